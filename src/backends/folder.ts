@@ -1,0 +1,150 @@
+import type { Dirent } from "node:fs";
+import { copyFile, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import path from "node:path";
+import { AppError, systemCode } from "../base/errors.ts";
+import { putInPlace, syncDirectory, syncFile, temporaryIn, writeFileDurable } from "../base/fs.ts";
+import { type Backend, isKey, type Key } from "./backend.ts";
+
+/** As restic leaves its files: nobody changes them by mistake. */
+const READ_ONLY = 0o400;
+
+/** Keeps each object in a file of its own under a folder, in restic's local layout. */
+export function folderBackend(folder: string): Backend {
+  const fileOf = (key: Key): string => path.join(folder, key);
+  return {
+    label: folder,
+    spoolFolder: path.join(folder, "tmp"),
+
+    async put(key, data, { signal }) {
+      signal.throwIfAborted();
+      const file = fileOf(key);
+      const stored =
+        data instanceof Uint8Array
+          ? writeFileDurable(file, data, "refuse", READ_ONLY)
+          : takeFile(data.file, file);
+      await stored.catch((error: unknown) => {
+        throw translate(error, `write ${key} in ${folder}`);
+      });
+    },
+
+    async get(key, range, { signal }) {
+      signal.throwIfAborted();
+      try {
+        await using handle = await open(fileOf(key), "r");
+        if (range === "all") return await handle.readFile();
+        const { offsetBytes, lengthBytes } = range;
+        const buffer = new Uint8Array(lengthBytes);
+        const { bytesRead } = await handle.read({ buffer, position: offsetBytes });
+        if (bytesRead === lengthBytes) return buffer;
+        const found = `${offsetBytes + bytesRead} bytes, at least ${offsetBytes + lengthBytes} expected`;
+        throw new AppError("CORRUPT", `read ${key} in ${folder}: ${found}`);
+      } catch (error) {
+        throw translate(error, `read ${key} in ${folder}`);
+      }
+    },
+
+    async *list(prefix, { signal }) {
+      // Only the folder that the prefix names is walked, not the whole repository.
+      const start = prefix.slice(0, prefix.lastIndexOf("/") + 1);
+      for await (const { key, file } of walk(folder, start)) {
+        signal.throwIfAborted();
+        if (!key.startsWith(prefix)) continue;
+        const sizeBytes = await sizeOf(file);
+        if (sizeBytes !== undefined) yield { key, sizeBytes };
+      }
+    },
+
+    async remove(key, { signal }) {
+      signal.throwIfAborted();
+      await rm(fileOf(key), { force: true }).catch((error: unknown) => {
+        throw translate(error, `remove ${key} in ${folder}`);
+      });
+    },
+
+    async [Symbol.asyncDispose]() {},
+  };
+}
+
+async function takeFile(source: string, file: string): Promise<void> {
+  const directory = path.dirname(file);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const temporary = temporaryIn(directory);
+  try {
+    await rename(source, temporary).catch(async (error: unknown) => {
+      if (systemCode(error) !== "EXDEV") throw error;
+      await copyFile(source, temporary);
+    });
+    await makeReadOnly(temporary);
+    await putInPlace(temporary, file, "refuse");
+  } finally {
+    await rm(temporary, { force: true });
+    await rm(source, { force: true });
+  }
+  await syncDirectory(directory);
+}
+
+async function makeReadOnly(file: string): Promise<void> {
+  await syncFile(file);
+  await using handle = await open(file, "r");
+  await handle.chmod(READ_ONLY);
+}
+
+async function* walk(
+  folder: string,
+  below: string,
+): AsyncGenerator<{ key: Key; file: string }, void, undefined> {
+  for (const entry of await entriesOf(path.join(folder, below))) {
+    const name = `${below}${entry.name}`;
+    if (!isKey(name)) continue;
+    if (entry.isDirectory()) yield* walk(folder, `${name}/`);
+    else if (entry.isFile()) yield { key: name, file: path.join(folder, name) };
+  }
+}
+
+async function entriesOf(folder: string): Promise<Dirent[]> {
+  try {
+    return await readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return [];
+    throw translate(error, `list ${folder}`);
+  }
+}
+
+/** Undefined when it has just been removed by another process. */
+async function sizeOf(file: string): Promise<number | undefined> {
+  try {
+    return (await stat(file)).size;
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+function translate(error: unknown, doing: string): unknown {
+  const details = { cause: error };
+  switch (systemCode(error)) {
+    case "ENOENT":
+      return new AppError("NOT_FOUND", `${doing}: not found`, details);
+    case "EEXIST":
+      return new AppError("ALREADY_EXISTS", `${doing}: already exists`, details);
+    case "ENOSPC":
+    case "EDQUOT":
+      return new AppError("NO_SPACE", `${doing}: no space left`, {
+        ...details,
+        hint: "Free some space there, or thin out the points: lastgood forget --plan, then lastgood prune.",
+      });
+    case "EACCES":
+    case "EPERM":
+    case "EROFS":
+      return new AppError("REFUSED", `${doing}: permission denied`, {
+        ...details,
+        hint: "Run lastgood as the user who owns the repository.",
+      });
+    case "EIO":
+    case "ESTALE":
+    case "ETIMEDOUT":
+      return new AppError("UNAVAILABLE", `${doing}: the folder does not answer`, details);
+    default:
+      return error;
+  }
+}

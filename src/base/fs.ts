@@ -1,0 +1,67 @@
+import { randomUUID } from "node:crypto";
+import { link, mkdir, open, rename, rm } from "node:fs/promises";
+import path from "node:path";
+
+/** Files whose name starts with this are leftovers of a crash and can be removed. */
+export const TEMPORARY_PREFIX = ".tmp-";
+
+export type WhenExists = "replace" | "refuse";
+
+/**
+ * Writes a whole file so that after a crash it is there completely or not at all.
+ * Throws EEXIST when there is one already and it is to be refused.
+ */
+export async function writeFileDurable(
+  file: string,
+  data: Uint8Array,
+  whenExists: WhenExists,
+  mode = 0o600,
+): Promise<void> {
+  const directory = path.dirname(file);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const temporary = temporaryIn(directory);
+  try {
+    await writeAndSync(temporary, data, mode);
+    await putInPlace(temporary, file, whenExists);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+  await syncDirectory(directory);
+}
+
+/** A name in the folder that no other file has; see TEMPORARY_PREFIX. */
+export function temporaryIn(directory: string): string {
+  return path.join(directory, `${TEMPORARY_PREFIX}${randomUUID()}`);
+}
+
+/** Gives a synced file its name. Throws EEXIST when there is one already and it is to be refused. */
+export async function putInPlace(
+  temporary: string,
+  file: string,
+  whenExists: WhenExists,
+): Promise<void> {
+  // Unlike a rename, a link does not replace what another process has just put there.
+  if (whenExists === "refuse") {
+    await link(temporary, file);
+    await rm(temporary);
+  } else {
+    await rename(temporary, file);
+  }
+}
+
+async function writeAndSync(file: string, data: Uint8Array, mode: number): Promise<void> {
+  await using handle = await open(file, "wx", mode);
+  await handle.writeFile(data);
+  await handle.sync();
+}
+
+/** What was written to the file survives a crash once this returns. */
+export async function syncFile(file: string): Promise<void> {
+  await using handle = await open(file, "r");
+  await handle.sync();
+}
+
+/** A new name is durable only once its directory is. */
+export async function syncDirectory(directory: string): Promise<void> {
+  await syncFile(directory);
+}

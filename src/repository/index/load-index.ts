@@ -1,0 +1,20 @@
+import type { Run } from "../../base/events.ts";
+import type { Core } from "../core.ts";
+import { decodeIndex } from "../format/index-file.ts";
+import { inParallel } from "../in-parallel.ts";
+import { type BlobIndex, createBlobIndex } from "./blob-index.ts";
+
+const LOADS_AT_ONCE = 4;
+
+/** Reads all index files. Snapshots must be listed before, so that all they need is in it. */
+export async function loadIndex(core: Core, run: Run): Promise<BlobIndex> {
+  const index = createBlobIndex();
+  const ids = await core.files.ids("index", run);
+  await inParallel(ids, LOADS_AT_ONCE, async (id) => {
+    const json = await core.files.load("index", id, run);
+    for (const pack of decodeIndex(json, `index ${id.slice(0, 8)}`)) {
+      for (const blob of pack.blobs) index.add(pack.id, blob);
+    }
+  });
+  return index;
+}

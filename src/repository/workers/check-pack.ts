@@ -1,0 +1,54 @@
+import { hash } from "node:crypto";
+import { AppError } from "../../base/errors.ts";
+import { decodeHeader, type PackEntry } from "../format/pack-header.ts";
+import type { Desk } from "./desk.ts";
+import type { Jobs, StoredBlob } from "./jobs.ts";
+import { openBlob } from "./open-blobs.ts";
+
+/** Reads a whole pack as a restore would: its name, its header and every blob of it. */
+export function checkPack(
+  { packId, pack, blobs }: Jobs["checkPack"]["in"],
+  desk: Desk,
+): Jobs["checkPack"]["out"] {
+  const problems: string[] = [];
+  if (hash("sha256", pack) !== packId) problems.push("its content does not match its name");
+  const listed = blobs.toSorted((a, b) => a.offset - b.offset);
+  collect(problems, () => compareWithIndex(headerOf(pack, packId, desk), listed));
+  for (const blob of listed) collect(problems, () => void openBlob(pack, blob, packId, desk));
+  return { problems };
+}
+
+/** The entries of a pack's header. CORRUPT. */
+export function headerOf(pack: Uint8Array, packId: string, desk: Desk): PackEntry[] {
+  const what = `pack ${packId.slice(0, 8)}`;
+  const bytes = Buffer.from(pack.buffer, pack.byteOffset, pack.length);
+  const length = bytes.length < 4 ? 0 : bytes.readUInt32LE(bytes.length - 4);
+  const from = bytes.length - 4 - length;
+  const header = from < 0 ? undefined : desk.box.open(bytes.subarray(from, bytes.length - 4));
+  if (header === undefined) throw new AppError("CORRUPT", `read ${what}: its header is damaged`);
+  return decodeHeader(header, what);
+}
+
+function compareWithIndex(header: readonly PackEntry[], listed: readonly StoredBlob[]): void {
+  const same = header.length === listed.length && header.every((entry, i) => isSame(entry, listed[i]!));
+  if (!same) throw new AppError("CORRUPT", "its header and the index differ");
+}
+
+function isSame(a: StoredBlob, b: StoredBlob): boolean {
+  return (
+    a.id === b.id &&
+    a.type === b.type &&
+    a.offset === b.offset &&
+    a.length === b.length &&
+    a.uncompressedLength === b.uncompressedLength
+  );
+}
+
+function collect(problems: string[], check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    problems.push(error.message);
+  }
+}

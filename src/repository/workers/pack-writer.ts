@@ -1,0 +1,170 @@
+import { hash as hashOnce, createHash } from "node:crypto";
+import { closeSync, mkdirSync, openSync, readSync, writeSync } from "node:fs";
+import { AppError } from "../../base/errors.ts";
+import { temporaryIn } from "../../base/fs.ts";
+import { PACK_BYTES } from "../chunk-limits.ts";
+import { compress, compressIfWorthwhile, decompress } from "../crypto/compress.ts";
+import { SEAL_BYTES } from "../crypto/sealer.ts";
+import { type BlobType, encodeHeader, type PackEntry } from "../format/pack-header.ts";
+import type { PackFile } from "./jobs.ts";
+import type { Desk } from "./desk.ts";
+
+/** Sealed blobs are written and read back together up to this size. */
+const BATCH_BYTES = 1024 * 1024;
+
+type Pending = {
+  readonly id: string;
+  readonly plainAt: number;
+  readonly plainLength: number;
+  readonly sealedAt: number;
+  readonly sealedLength: number;
+  readonly compressed: boolean;
+};
+
+type OpenPack = {
+  readonly file: string;
+  readonly descriptor: number;
+  readonly hash: ReturnType<typeof createHash>;
+  readonly entries: PackEntry[];
+  sizeBytes: number;
+};
+
+/** Writes blobs of one type into packs, as files of the spool folder. */
+export type PackWriter = {
+  /**
+   * Compresses and seals the blob whose plain bytes lie on the desk, where they have to stay until
+   * `flush`. Its id is given in hex.
+   */
+  add(id: string, plainAt: number, plainLength: number): void;
+  /** Writes what was added, reads it back and compares. CORRUPT when it is not the same. */
+  flush(): void;
+  /** Ends the pack, if there is one. */
+  close(): void;
+};
+
+export function createPackWriter(
+  type: BlobType,
+  desk: Desk,
+  options: { version: 1 | 2; spoolFolder: string; done: (pack: PackFile) => void },
+): PackWriter {
+  const { memory, sealer, hot } = desk;
+  let pending: Pending[] = [];
+  let pack: OpenPack | undefined;
+  let batchAt = 0;
+  let batchBytes = 0;
+
+  const openPack = (): OpenPack => {
+    mkdirSync(options.spoolFolder, { recursive: true, mode: 0o700 });
+    const file = temporaryIn(options.spoolFolder);
+    const descriptor = openSync(file, "wx+", 0o600);
+    return { file, descriptor, hash: createHash("sha256"), entries: [], sizeBytes: 0 };
+  };
+
+  const encode = (plain: Uint8Array): Uint8Array | undefined => {
+    if (options.version === 1) return undefined;
+    // Trees are always compressed in version 2.
+    return type === "tree" ? compress(plain) : compressIfWorthwhile(plain);
+  };
+
+  /** The sealed batch, as the file system gives it back, overwrites the one in memory. */
+  const readBack = (from: OpenPack): void => {
+    const sealed = memory.view(batchAt, batchBytes);
+    writeAll(from.descriptor, sealed, from.sizeBytes);
+    sealed.fill(0);
+    readAll(from.descriptor, sealed, from.sizeBytes);
+    from.hash.update(sealed);
+  };
+
+  const verify = ({ id, plainAt, plainLength, sealedAt, sealedLength, compressed }: Pending): void => {
+    const length = sealedLength - SEAL_BYTES;
+    const isSame =
+      sealer.open(sealedAt, sealedLength) &&
+      (compressed
+        ? decompress(memory.view(sealedAt + 16, length), plainLength).equals(
+            memory.view(plainAt, plainLength),
+          )
+        : length === plainLength && hot.equal(sealedAt + 16, plainAt, length) === 1);
+    if (isSame) return;
+    throw new AppError("CORRUPT", `store blob ${id}: it reads back differently from what was written`, {
+      hint: "The memory or the disk of this machine is at fault. Test both before you trust it with data.",
+    });
+  };
+
+  const flush = (): void => {
+    if (pending.length === 0) return;
+    pack ??= openPack();
+    readBack(pack);
+    for (const blob of pending) {
+      verify(blob);
+      pack.entries.push({
+        id: blob.id,
+        type,
+        offset: pack.sizeBytes,
+        length: blob.sealedLength,
+        uncompressedLength: blob.compressed ? blob.plainLength : 0,
+      });
+      pack.sizeBytes += blob.sealedLength;
+    }
+    pending = [];
+    batchBytes = 0;
+    if (pack.sizeBytes >= PACK_BYTES) close();
+  };
+
+  const close = (): void => {
+    if (pack === undefined) return;
+    const { file, descriptor, entries, hash, sizeBytes } = pack;
+    const header = encodeHeader(entries);
+    const sealed = desk.box.seal(header);
+    const tail = Buffer.alloc(sealed.length + 4);
+    tail.set(sealed);
+    tail.writeUInt32LE(sealed.length, sealed.length);
+    writeAll(descriptor, tail, sizeBytes);
+    closeSync(descriptor);
+    pack = undefined;
+    options.done({ file, id: hash.update(tail).digest("hex"), header });
+  };
+
+  return {
+    add(id, plainAt, plainLength) {
+      if (pending.length === 0) batchAt = desk.batchAt();
+      const frame = encode(memory.view(plainAt, plainLength));
+      const payloadLength = frame?.length ?? plainLength;
+      const sealedAt = batchAt + batchBytes;
+      const sealedLength = payloadLength + SEAL_BYTES;
+      memory.reserve(sealedAt + sealedLength + payloadLength);
+      // The frame lies behind the place of its seal for the moment of sealing.
+      const payloadAt = frame === undefined ? plainAt : sealedAt + sealedLength;
+      if (frame !== undefined) memory.view(payloadAt, payloadLength).set(frame);
+      sealer.seal(payloadAt, payloadLength, sealedAt);
+      const compressed = frame !== undefined;
+      pending.push({ id, plainAt, plainLength, sealedAt, sealedLength, compressed });
+      batchBytes += sealedLength;
+      if (batchBytes >= BATCH_BYTES) flush();
+    },
+    flush,
+    close() {
+      flush();
+      close();
+    },
+  };
+}
+
+function writeAll(descriptor: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length;) {
+    done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
+  }
+}
+
+function readAll(descriptor: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length;) {
+    const got = readSync(descriptor, bytes, done, bytes.length - done, position + done);
+    // What is missing stays zero, and no seal opens that way.
+    if (got === 0) return;
+    done += got;
+  }
+}
+
+/** The id of a blob. */
+export function blobId(plain: Uint8Array): Buffer {
+  return hashOnce("sha256", plain, "buffer");
+}

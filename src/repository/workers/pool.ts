@@ -1,0 +1,146 @@
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import { AppError, type ErrorCode } from "../../base/errors.ts";
+import type { BlobType } from "../format/pack-header.ts";
+import type { FromWorker, JobKind, Jobs, PackFile, ToWorker, WorkerError, WorkerSetup } from "./jobs.ts";
+
+/** A pool works on bytes in threads; its owner keeps the index and puts finished packs away. */
+export type PoolOwner = {
+  /** Which of these blobs are to be stored; see BlobIndex.claim. */
+  claim(ids: Uint8Array, type: BlobType): Uint8Array;
+  pack(pack: PackFile): void;
+};
+
+export type Pool = AsyncDisposable & {
+  readonly threads: number;
+  /** Has one job done by whichever thread is free. Waits while all have enough to do. */
+  run<Kind extends JobKind>(kind: Kind, input: Jobs[Kind]["in"]): Promise<Jobs[Kind]["out"]>;
+  /** Has the job done once by every thread that was ever used. */
+  runOnAll<Kind extends JobKind>(kind: Kind, input: Jobs[Kind]["in"]): Promise<void>;
+};
+
+/** One job under way and one waiting, so that a thread need not wait for its next job. */
+const JOBS_PER_THREAD = 2;
+const THREADS_MAX = 8;
+/** Buffers that Node makes are collected with the young generation: a small one keeps them few. */
+const YOUNG_GENERATION_MB = 4;
+
+type Thread = {
+  readonly worker: Worker;
+  readonly jobs: Map<number, PromiseWithResolvers<unknown>>;
+};
+
+export function openPool(setup: WorkerSetup, owner: PoolOwner): Pool {
+  const threadsMax = Math.min(THREADS_MAX, Math.max(1, availableParallelism()));
+  const threads: Thread[] = [];
+  const waiting: (() => void)[] = [];
+  let lastJob = 0;
+  let failure: unknown;
+
+  const startThread = (): Thread => {
+    const worker = new Worker(workerFile(), {
+      workerData: setup,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
+    const thread: Thread = { worker, jobs: new Map() };
+    worker.on("message", (message: FromWorker) => receive(thread, message));
+    worker.on("error", (error) => failAll(error));
+    threads.push(thread);
+    return thread;
+  };
+
+  const receive = (thread: Thread, message: FromWorker): void => {
+    switch (message.type) {
+      case "claim": {
+        const wanted = owner.claim(message.ids, message.blobType);
+        return post(thread, { type: "claimed", wanted });
+      }
+      case "pack":
+        return owner.pack(message.pack);
+      case "done":
+        return settle(thread, message.job, (job) => job.resolve(message.output));
+      case "failed":
+        return settle(thread, message.job, (job) => job.reject(fromWorkerError(message.error)));
+    }
+  };
+
+  const settle = (
+    thread: Thread,
+    job: number,
+    how: (job: PromiseWithResolvers<unknown>) => void,
+  ): void => {
+    const resolvers = thread.jobs.get(job);
+    thread.jobs.delete(job);
+    if (resolvers !== undefined) how(resolvers);
+    waiting.shift()?.();
+  };
+
+  const failAll = (error: unknown): void => {
+    failure = error;
+    for (const { jobs } of threads) {
+      for (const job of jobs.values()) job.reject(error);
+      jobs.clear();
+    }
+    for (const proceed of waiting.splice(0)) proceed();
+  };
+
+  /** The thread with the least to do; a new one as long as all are busy. */
+  const freeThread = async (): Promise<Thread> => {
+    for (;;) {
+      if (failure !== undefined) throw failure;
+      const idlest = threads.toSorted((a, b) => a.jobs.size - b.jobs.size)[0];
+      if (idlest?.jobs.size === 0) return idlest;
+      if (threads.length < threadsMax) return startThread();
+      if (idlest !== undefined && idlest.jobs.size < JOBS_PER_THREAD) return idlest;
+      await new Promise<void>((resolve) => waiting.push(resolve));
+    }
+  };
+
+  const start = (thread: Thread, kind: JobKind, input: unknown): Promise<unknown> => {
+    const job = ++lastJob;
+    const resolvers = Promise.withResolvers<unknown>();
+    thread.jobs.set(job, resolvers);
+    post(thread, { type: "job", job, kind, input });
+    return resolvers.promise;
+  };
+
+  return {
+    threads: threadsMax,
+    async run<Kind extends JobKind>(kind: Kind, input: Jobs[Kind]["in"]) {
+      const thread = await freeThread();
+      return (await start(thread, kind, input)) as Jobs[Kind]["out"];
+    },
+    async runOnAll(kind, input) {
+      if (failure !== undefined) throw failure;
+      await Promise.all(threads.map((thread) => start(thread, kind, input)));
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(threads.map(({ worker }) => worker.terminate()));
+    },
+  };
+}
+
+function workerFile(): URL {
+  // The published package is compiled; a clone runs the sources.
+  return new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
+}
+
+function post({ worker }: Thread, message: ToWorker): void {
+  worker.postMessage(message, transferable(message));
+}
+
+/** A part of a pack is handed over, not copied; nobody looks at it afterwards. */
+function transferable(message: ToWorker): ArrayBuffer[] {
+  if (message.type !== "job") return [];
+  const { part, pack } = message.input as { part?: Uint8Array; pack?: Uint8Array };
+  return [part, pack]
+    .filter((bytes) => bytes !== undefined && bytes.byteLength === bytes.buffer.byteLength)
+    .map((bytes) => bytes!.buffer as ArrayBuffer);
+}
+
+function fromWorkerError({ message, code, hint, isAppError, stack }: WorkerError): Error {
+  if (isAppError) return new AppError(code as ErrorCode, message, { hint });
+  const error = Object.assign(new Error(message), { code });
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}

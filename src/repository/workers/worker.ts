@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { parentPort, workerData } from "node:worker_threads";
+import { AppError } from "../../base/errors.ts";
+import { checkPack } from "./check-pack.ts";
+import { createDesk } from "./desk.ts";
+import type { FromWorker, JobKind, Jobs, ToWorker, WorkerError, WorkerSetup } from "./jobs.ts";
+import { openBlob } from "./open-blobs.ts";
+import { createPackWriter } from "./pack-writer.ts";
+import { type Claim, scan, storeBlobs, storeFiles, storeRanges } from "./store.ts";
+import { finishFiles, writeBlobs } from "./write.ts";
+
+// The thread that does the work on bytes: one job after the other, as they come.
+
+assert(parentPort !== null, "this file runs as a worker thread only");
+const port = parentPort;
+const setup = workerData as WorkerSetup;
+const desk = createDesk(setup.key, setup.polynomial);
+const send = (message: FromWorker): void => port.postMessage(message);
+
+const packOptions = {
+  version: setup.version,
+  spoolFolder: setup.spoolFolder,
+  done: (pack: Extract<FromWorker, { type: "pack" }>["pack"]) => send({ type: "pack", pack }),
+};
+const packs = {
+  data: createPackWriter("data", desk, packOptions),
+  tree: createPackWriter("tree", desk, packOptions),
+};
+
+let answerClaim: ((wanted: Uint8Array) => void) | undefined;
+const claim: Claim = (ids, blobType) =>
+  new Promise((resolve) => {
+    answerClaim = resolve;
+    send({ type: "claim", ids, blobType });
+  });
+const tools = { desk, packs, claim };
+
+type Does<Kind extends JobKind> = (
+  input: Jobs[Kind]["in"],
+) => Jobs[Kind]["out"] | Promise<Jobs[Kind]["out"]>;
+
+const DOES: { [Kind in JobKind]: Does<Kind> } = {
+  scan: (input) => scan(input, desk),
+  storeRanges: (input) => storeRanges(input, tools),
+  storeFiles: (input) => storeFiles(input, tools),
+  storeBlobs: (input) => storeBlobs(input, tools),
+  closePacks() {
+    packs.data.close();
+    packs.tree.close();
+    return {};
+  },
+  writeBlobs: (input) => writeBlobs(input, desk),
+  finishFiles: (input) => finishFiles(input),
+  readBlobs: ({ packId, part, blobs }) => ({
+    plain: blobs.map((blob) => Uint8Array.from(openBlob(part, blob, packId, desk))),
+  }),
+  checkPack: (input) => checkPack(input, desk),
+};
+
+async function work(job: number, kind: JobKind, input: unknown): Promise<void> {
+  try {
+    const output = await (DOES[kind] as (input: unknown) => unknown)(input);
+    send({ type: "done", job, output });
+  } catch (error) {
+    send({ type: "failed", job, error: toWorkerError(error) });
+  }
+}
+
+function toWorkerError(error: unknown): WorkerError {
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  const { code, hint } = error as { code?: string; hint?: string };
+  return { message, code, hint, isAppError: error instanceof AppError, stack };
+}
+
+let last: Promise<void> = Promise.resolve();
+port.on("message", (message: ToWorker) => {
+  switch (message.type) {
+    case "claimed":
+      return answerClaim?.(message.wanted);
+    case "job":
+      last = last.then(() => work(message.job, message.kind, message.input));
+  }
+});

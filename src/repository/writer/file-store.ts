@@ -1,0 +1,179 @@
+import { lstatSync } from "node:fs";
+import { systemCode } from "../../base/errors.ts";
+import { CHUNK_BYTES_MIN } from "../chunk-limits.ts";
+import type { ByteString } from "../format/go-string.ts";
+import type { Jobs, Range } from "../workers/jobs.ts";
+import { rawPath } from "../workers/raw-path.ts";
+import type { BlobSink } from "./blob-sink.ts";
+
+/**
+ * How a file is cut. By content: what was inserted moves the cuts, as restic does it. Into pages:
+ * for databases and indexes, which change in place; small pieces then keep a change small.
+ */
+export type Chunking = "content" | "pages";
+
+export type StoredFile =
+  | {
+      readonly content: readonly string[];
+      readonly sizeBytes: number;
+      /** Whether it was written to while it was read. */
+      readonly changed: boolean;
+    }
+  | { readonly errorCode: string; readonly message: string };
+
+export type FileToStore = {
+  readonly path: ByteString;
+  readonly sizeBytes: number;
+  readonly mtimeNs: bigint;
+  readonly chunking: Chunking;
+};
+
+export type FileStore = {
+  /** Returns as soon as there is room for more; `done` never rejects for what the file does. */
+  store(file: FileToStore): Promise<{ done: Promise<StoredFile> }>;
+  /** Starts what still waits for a batch to fill up. */
+  flush(): Promise<void>;
+};
+
+const ID_HEX = 64;
+const BATCH_FILES_MAX = 256;
+const BATCH_BYTES_MAX = 2 * 1024 * 1024;
+const GROUP_BYTES = 4 * 1024 * 1024;
+/** Large files that are cut at the same time. */
+const LARGE_AT_ONCE = 2;
+
+/** Some 16,000 pieces a file, of 64 KiB to 1 MiB: an index entry takes 55 bytes of memory. */
+export function pieceBytes(sizeBytes: number): number {
+  const wanted = 2 ** Math.ceil(Math.log2(Math.max(1, sizeBytes / 16_384)));
+  return Math.min(1024 * 1024, Math.max(64 * 1024, wanted));
+}
+
+type Waiting = { readonly file: FileToStore; readonly result: PromiseWithResolvers<StoredFile> };
+
+export function createFileStore(sink: BlobSink): FileStore {
+  let batch: Waiting[] = [];
+  let batchBytes = 0;
+  const large = new Set<Promise<unknown>>();
+
+  const flush = async (): Promise<void> => {
+    const files = batch;
+    batch = [];
+    batchBytes = 0;
+    if (files.length === 0) return;
+    try {
+      const { done } = await sink.start("storeFiles", { files: files.map(({ file }) => file) });
+      void done.then((output) => deliver(files, output), (error) => failAll(files, error));
+    } catch (error) {
+      failAll(files, error);
+      throw error;
+    }
+  };
+
+  return {
+    flush,
+    async store(file) {
+      if (file.sizeBytes > CHUNK_BYTES_MIN) {
+        while (large.size >= LARGE_AT_ONCE) await Promise.race(large).catch(() => {});
+        const done = storeLarge(file, sink);
+        const tracked: Promise<unknown> = done.finally(() => large.delete(tracked));
+        large.add(tracked);
+        tracked.catch(() => {});
+        return { done };
+      }
+      const result = Promise.withResolvers<StoredFile>();
+      batch.push({ file, result });
+      batchBytes += file.sizeBytes;
+      if (batch.length >= BATCH_FILES_MAX || batchBytes >= BATCH_BYTES_MAX) await flush();
+      return { done: result.promise };
+    },
+  };
+}
+
+function deliver(files: readonly Waiting[], { ids, files: results }: Jobs["storeFiles"]["out"]): void {
+  const all = hexIds(ids);
+  let next = 0;
+  for (const [index, { result }] of files.entries()) {
+    const read = results[index]!;
+    if ("errorCode" in read) result.resolve(read);
+    else result.resolve({ ...read, content: read.sizeBytes === 0 ? [] : [all[next++]!] });
+  }
+}
+
+function failAll(files: readonly Waiting[], error: unknown): void {
+  for (const { result } of files) {
+    // Those who wait hear of it; where nobody does, the sink has it anyway.
+    result.promise.catch(() => {});
+    result.reject(error);
+  }
+}
+
+async function storeLarge(file: FileToStore, sink: BlobSink): Promise<StoredFile> {
+  try {
+    const parts: Promise<Jobs["storeRanges"]["out"]>[] = [];
+    for await (const ranges of groupsOf(file, sink)) {
+      const { done } = await sink.start("storeRanges", { path: file.path, ranges });
+      done.catch(() => {});
+      parts.push(done);
+    }
+    const stored = await Promise.all(parts);
+    return {
+      content: stored.flatMap(({ ids }) => hexIds(ids)),
+      sizeBytes: stored.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      changed: hasChanged(file),
+    };
+  } catch (error) {
+    const errorCode = systemCode(error);
+    if (errorCode === undefined || !isOfSource(error)) throw error;
+    return { errorCode, message: (error as Error).message };
+  }
+}
+
+/** Errors of reading the source have a path in their text; others are not the file's fault. */
+function isOfSource(error: unknown): boolean {
+  return ["ENOENT", "EACCES", "EPERM", "EIO", "ELOOP", "ENOTDIR"].includes(systemCode(error) ?? "");
+}
+
+/** The pieces of a file, some megabytes at a time. */
+async function* groupsOf(file: FileToStore, sink: BlobSink): AsyncGenerator<Range[]> {
+  let group: Range[] = [];
+  let bytes = 0;
+  for await (const range of rangesOf(file, sink)) {
+    group.push(range);
+    bytes += range.length;
+    if (bytes < GROUP_BYTES) continue;
+    yield group;
+    group = [];
+    bytes = 0;
+  }
+  if (group.length > 0) yield group;
+}
+
+async function* rangesOf(file: FileToStore, sink: BlobSink): AsyncGenerator<Range> {
+  const { path, sizeBytes, chunking } = file;
+  if (chunking === "pages") {
+    const length = pieceBytes(sizeBytes);
+    for (let offset = 0; offset < sizeBytes; offset += length) {
+      yield { offset, length: Math.min(length, sizeBytes - offset) };
+    }
+    return;
+  }
+  for (let offset = 0; offset < sizeBytes;) {
+    const { done } = await sink.start("scan", { path, from: offset, to: sizeBytes });
+    for (const length of (await done).lengths) {
+      yield { offset, length };
+      offset += length;
+    }
+  }
+}
+
+function hasChanged(file: FileToStore): boolean {
+  const { size, mtimeNs } = lstatSync(rawPath(file.path), { bigint: true });
+  return Number(size) !== file.sizeBytes || mtimeNs !== file.mtimeNs;
+}
+
+function hexIds(ids: Uint8Array): string[] {
+  const hex = Buffer.from(ids.buffer, ids.byteOffset, ids.length).toString("hex");
+  return Array.from({ length: hex.length / ID_HEX }, (_, i) =>
+    hex.slice(i * ID_HEX, (i + 1) * ID_HEX),
+  );
+}

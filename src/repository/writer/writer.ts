@@ -1,0 +1,224 @@
+import { lstatSync } from "node:fs";
+import { AppError } from "../../base/errors.ts";
+import type { Run } from "../../base/events.ts";
+import type { Core } from "../core.ts";
+import { type ByteString, toBytes } from "../format/go-string.ts";
+import { formatTime } from "../format/go-time.ts";
+import { toGoMode } from "../format/mode.ts";
+import { encodeSnapshot, type Snapshot, type SnapshotFile } from "../format/snapshot.ts";
+import { encodeNode, type TreeNode } from "../format/tree.ts";
+import type { BlobIndex } from "../index/blob-index.ts";
+import { openBlobReader } from "../reader/read-blob.ts";
+import { rawPath } from "../workers/raw-path.ts";
+import { type Added, openBlobSink } from "./blob-sink.ts";
+import { type Chunking, createFileStore } from "./file-store.ts";
+import { createLayout } from "./layout.ts";
+import { statNode, systemNames } from "./stat-node.ts";
+import { type TreeSummary, walkFolder } from "./walk.ts";
+
+export type TreeOptions = {
+  readonly chunking?: (path: string) => Chunking;
+  /** Whether to leave this path below the folder out, given as bytes in latin1. */
+  readonly isExcluded?: (relative: ByteString) => boolean;
+};
+
+/** How a file looks in the snapshot when that is not how its bytes lie on this disk. */
+export type FileMetadata = {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtimeNs: bigint;
+};
+
+export type SnapshotFacts = Omit<SnapshotFile, "time" | "tree" | "parent" | "summary"> & {
+  readonly time: Date;
+};
+
+/** Puts one snapshot together. Nothing of it can be seen before `commit`. */
+export type Writer = AsyncDisposable & {
+  /** Stores a folder under a name, which may have several segments: "stores/db". */
+  tree(name: string, folder: string | Buffer, options: TreeOptions): Promise<TreeSummary>;
+  /** Stores one file of this disk. Metadata is that of the file unless given. */
+  file(
+    name: string,
+    path: string,
+    options: { readonly chunking: Chunking; readonly metadata?: FileMetadata },
+  ): Promise<{ readonly sizeBytes: number; readonly content: readonly string[] }>;
+  /** Stores bytes as a file, such as the description of what was saved. */
+  bytes(name: string, content: Uint8Array, metadata: FileMetadata): Promise<void>;
+  /** Everything stored so far is in the repository, if not yet in a snapshot. */
+  flush(): Promise<void>;
+  /** The snapshot file is written last: with it the snapshot is there, without it nothing is. */
+  commit(facts: SnapshotFacts): Promise<{ readonly snapshot: Snapshot; readonly added: Added }>;
+};
+
+export function openWriter(
+  core: Core,
+  index: BlobIndex,
+  parent: Snapshot | undefined,
+  run: Run,
+): Writer {
+  const sink = openBlobSink(core, index, run);
+  const files = createFileStore(sink);
+  const names = systemNames();
+  const reader = openBlobReader(core, index, run);
+  const layout = createLayout();
+  const started = core.clock.now();
+  const total: TreeSummary = newSummary();
+
+  const parentTreeAt = async (name: string): Promise<string | undefined> => {
+    let tree = parent?.tree;
+    for (const segment of name.split("/")) {
+      if (tree === undefined) return undefined;
+      const nodes = await reader.tree(tree);
+      tree = nodes.find((node) => node.name === toBytes(segment))?.subtree;
+    }
+    return tree;
+  };
+
+  const storeBytes = async (content: Uint8Array): Promise<string[]> => {
+    if (content.length === 0) return [];
+    const { done } = await sink.start("storeBlobs", { type: "data", blobs: [content] });
+    return [Buffer.from((await done).ids).toString("hex")];
+  };
+
+  return {
+    async tree(name, folder, { chunking = () => "content", isExcluded = () => false }) {
+      const summary = newSummary();
+      const path = typeof folder === "string" ? toBytes(folder) : folder.toString("latin1");
+      const parentTree = await parentTreeAt(name);
+      const tools = {
+        sink,
+        files,
+        names,
+        summary,
+        isExcluded,
+        chunking,
+        loadTree: reader.tree,
+      };
+      const { node } = await walkFolder(path, lastSegment(name), parentTree, tools, run);
+      await files.flush();
+      layout.add(name, await node);
+      addSummary(total, summary);
+      return summary;
+    },
+
+    async file(name, path, { chunking, metadata }) {
+      const stat = lstatSync(rawPath(toBytes(path)), { bigint: true });
+      const sizeBytes = Number(stat.size);
+      const { mtimeNs } = stat;
+      const { done } = await files.store({ path: toBytes(path), sizeBytes, mtimeNs, chunking });
+      await files.flush();
+      const stored = await done;
+      if ("errorCode" in stored) {
+        throw new AppError("SOURCE_FAILED", `read ${path}: ${stored.message}`);
+      }
+      const node = statNode(lastSegment(name), stat, names);
+      const { content } = stored;
+      const changes = { content, sizeBytes: stored.sizeBytes, ...metadataFields(metadata) };
+      layout.add(name, encodeNode({ ...node, ...changes }));
+      total.filesNew++;
+      total.bytes += stored.sizeBytes;
+      return { sizeBytes: stored.sizeBytes, content };
+    },
+
+    async bytes(name, content, metadata) {
+      const node: TreeNode = {
+        ...plainNode(lastSegment(name), "file"),
+        ...metadataFields(metadata),
+        sizeBytes: content.length,
+        content: await storeBytes(content),
+      };
+      layout.add(name, encodeNode({ ...node, links: 1n }));
+      total.filesNew++;
+      total.bytes += content.length;
+    },
+
+    flush: sink.finish,
+
+    async commit({ time, ...facts }) {
+      const timeText = formatTime(BigInt(time.getTime()) * 1_000_000n);
+      const tree = await layout.store(sink, (name) => ({
+        ...plainNode(name, "dir"),
+        ...metadataFields({ ...FOLDER, mtimeNs: BigInt(time.getTime()) * 1_000_000n }),
+      }));
+      await sink.finish();
+      const file: SnapshotFile = {
+        ...facts,
+        time: timeText,
+        parent: parent?.id,
+        tree,
+        summary: {
+          backup_start: formatTime(BigInt(started.getTime()) * 1_000_000n),
+          backup_end: formatTime(BigInt(core.clock.now().getTime()) * 1_000_000n),
+          files_new: total.filesNew,
+          files_changed: total.filesChanged,
+          files_unmodified: total.filesUnmodified,
+          dirs_new: total.dirs,
+          dirs_changed: 0,
+          dirs_unmodified: 0,
+          data_blobs: sink.added.dataBlobs,
+          tree_blobs: sink.added.treeBlobs,
+          data_added: sink.added.bytes,
+          data_added_packed: sink.added.bytesPacked,
+          total_files_processed: total.filesNew + total.filesChanged + total.filesUnmodified,
+          total_bytes_processed: total.bytes,
+        },
+      };
+      const id = await core.files.save("snapshots", encodeSnapshot(file), run);
+      return { snapshot: { ...file, id }, added: sink.added };
+    },
+
+    [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
+  };
+}
+
+const FOLDER = { mode: 0o040755, uid: 0, gid: 0 };
+
+function newSummary(): TreeSummary {
+  return { filesNew: 0, filesChanged: 0, filesUnmodified: 0, dirs: 0, bytes: 0, problems: [] };
+}
+
+function addSummary(total: TreeSummary, part: TreeSummary): void {
+  total.filesNew += part.filesNew;
+  total.filesChanged += part.filesChanged;
+  total.filesUnmodified += part.filesUnmodified;
+  total.dirs += part.dirs;
+  total.bytes += part.bytes;
+}
+
+function lastSegment(name: string): ByteString {
+  return toBytes(name.slice(name.lastIndexOf("/") + 1));
+}
+
+function metadataFields(metadata: FileMetadata | undefined): Partial<TreeNode> {
+  if (metadata === undefined) return {};
+  const time = formatTime(metadata.mtimeNs);
+  const { uid, gid } = metadata;
+  return { mode: toGoMode(metadata.mode), uid, gid, mtime: time, atime: time, ctime: time };
+}
+
+/** A node for what is on no disk. */
+function plainNode(name: ByteString, type: "file" | "dir"): TreeNode {
+  return {
+    name,
+    type,
+    mode: 0,
+    mtime: "",
+    atime: "",
+    ctime: "",
+    uid: 0,
+    gid: 0,
+    user: "",
+    group: "",
+    inode: 0n,
+    deviceId: 0n,
+    sizeBytes: 0,
+    links: 0n,
+    linkTarget: "",
+    extendedAttributes: [],
+    device: 0n,
+    content: null,
+    subtree: undefined,
+  };
+}
