@@ -1,9 +1,6 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { AppError } from "../../base/errors.ts";
 
-const PROBE_BYTES = 64 * 1024;
-/** Below this gain of the probe a blob is stored as it is: what it saves is not worth the time. */
-const GAIN_MIN = 0.03;
 /** No blob or index of a sound repository is longer; a bomb is. */
 const PLAIN_BYTES_MAX = 4 * 1024 ** 3 - 1;
 
@@ -15,17 +12,6 @@ export function compress(plain: Uint8Array, level = 3): Buffer {
     pledgedSrcSize: plain.length,
     params: { [constants.ZSTD_c_compressionLevel]: level },
   });
-}
-
-/** The compressed blob, or undefined when it is better stored as it is. */
-export function compressIfWorthwhile(plain: Uint8Array): Buffer | undefined {
-  if (plain.length > 2 * PROBE_BYTES) {
-    const middle = (plain.length - PROBE_BYTES) >> 1;
-    const probe = compress(plain.subarray(middle, middle + PROBE_BYTES), 1);
-    if (probe.length > PROBE_BYTES * (1 - GAIN_MIN)) return undefined;
-  }
-  const compressed = compress(plain, 1);
-  return compressed.length < plain.length ? compressed : undefined;
 }
 
 /** The plain bytes of a frame that should give `expectedBytes` (at most, where it is not known). */

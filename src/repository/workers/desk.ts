@@ -1,6 +1,7 @@
 import { type Hot, type HotMemory, MOD_TABLE, OUT_TABLE, openHot } from "../crypto/hot.ts";
 import type { MasterKey } from "../crypto/master-key.ts";
 import { createSealer, DESK_FROM, type Sealer } from "../crypto/sealer.ts";
+import { createZstd, type Zstd } from "../crypto/zstd.ts";
 import { createStrongbox, type Strongbox } from "../crypto/strongbox.ts";
 import { fingerprintTables, type Polynomial } from "../format/polynomial.ts";
 
@@ -13,6 +14,7 @@ export type Desk = {
   readonly memory: HotMemory;
   readonly sealer: Sealer;
   readonly box: Strongbox;
+  readonly zstd: Zstd;
   /** Where plain bytes may lie. */
   readonly plainFrom: number;
   /** Says how far the plain bytes of this job reach. */
@@ -35,6 +37,7 @@ export function createDesk(key: MasterKey, polynomial: Polynomial): Desk {
     memory,
     sealer,
     box: createStrongbox(key),
+    zstd: createZstd(),
     plainFrom: DESK_FROM,
     setPlainEnd: (end) => void (plainEnd = end),
     batchAt: () => Math.ceil(plainEnd / ALIGNMENT) * ALIGNMENT,

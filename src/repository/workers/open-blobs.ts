@@ -1,5 +1,4 @@
 import { AppError } from "../../base/errors.ts";
-import { decompress } from "../crypto/compress.ts";
 import { SEAL_BYTES } from "../crypto/sealer.ts";
 import { HINT_CHECK } from "../files.ts";
 import type { Desk } from "./desk.ts";
@@ -11,29 +10,26 @@ import { blobId } from "./pack-writer.ts";
  * next blob is opened. CORRUPT.
  */
 export function openBlob(part: Uint8Array, blob: StoredBlob, packId: string, desk: Desk): Uint8Array {
-  const { id, offset, length, uncompressedLength } = blob;
-  const damaged = (problem: string, cause?: unknown): AppError => {
+  const { id, offset, length } = blob;
+  const damaged = (problem: string): AppError => {
     const what = `blob ${id.slice(0, 8)} of pack ${packId.slice(0, 8)}`;
-    return new AppError("CORRUPT", `read ${what}: ${problem}`, { cause, hint: HINT_CHECK });
+    return new AppError("CORRUPT", `read ${what}: ${problem}`, { hint: HINT_CHECK });
   };
   const at = desk.plainFrom;
   desk.memory.reserve(at + length);
   desk.memory.view(at, length).set(part.subarray(offset, offset + length));
   if (!desk.sealer.open(at, length)) throw damaged("its seal is broken");
-  const payload = desk.memory.view(at + 16, length - SEAL_BYTES);
-  const plain = uncompressedLength === 0 ? payload : decompressed(payload, blob, damaged);
+  const plain = decompressed(at + 16, blob, desk);
+  if (plain === undefined) throw damaged("it does not decompress");
   if (blobId(plain).toString("hex") !== id) throw damaged("its content does not match its id");
   return plain;
 }
 
-function decompressed(
-  payload: Uint8Array,
-  { uncompressedLength }: StoredBlob,
-  damaged: (problem: string, cause: unknown) => AppError,
-): Uint8Array {
-  try {
-    return decompress(payload, uncompressedLength);
-  } catch (error) {
-    throw damaged("it does not decompress", error);
-  }
+function decompressed(at: number, blob: StoredBlob, desk: Desk): Uint8Array | undefined {
+  const { length, uncompressedLength } = blob;
+  if (uncompressedLength === 0) return desk.memory.view(at, length - SEAL_BYTES);
+  desk.memory.reserve(at + length + uncompressedLength);
+  const target = desk.memory.view(at + length, uncompressedLength);
+  const frame = desk.memory.view(at, length - SEAL_BYTES);
+  return desk.zstd.decompress(frame, target) === uncompressedLength ? target : undefined;
 }

@@ -3,14 +3,18 @@ import { closeSync, mkdirSync, openSync, readSync, writeSync } from "node:fs";
 import { AppError } from "../../base/errors.ts";
 import { temporaryIn } from "../../base/fs.ts";
 import { PACK_BYTES } from "../chunk-limits.ts";
-import { compress, compressIfWorthwhile, decompress } from "../crypto/compress.ts";
 import { SEAL_BYTES } from "../crypto/sealer.ts";
+import { frameBytesMax } from "../crypto/zstd.ts";
 import { type BlobType, encodeHeader, type PackEntry } from "../format/pack-header.ts";
 import type { PackFile } from "./jobs.ts";
 import type { Desk } from "./desk.ts";
 
 /** Sealed blobs are written and read back together up to this size. */
 const BATCH_BYTES = 1024 * 1024;
+
+const PROBE_BYTES = 64 * 1024;
+/** Below this gain of the probe a blob is stored as it is: what it saves is not worth the time. */
+const GAIN_MIN = 0.03;
 
 type Pending = {
   readonly id: string;
@@ -60,10 +64,20 @@ export function createPackWriter(
     return { file, descriptor, hash: createHash("sha256"), entries: [], sizeBytes: 0 };
   };
 
-  const encode = (plain: Uint8Array): Uint8Array | undefined => {
+  /** Compresses what lies at `plainAt` to `at`; undefined when it is better stored as it is. */
+  const encode = (plainAt: number, plainLength: number, at: number): number | undefined => {
     if (options.version === 1) return undefined;
+    memory.reserve(at + frameBytesMax(plainLength));
+    const squeeze = (from: number, length: number): number =>
+      desk.zstd.compress(memory.view(from, length), memory.view(at, frameBytesMax(length)));
     // Trees are always compressed in version 2.
-    return type === "tree" ? compress(plain) : compressIfWorthwhile(plain);
+    if (type === "tree") return squeeze(plainAt, plainLength);
+    if (plainLength > 2 * PROBE_BYTES) {
+      const middle = plainAt + ((plainLength - PROBE_BYTES) >> 1);
+      if (squeeze(middle, PROBE_BYTES) > PROBE_BYTES * (1 - GAIN_MIN)) return undefined;
+    }
+    const length = squeeze(plainAt, plainLength);
+    return length < plainLength ? length : undefined;
   };
 
   /** The sealed batch, as the file system gives it back, overwrites the one in memory. */
@@ -75,17 +89,24 @@ export function createPackWriter(
     from.hash.update(sealed);
   };
 
-  const verify = ({ id, plainAt, plainLength, sealedAt, sealedLength, compressed }: Pending): void => {
-    const length = sealedLength - SEAL_BYTES;
-    const isSame =
-      sealer.open(sealedAt, sealedLength) &&
-      (compressed
-        ? decompress(memory.view(sealedAt + 16, length), plainLength).equals(
-            memory.view(plainAt, plainLength),
-          )
-        : length === plainLength && hot.equal(sealedAt + 16, plainAt, length) === 1);
-    if (isSame) return;
-    throw new AppError("CORRUPT", `store blob ${id}: it reads back differently from what was written`, {
+  const isSame = (blob: Pending): boolean => {
+    const { plainAt, plainLength, sealedAt, sealedLength, compressed } = blob;
+    const payload = sealedLength - SEAL_BYTES;
+    if (!sealer.open(sealedAt, sealedLength)) return false;
+    if (!compressed) {
+      return payload === plainLength && hot.equal(sealedAt + 16, plainAt, payload) === 1;
+    }
+    const at = batchAt + batchBytes;
+    memory.reserve(at + plainLength);
+    const frame = memory.view(sealedAt + 16, payload);
+    const length = desk.zstd.decompress(frame, memory.view(at, plainLength));
+    return length === plainLength && hot.equal(at, plainAt, plainLength) === 1;
+  };
+
+  const verify = (blob: Pending): void => {
+    if (isSame(blob)) return;
+    const what = `store blob ${blob.id}`;
+    throw new AppError("CORRUPT", `${what}: it reads back differently from what was written`, {
       hint: "The memory or the disk of this machine is at fault. Test both before you trust it with data.",
     });
   };
@@ -127,16 +148,15 @@ export function createPackWriter(
   return {
     add(id, plainAt, plainLength) {
       if (pending.length === 0) batchAt = desk.batchAt();
-      const frame = encode(memory.view(plainAt, plainLength));
-      const payloadLength = frame?.length ?? plainLength;
+      // The frame lies behind the largest seal that it can get, for the moment of sealing.
       const sealedAt = batchAt + batchBytes;
+      const frameAt = sealedAt + frameBytesMax(plainLength) + SEAL_BYTES;
+      const frameLength = encode(plainAt, plainLength, frameAt);
+      const compressed = frameLength !== undefined;
+      const payloadLength = frameLength ?? plainLength;
       const sealedLength = payloadLength + SEAL_BYTES;
-      memory.reserve(sealedAt + sealedLength + payloadLength);
-      // The frame lies behind the place of its seal for the moment of sealing.
-      const payloadAt = frame === undefined ? plainAt : sealedAt + sealedLength;
-      if (frame !== undefined) memory.view(payloadAt, payloadLength).set(frame);
-      sealer.seal(payloadAt, payloadLength, sealedAt);
-      const compressed = frame !== undefined;
+      memory.reserve(sealedAt + sealedLength);
+      sealer.seal(compressed ? frameAt : plainAt, payloadLength, sealedAt);
       pending.push({ id, plainAt, plainLength, sealedAt, sealedLength, compressed });
       batchBytes += sealedLength;
       if (batchBytes >= BATCH_BYTES) flush();

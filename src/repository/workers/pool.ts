@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import { AppError, type ErrorCode } from "../../base/errors.ts";
 import type { BlobType } from "../format/pack-header.ts";
@@ -36,6 +37,9 @@ export function openPool(setup: WorkerSetup, owner: PoolOwner): Pool {
   const waiting: (() => void)[] = [];
   let lastJob = 0;
   let failure: unknown;
+
+  // Threads started from here on can ask for a collection; see worker.ts.
+  setFlagsFromString("--expose-gc");
 
   const startThread = (): Thread => {
     const worker = new Worker(workerFile(), {

@@ -38,7 +38,7 @@ export type FileStore = {
 const ID_HEX = 64;
 const BATCH_FILES_MAX = 256;
 const BATCH_BYTES_MAX = 2 * 1024 * 1024;
-const GROUP_BYTES = 4 * 1024 * 1024;
+const GROUP_BYTES = 2 * 1024 * 1024;
 /** Large files that are cut at the same time. */
 const LARGE_AT_ONCE = 2;
 
