@@ -22,7 +22,7 @@ export const DESK_FROM = STREAM + STREAM_BYTES;
 export type Sealer = {
   /**
    * Writes IV, ciphertext and tag of the bytes at `source` to `target`, which takes
-   * `length + SEAL_BYTES`. The two places must not overlap.
+   * `length + SEAL_BYTES`. The two places must not overlap, unless source is target + 16.
    */
   seal(source: number, length: number, target: number): void;
 

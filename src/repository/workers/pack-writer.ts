@@ -128,6 +128,7 @@ export function createPackWriter(
     }
     pending = [];
     batchBytes = 0;
+    desk.collect();
     if (pack.sizeBytes >= PACK_BYTES) close();
   };
 
@@ -148,15 +149,14 @@ export function createPackWriter(
   return {
     add(id, plainAt, plainLength) {
       if (pending.length === 0) batchAt = desk.batchAt();
-      // The frame lies behind the largest seal that it can get, for the moment of sealing.
+      // A frame is made where its ciphertext will lie, and sealed in place.
       const sealedAt = batchAt + batchBytes;
-      const frameAt = sealedAt + frameBytesMax(plainLength) + SEAL_BYTES;
-      const frameLength = encode(plainAt, plainLength, frameAt);
+      const frameLength = encode(plainAt, plainLength, sealedAt + 16);
       const compressed = frameLength !== undefined;
       const payloadLength = frameLength ?? plainLength;
       const sealedLength = payloadLength + SEAL_BYTES;
       memory.reserve(sealedAt + sealedLength);
-      sealer.seal(compressed ? frameAt : plainAt, payloadLength, sealedAt);
+      sealer.seal(compressed ? sealedAt + 16 : plainAt, payloadLength, sealedAt);
       pending.push({ id, plainAt, plainLength, sealedAt, sealedLength, compressed });
       batchBytes += sealedLength;
       if (batchBytes >= BATCH_BYTES) flush();

@@ -38,7 +38,7 @@ export function openPool(setup: WorkerSetup, owner: PoolOwner): Pool {
   let lastJob = 0;
   let failure: unknown;
 
-  // Threads started from here on can ask for a collection; see worker.ts.
+  // Threads started from here on can ask for a collection; see desk.ts.
   setFlagsFromString("--expose-gc");
 
   const startThread = (): Thread => {

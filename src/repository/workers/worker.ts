@@ -57,13 +57,6 @@ const DOES: { [Kind in JobKind]: Does<Kind> } = {
   checkPack: (input) => checkPack(input, desk),
 };
 
-/**
- * What Node allocates for a blob (key streams, zstd frames) is dead once the job is done, but its
- * collector looks at the small objects that stand for it and not at the megabytes behind them: it
- * would let some hundred of them pile up in each thread. A minor collection takes 0.3 ms.
- */
-const collect = (globalThis as { gc?: (options: { type: "minor" }) => void }).gc;
-
 async function work(job: number, kind: JobKind, input: unknown): Promise<void> {
   try {
     const output = await (DOES[kind] as (input: unknown) => unknown)(input);
@@ -71,7 +64,7 @@ async function work(job: number, kind: JobKind, input: unknown): Promise<void> {
   } catch (error) {
     send({ type: "failed", job, error: toWorkerError(error) });
   }
-  collect?.({ type: "minor" });
+  desk.collect();
 }
 
 function toWorkerError(error: unknown): WorkerError {
