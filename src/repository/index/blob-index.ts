@@ -15,8 +15,16 @@ export type BlobIndex = {
   has(id: string, type: BlobType): boolean;
   /** True for the first who asks for a blob that is not there; that one has to store it. */
   claim(ids: Uint8Array, at: number, type: BlobType): boolean;
+  /** Marks a blob as needed: "first" the first time, "again" afterwards, "missing" if unknown. */
+  mark(id: string, type: BlobType): "first" | "again" | "missing";
   /** Every blob with its place, in the order of adding; not those that are only claimed. */
-  entries(): Generator<{ packId: string; entry: PackEntry }, void, undefined>;
+  entries(): Generator<IndexEntry, void, undefined>;
+};
+
+export type IndexEntry = {
+  readonly packId: string;
+  readonly entry: PackEntry;
+  readonly marked: boolean;
 };
 
 const ID_BYTES = 32;
@@ -32,6 +40,7 @@ export function createBlobIndex(): BlobIndex {
   let lengths = new Uint32Array(capacity);
   let plainLengths = new Uint32Array(capacity);
   let types = new Uint8Array(capacity);
+  let marks = new Uint8Array(capacity);
   let slots = new Uint32Array(capacity * 2);
   const packIds: string[] = [];
   const packNumbers = new Map<string, number>();
@@ -69,6 +78,7 @@ export function createBlobIndex(): BlobIndex {
     lengths = grown(lengths, capacity);
     plainLengths = grown(plainLengths, capacity);
     types = grown(types, capacity);
+    marks = grown(marks, capacity);
     slots = new Uint32Array(capacity * 2);
     for (let position = 0; position < size; position++) {
       slots[slotOf(ids, position * ID_BYTES, types[position]!)] = position + 1;
@@ -123,10 +133,18 @@ export function createBlobIndex(): BlobIndex {
       insert(all, at, numberOfType(type));
       return true;
     },
+    mark(id, type) {
+      const position = lookUp(id, type);
+      if (position === -1 || packs[position] === CLAIMED) return "missing";
+      if (marks[position] === 1) return "again";
+      marks[position] = 1;
+      return "first";
+    },
     *entries() {
       for (let position = 0; position < size; position++) {
         if (packs[position] === CLAIMED) continue;
-        yield { packId: packIds[packs[position]!]!, entry: entryAt(position) };
+        const packId = packIds[packs[position]!]!;
+        yield { packId, entry: entryAt(position), marked: marks[position] === 1 };
       }
     },
   };

@@ -1,0 +1,89 @@
+import { AppError } from "../../base/errors.ts";
+import type { Run } from "../../base/events.ts";
+import type { Core } from "../core.ts";
+import { toBytes, toText } from "../format/go-string.ts";
+import type { Snapshot } from "../format/snapshot.ts";
+import type { TreeNode } from "../format/tree.ts";
+import type { BlobIndex } from "../index/blob-index.ts";
+import { openBlobReader } from "./read-blob.ts";
+import { type Restored, restoreNodes } from "./restore.ts";
+
+export type Entry = {
+  readonly name: string;
+  readonly node: TreeNode;
+};
+
+/** Gives back what is in one snapshot. */
+export type Reader = {
+  readonly snapshot: Snapshot;
+  /** What lies in a folder of the snapshot; "" is its root. NOT_FOUND. */
+  list(folder: string): Promise<Entry[]>;
+  /** The node of a path; undefined when there is none. */
+  find(path: string): Promise<TreeNode | undefined>;
+  /** The bytes of a small file. NOT_FOUND; CORRUPT. */
+  read(path: string): Promise<Buffer>;
+  /** Restores the folder's content into a folder that is not there yet or empty. */
+  tree(path: string, target: string): Promise<Restored>;
+  /** Restores one file to a path where nothing is yet. */
+  file(path: string, target: string): Promise<Restored>;
+};
+
+/** `read` is for descriptions and registries, not for data. */
+const READ_BYTES_MAX = 64 * 1024 * 1024;
+
+export function openReader(core: Core, index: BlobIndex, snapshot: Snapshot, run: Run): Reader {
+  const blobs = openBlobReader(core, index, run);
+
+  const find = async (path: string): Promise<TreeNode | undefined> => {
+    let node: TreeNode | undefined;
+    let tree: string | undefined = snapshot.tree;
+    for (const segment of path.split("/")) {
+      if (tree === undefined) return undefined;
+      node = (await blobs.tree(tree)).find(({ name }) => name === toBytes(segment));
+      tree = node?.subtree;
+    }
+    return node;
+  };
+
+  const need = async (path: string, type: "file" | "dir"): Promise<TreeNode> => {
+    const node = await find(path);
+    if (node?.type === type) return node;
+    const what = type === "dir" ? "folder" : "file";
+    throw new AppError("NOT_FOUND", `read snapshot ${snapshot.id.slice(0, 8)}: no ${what} ${path}`);
+  };
+
+  return {
+    snapshot,
+    find,
+    async list(folder) {
+      const tree = folder === "" ? snapshot.tree : (await need(folder, "dir")).subtree!;
+      return (await blobs.tree(tree)).map((node) => ({ name: toText(node.name), node }));
+    },
+    async read(path) {
+      const node = await need(path, "file");
+      const parts: Buffer[] = [];
+      let bytes = 0;
+      for (const id of node.content!) {
+        const part = await blobs.blob(id, "data");
+        bytes += part.length;
+        if (bytes > READ_BYTES_MAX) throw new AppError("CORRUPT", `read ${path}: too large`);
+        parts.push(part);
+      }
+      return Buffer.concat(parts);
+    },
+    tree: async (path, target) =>
+      await restoreNodes([{ node: await need(path, "dir"), target: toBytes(target) }], {
+        core,
+        index,
+        blobs,
+        run,
+      }),
+    file: async (path, target) =>
+      await restoreNodes([{ node: await need(path, "file"), target: toBytes(target) }], {
+        core,
+        index,
+        blobs,
+        run,
+      }),
+  };
+}

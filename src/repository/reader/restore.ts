@@ -1,0 +1,188 @@
+import { mkdirSync, readdirSync } from "node:fs";
+import { AppError, systemCode } from "../../base/errors.ts";
+import type { Run } from "../../base/events.ts";
+import type { Core } from "../core.ts";
+import { packKey } from "../files.ts";
+import { type ByteString, toText } from "../format/go-string.ts";
+import { parseTime } from "../format/go-time.ts";
+import { permissionsOf } from "../format/mode.ts";
+import type { TreeNode } from "../format/tree.ts";
+import type { BlobIndex } from "../index/blob-index.ts";
+import { inParallel } from "../in-parallel.ts";
+import type { FileFinish } from "../workers/jobs.ts";
+import type { Pool } from "../workers/pool.ts";
+import { openReadPool } from "../workers/read-pool.ts";
+import { rawPath } from "../workers/raw-path.ts";
+import { type PackPart, planParts, type Wanted } from "./pack-parts.ts";
+import type { BlobReader } from "./read-blob.ts";
+
+export type Restored = {
+  readonly files: number;
+  readonly bytes: number;
+  /** What could not be put back as it was, in words: an owner, a device. */
+  readonly problems: readonly string[];
+};
+
+export type RestoreTools = {
+  readonly core: Core;
+  readonly index: BlobIndex;
+  readonly blobs: BlobReader;
+  readonly run: Run;
+};
+
+type Found = {
+  readonly wanted: Wanted[];
+  readonly files: FileFinish[];
+  /** Parents before what is in them. */
+  readonly dirs: FileFinish[];
+  readonly problems: string[];
+  bytes: number;
+};
+
+const FINISH_AT_ONCE = 256;
+const DIRECTORY_MODE_AT_FIRST = 0o700;
+
+/**
+ * Puts files and folders where nothing is yet. Folders are made first and links last, so that
+ * nothing is ever written through a link that the snapshot brought along.
+ */
+export async function restoreNodes(
+  roots: readonly { readonly node: TreeNode; readonly target: ByteString }[],
+  tools: RestoreTools,
+): Promise<Restored> {
+  const found: Found = { wanted: [], files: [], dirs: [], problems: [], bytes: 0 };
+  const linked = new Map<string, ByteString>();
+  for (const { node, target } of roots) await collect(node, target, found, linked, tools);
+  await using pool = openReadPool(tools.core);
+  await writeContents(found, pool, tools);
+  const links = found.files.filter(({ sameAs }) => sameAs !== undefined);
+  const originals = found.files.filter(({ sameAs }) => sameAs === undefined);
+  for (const files of [originals, links, found.dirs.toReversed()]) {
+    await finishAll(files, found.problems, pool, tools.run);
+  }
+  return { files: found.files.length, bytes: found.bytes, problems: found.problems };
+}
+
+async function collect(
+  node: TreeNode,
+  target: ByteString,
+  found: Found,
+  linked: Map<string, ByteString>,
+  tools: RestoreTools,
+): Promise<void> {
+  tools.run.signal.throwIfAborted();
+  switch (node.type) {
+    case "dir":
+      makeEmptyFolder(target);
+      found.dirs.push(finishOf(node, target));
+      for (const child of await tools.blobs.tree(node.subtree!)) {
+        await collect(child, `${target}/${child.name}`, found, linked, tools);
+      }
+      return;
+    case "file":
+      return collectFile(node, target, found, linked, tools.index);
+    case "symlink":
+      found.files.push(finishOf(node, target));
+      return;
+    case "dev":
+    case "chardev":
+    case "fifo":
+    case "socket":
+    case "irregular":
+      found.problems.push(`${toText(target)}: a ${node.type} is not restored`);
+  }
+}
+
+function collectFile(
+  node: TreeNode,
+  target: ByteString,
+  found: Found,
+  linked: Map<string, ByteString>,
+  index: BlobIndex,
+): void {
+  const finish = finishOf(node, target);
+  const inode = node.links > 1n ? `${node.deviceId}:${node.inode}` : undefined;
+  const sameAs = inode === undefined ? undefined : linked.get(inode);
+  if (sameAs !== undefined) {
+    found.files.push({ ...finish, sameAs });
+    return;
+  }
+  if (inode !== undefined) linked.set(inode, target);
+  let offset = 0;
+  for (const id of node.content!) {
+    const place = index.find(id, "data");
+    if (place === undefined) {
+      throw new AppError("CORRUPT", `restore ${toText(target)}: chunk ${id.slice(0, 8)} is missing`, {
+        hint: "Restore another snapshot. lastgood check says which ones are whole.",
+      });
+    }
+    found.wanted.push({ id, place, path: target, offset });
+    offset += place.uncompressedLength || place.length - 32;
+  }
+  if (offset !== node.sizeBytes) {
+    const sizes = `its chunks have ${offset} bytes, it should have ${node.sizeBytes}`;
+    throw new AppError("CORRUPT", `restore ${toText(target)}: ${sizes}`);
+  }
+  found.bytes += offset;
+  found.files.push(finish);
+}
+
+/** Into a folder that has something in it nothing is restored: it would be a mixture. */
+function makeEmptyFolder(target: ByteString): void {
+  try {
+    mkdirSync(rawPath(target), { mode: DIRECTORY_MODE_AT_FIRST });
+  } catch (error) {
+    if (systemCode(error) !== "EEXIST" || readdirSync(rawPath(target)).length > 0) {
+      throw new AppError("ALREADY_EXISTS", `restore to ${toText(target)}: it is not empty`, {
+        hint: "Name a folder that is not there yet.",
+        cause: error,
+      });
+    }
+  }
+}
+
+async function writeContents(found: Found, pool: Pool, { core, run }: RestoreTools): Promise<void> {
+  let bytesDone = 0;
+  await inParallel(planParts(found.wanted), pool.threads * 2, async (planned: PackPart) => {
+    const { packId, range, blobs } = planned;
+    run.signal.throwIfAborted();
+    const part = await core.backend.get(packKey(packId), range, run);
+    await pool.run("writeBlobs", { packId, part, blobs });
+    bytesDone += planned.plainBytes;
+    run.report({ type: "progress", step: "restore", bytesDone, bytesTotal: found.bytes });
+  });
+}
+
+async function finishAll(
+  files: readonly FileFinish[],
+  problems: string[],
+  pool: Pool,
+  run: Run,
+): Promise<void> {
+  // Folders have to be finished one after the other: what is inside changes their time.
+  const isFolders = files[0]?.type === "dir";
+  await inParallel(batches(files), isFolders ? 1 : pool.threads * 2, async (batch) => {
+    run.signal.throwIfAborted();
+    problems.push(...(await pool.run("finishFiles", { files: batch })).problems);
+  });
+}
+
+function* batches(files: readonly FileFinish[]): Generator<FileFinish[]> {
+  for (let at = 0; at < files.length; at += FINISH_AT_ONCE) {
+    yield files.slice(at, at + FINISH_AT_ONCE);
+  }
+}
+
+function finishOf(node: TreeNode, path: ByteString): FileFinish {
+  return {
+    path,
+    type: node.type as FileFinish["type"],
+    permissions: permissionsOf(node.mode),
+    uid: node.uid,
+    gid: node.gid,
+    mtimeNs: parseTime(node.mtime) ?? 0n,
+    atimeNs: parseTime(node.atime) ?? 0n,
+    sizeBytes: node.sizeBytes,
+    linkTarget: node.linkTarget,
+  };
+}

@@ -1,0 +1,142 @@
+import { hasCode } from "../../base/errors.ts";
+import type { Run } from "../../base/events.ts";
+import type { Core } from "../core.ts";
+import { packKey } from "../files.ts";
+import { decodeIndex } from "../format/index-file.ts";
+import { type PackEntry, packBytes } from "../format/pack-header.ts";
+import { decodeSnapshot, type Snapshot } from "../format/snapshot.ts";
+import { type BlobIndex, createBlobIndex } from "../index/blob-index.ts";
+import { inParallel } from "../in-parallel.ts";
+import { openBlobReader } from "../reader/read-blob.ts";
+import { openReadPool } from "../workers/read-pool.ts";
+import { markUsed } from "./mark-used.ts";
+
+/** What a check found. Errors mean that something is lost or will be; hints are harmless. */
+export type CheckReport = {
+  readonly errors: readonly string[];
+  readonly hints: readonly string[];
+  readonly snapshots: number;
+  readonly packs: number;
+  /** Bytes of packs that were read and verified. */
+  readonly bytesRead: number;
+};
+
+export type CheckOptions = {
+  /** Which part of the packs is read: 0 none, 1 all; n of t: those of a turn. */
+  readonly readData: "none" | "all" | { readonly part: number; readonly of: number };
+};
+
+/** Gives the same verdict as `restic check`, with the same meaning of error and hint. */
+export async function check(core: Core, options: CheckOptions, run: Run): Promise<CheckReport> {
+  const errors: string[] = [];
+  const hints: string[] = [];
+  const snapshots = await loadSnapshots(core, errors, run);
+  const { index, packs } = await loadIndexFiles(core, errors, hints, run);
+  const sizes = await comparePacks(core, packs, errors, hints, run);
+  errors.push(...(await markUsed(snapshots, index, openBlobReader(core, index, run), run)));
+  const bytesRead = await readPacks(core, packs, sizes, options, errors, run);
+  return { errors, hints, snapshots: snapshots.length, packs: packs.size, bytesRead };
+}
+
+async function loadSnapshots(core: Core, errors: string[], run: Run): Promise<Snapshot[]> {
+  const snapshots: Snapshot[] = [];
+  for (const id of await core.files.ids("snapshots", run)) {
+    await collect(errors, async () => {
+      snapshots.push(decodeSnapshot(await core.files.load("snapshots", id, run), id));
+    });
+  }
+  return snapshots;
+}
+
+async function loadIndexFiles(
+  core: Core,
+  errors: string[],
+  hints: string[],
+  run: Run,
+): Promise<{ index: BlobIndex; packs: Map<string, readonly PackEntry[]> }> {
+  const index = createBlobIndex();
+  const packs = new Map<string, readonly PackEntry[]>();
+  for (const id of await core.files.ids("index", run)) {
+    await collect(errors, async () => {
+      const json = await core.files.load("index", id, run);
+      for (const pack of decodeIndex(json, `index ${id.slice(0, 8)}`)) {
+        if (packs.has(pack.id)) hints.push(`pack ${pack.id.slice(0, 8)} stands in two indexes`);
+        if (new Set(pack.blobs.map(({ type }) => type)).size > 1) {
+          hints.push(`pack ${pack.id.slice(0, 8)} has trees and data in it`);
+        }
+        packs.set(pack.id, pack.blobs);
+        for (const blob of pack.blobs) index.add(pack.id, blob);
+      }
+    });
+  }
+  return { index, packs };
+}
+
+async function comparePacks(
+  core: Core,
+  packs: ReadonlyMap<string, readonly PackEntry[]>,
+  errors: string[],
+  hints: string[],
+  run: Run,
+): Promise<Map<string, number>> {
+  const sizes = new Map<string, number>();
+  for await (const { key, sizeBytes } of core.backend.list("data/", run)) {
+    sizes.set(key.slice(key.lastIndexOf("/") + 1), sizeBytes);
+  }
+  for (const [id, blobs] of packs) {
+    const size = sizes.get(id);
+    const expected = packBytes(blobs);
+    if (size === undefined) errors.push(`pack ${id.slice(0, 8)} is missing`);
+    else if (size !== expected) {
+      errors.push(`pack ${id.slice(0, 8)} has ${size} bytes, it should have ${expected}`);
+    }
+  }
+  for (const id of sizes.keys()) {
+    if (!packs.has(id)) hints.push(`pack ${id.slice(0, 8)} is in no index; prune removes it`);
+  }
+  return sizes;
+}
+
+async function readPacks(
+  core: Core,
+  packs: ReadonlyMap<string, readonly PackEntry[]>,
+  sizes: ReadonlyMap<string, number>,
+  { readData }: CheckOptions,
+  errors: string[],
+  run: Run,
+): Promise<number> {
+  if (readData === "none") return 0;
+  const chosen = [...packs].filter(([id]) => sizes.has(id) && isChosen(id, readData));
+  const bytesTotal = chosen.reduce((sum, [id]) => sum + sizes.get(id)!, 0);
+  let bytesDone = 0;
+  await using pool = openReadPool(core);
+  await inParallel(chosen, pool.threads + 1, async ([packId, blobs]) => {
+    run.signal.throwIfAborted();
+    let problems: readonly string[] = [];
+    // What a second reading does not show was the line or the memory, and is gone.
+    for (let tries = 0; tries < 2; tries++) {
+      const pack = await core.backend.get(packKey(packId), "all", run);
+      ({ problems } = await pool.run("checkPack", { packId, pack, blobs }));
+      if (problems.length === 0) break;
+    }
+    errors.push(...problems.map((problem) => `pack ${packId.slice(0, 8)}: ${problem}`));
+    bytesDone += sizes.get(packId)!;
+    run.report({ type: "progress", step: "read", bytesDone, bytesTotal });
+  });
+  return bytesDone;
+}
+
+/** As restic's --read-data-subset n/t: by the first byte of the id. */
+function isChosen(id: string, readData: Exclude<CheckOptions["readData"], "none">): boolean {
+  if (readData === "all") return true;
+  return Number.parseInt(id.slice(0, 2), 16) % readData.of === readData.part - 1;
+}
+
+async function collect(errors: string[], work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!hasCode(error, "CORRUPT")) throw error;
+    errors.push((error as Error).message);
+  }
+}

@@ -1,0 +1,45 @@
+import type { Run } from "../../base/events.ts";
+import type { Core } from "../core.ts";
+import { packKey } from "../files.ts";
+import type { BlobType } from "../format/pack-header.ts";
+import type { BlobIndex } from "../index/blob-index.ts";
+import { planParts, type Wanted } from "../reader/pack-parts.ts";
+import type { Pool } from "../workers/pool.ts";
+import type { BlobSink } from "../writer/blob-sink.ts";
+
+export type BlobName = { readonly id: string; readonly type: BlobType };
+
+export type CopySource = {
+  readonly core: Core;
+  readonly index: BlobIndex;
+  /** Threads with the key of the source. */
+  readonly pool: Pool;
+};
+
+/** Copies blobs byte for byte into a sink, of the same repository or of another. */
+export async function copyBlobs(
+  from: CopySource,
+  names: readonly BlobName[],
+  sink: BlobSink,
+  run: Run,
+): Promise<void> {
+  for (const type of ["data", "tree"] as const) {
+    const wanted = names.filter((name) => name.type === type).map(({ id }) => need(from, id, type));
+    for (const { packId, range, blobs } of planParts(wanted)) {
+      run.signal.throwIfAborted();
+      const part = await from.core.backend.get(packKey(packId), range, run);
+      const { plain } = await from.pool.run("readBlobs", { packId, part, blobs });
+      const { done } = await sink.start("storeBlobs", { type, blobs: plain });
+      // One part at a time: what is copied must not pile up in memory.
+      await done;
+    }
+  }
+}
+
+function need(
+  { index }: CopySource,
+  id: string,
+  type: BlobType,
+): Wanted {
+  return { id, place: index.find(id, type)!, path: "", offset: 0 };
+}
