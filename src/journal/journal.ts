@@ -1,0 +1,160 @@
+import { mkdirSync } from "node:fs";
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { AppError } from "../base/errors.ts";
+import type { Plan } from "./plan.ts";
+
+/** How an operation ended. */
+export type Outcome =
+  | "committed"
+  | "aborted"
+  | "rolled-back"
+  | "rolled-back-to-factory"
+  | "needs-human";
+
+/** What an operation is, as it was when it began. */
+export type Operation = {
+  readonly id: string;
+  /** The verb: "restore", "undo". */
+  readonly kind: string;
+  readonly plan: Plan;
+  /** The resolved configuration of its slots; secrets as references. See ruling 26. */
+  readonly setup: unknown;
+  readonly started: string;
+  readonly who: string;
+  readonly reason: string;
+};
+
+export type Progress = Operation & {
+  /** 0: on the way forward; n: on the n-th way back. */
+  readonly sequence: number;
+  /** Steps of the way forward that were begun; the last of them may be half done. */
+  readonly begun: number;
+  readonly outcome: Outcome | undefined;
+  readonly ended: string | undefined;
+  readonly error: string | undefined;
+};
+
+type Row = {
+  id: string;
+  kind: string;
+  plan: string;
+  setup: string;
+  started: string;
+  who: string;
+  reason: string;
+  sequence: number;
+  begun: number;
+  outcome: Outcome | null;
+  ended: string | null;
+  error: string | null;
+};
+
+/**
+ * Remembers through crashes what each operation is to do and how far it has come.
+ *
+ * A step is recorded as begun before it acts. So after a crash the last one begun has acted not at
+ * all, partly or fully, and all before it fully. Nothing is ever removed: it is the history too.
+ */
+export class Journal implements Disposable {
+  readonly #database: DatabaseSync;
+
+  /** UNAVAILABLE when the file cannot be opened or is none of ours. */
+  constructor(file: string) {
+    try {
+      mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+      this.#database = new DatabaseSync(file, { timeout: 5000 });
+      this.#database.exec(`
+        PRAGMA journal_mode = WAL;
+        PRAGMA synchronous = FULL;
+        CREATE TABLE IF NOT EXISTS operations_v1 (
+          id TEXT PRIMARY KEY,
+          kind TEXT NOT NULL,
+          plan TEXT NOT NULL,
+          setup TEXT NOT NULL,
+          started TEXT NOT NULL,
+          who TEXT NOT NULL,
+          reason TEXT NOT NULL,
+          sequence INTEGER NOT NULL DEFAULT 0 CHECK (sequence >= 0),
+          begun INTEGER NOT NULL DEFAULT 0 CHECK (begun >= 0),
+          outcome TEXT,
+          ended TEXT,
+          error TEXT
+        ) STRICT;
+      `);
+    } catch (error) {
+      throw new AppError("UNAVAILABLE", `open journal ${file}: ${(error as Error).message}`, {
+        hint: "See whether the disk is full or read-only, and who owns the folder.",
+        cause: error,
+      });
+    }
+  }
+
+  create(operation: Operation): void {
+    const { id, kind, plan, setup, started, who, reason } = operation;
+    this.#database
+      .prepare(
+        "INSERT INTO operations_v1 (id, kind, plan, setup, started, who, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      )
+      .run(id, kind, JSON.stringify(plan), JSON.stringify(setup), started, who, reason);
+  }
+
+  /** NOT_FOUND. */
+  read(id: string): Progress {
+    const row = this.#database.prepare("SELECT * FROM operations_v1 WHERE id = ?").get(id);
+    if (row === undefined) {
+      throw new AppError("NOT_FOUND", `read operation ${id}: there is none`, {
+        hint: "See them with: lastgood history",
+      });
+    }
+    return toProgress(row as Row);
+  }
+
+  /** The step about to begin on the way forward. */
+  recordBegun(id: string, begun: number): void {
+    this.#database.prepare("UPDATE operations_v1 SET begun = ? WHERE id = ?").run(begun, id);
+  }
+
+  /** From here on it goes back, on this way. */
+  recordBack(id: string, sequence: number, error: string): void {
+    this.#database
+      .prepare("UPDATE operations_v1 SET sequence = ?, error = ? WHERE id = ?")
+      .run(sequence, error, id);
+  }
+
+  finish(id: string, outcome: Outcome, ended: string): void {
+    this.#database
+      .prepare("UPDATE operations_v1 SET outcome = ?, ended = ? WHERE id = ?")
+      .run(outcome, ended, id);
+  }
+
+  /** Operations that a crash interrupted, oldest first. */
+  unfinished(): Progress[] {
+    return this.#select("WHERE outcome IS NULL ORDER BY started, id");
+  }
+
+  /** All operations, newest first. */
+  history(limit: number): Progress[] {
+    return this.#select(`ORDER BY started DESC, id DESC LIMIT ${Math.trunc(limit)}`);
+  }
+
+  #select(rest: string): Progress[] {
+    const rows = this.#database.prepare(`SELECT * FROM operations_v1 ${rest}`).all();
+    return (rows as Row[]).map(toProgress);
+  }
+
+  [Symbol.dispose](): void {
+    this.#database.close();
+  }
+}
+
+function toProgress(row: Row): Progress {
+  return {
+    ...row,
+    plan: JSON.parse(row.plan) as Plan,
+    setup: JSON.parse(row.setup) as unknown,
+    outcome: row.outcome ?? undefined,
+    ended: row.ended ?? undefined,
+    error: row.error ?? undefined,
+  };
+}

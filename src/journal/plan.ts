@@ -1,0 +1,104 @@
+import type { Version } from "../slots/slot.ts";
+
+/**
+ * What shall be true, of which slot or component. Plain data: it is shown before, written to the
+ * journal, and read back after a crash.
+ */
+export type Act =
+  | { readonly act: "staged" | "verified" | "discarded"; readonly slot: string; readonly version: Version }
+  | {
+      readonly act: "active";
+      readonly slot: string;
+      readonly version: Version;
+      /** The name under which what was live then lies ready. */
+      readonly displaced: Version;
+    }
+  | { readonly act: "stopped" | "running" | "healthy"; readonly component: string };
+
+export type Step = Act & {
+  /** In a way back: only if this step of the way forward (its number) was begun. */
+  readonly ifBegun?: number;
+};
+
+/** A way back, and how far back it leads. */
+export type Way = {
+  readonly depth: "previous" | "factory";
+  readonly steps: readonly Step[];
+};
+
+/** The way forward, and the ways back in the order in which they are tried. All fixed beforehand. */
+export type Plan = { readonly steps: readonly Step[]; readonly ways: readonly Way[] };
+
+/** One slot whose version changes, with the component that must not run meanwhile. */
+export type Switch = {
+  readonly slot: string;
+  readonly component: string;
+  readonly to: Version;
+  /** The name that what is live now gets. */
+  readonly displaced: Version;
+  /** Whether the version to switch to lies ready already, as after an earlier switch. */
+  readonly ready: boolean;
+};
+
+/**
+ * Plans to make other versions live. First all that can fail without harm; then, with everything
+ * stopped, the switches. The way back undoes just what was begun.
+ */
+export function planSwitches(switches: readonly Switch[]): Plan {
+  const components = [...new Set(switches.map(({ component }) => component))];
+  const staging = switches.filter(({ ready }) => !ready);
+  const steps: Step[] = [
+    ...staging.map(({ slot, to }): Step => ({ act: "staged", slot, version: to })),
+    ...switches.map(({ slot, to }): Step => ({ act: "verified", slot, version: to })),
+    ...components.map((component): Step => ({ act: "stopped", component })),
+    ...switches.map(({ slot, to, displaced }): Step => ({ act: "active", slot, version: to, displaced })),
+    ...components.toReversed().map((component): Step => ({ act: "running", component })),
+    ...components.map((component): Step => ({ act: "healthy", component })),
+  ];
+  return { steps, ways: [{ depth: "previous", steps: wayBack(steps, switches, components) }] };
+}
+
+function wayBack(
+  steps: readonly Step[],
+  switches: readonly Switch[],
+  components: readonly string[],
+): Step[] {
+  const numberOf = (act: Step["act"], name: string): number =>
+    steps.findIndex((step) => step.act === act && nameOf(step) === name);
+  const firstSwitch = steps.findIndex(({ act }) => act === "active");
+  return [
+    ...components.map((component): Step => ({ act: "stopped", component, ifBegun: firstSwitch })),
+    ...switches.toReversed().map(({ slot, to, displaced }): Step => ({
+      act: "active",
+      slot,
+      version: displaced,
+      displaced: to,
+      ifBegun: numberOf("active", slot),
+    })),
+    ...components.toReversed().map((component): Step => ({
+      act: "running",
+      component,
+      ifBegun: numberOf("stopped", component),
+    })),
+    ...components.map((component): Step => ({ act: "healthy", component, ifBegun: firstSwitch })),
+    ...switches
+      .filter(({ ready }) => !ready)
+      .map(({ slot, to }): Step => ({
+        act: "discarded",
+        slot,
+        version: to,
+        ifBegun: numberOf("staged", slot),
+      })),
+  ];
+}
+
+function nameOf(step: Step): string {
+  return "slot" in step ? step.slot : step.component;
+}
+
+/** One line for people: "active db 20261121T030000Z". */
+export function describeStep(step: Step): string {
+  return "slot" in step
+    ? `${step.act} ${step.slot} ${step.version}`
+    : `${step.act} ${step.component}`;
+}
