@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import os from "node:os";
 
 /** Who we are on this machine, as repository locks and snapshots record it. */
@@ -32,4 +33,52 @@ export function surviveSighup(): Disposable {
   const ignore = (): void => {};
   process.on("SIGHUP", ignore);
   return { [Symbol.dispose]: () => void process.off("SIGHUP", ignore) };
+}
+
+/**
+ * When a process started, in the kernel's ticks, with the machine's boot: together with its id this
+ * names a process for good, since ids are used again. Empty when it is not there.
+ */
+export function processStart(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    // The name of the program stands in brackets and may have spaces in it.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return `${boot}:${fields[19]}`;
+  } catch {
+    // There is no such process, or no /proc.
+    return "";
+  }
+}
+
+export function isSameProcess(pid: number, start: string): boolean {
+  return start !== "" && processStart(pid) === start;
+}
+
+/** Processes that have one of these files open; those of other users only if we are root. */
+export function processesUsing(files: readonly string[]): number[] {
+  const wanted = new Set(files);
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => openFilesOf(pid).some((file) => wanted.has(file)))
+    .map(Number);
+}
+
+function openFilesOf(pid: string): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map((fd) => linkOf(`/proc/${pid}/fd/${fd}`));
+  } catch {
+    // It has ended, or is none of ours to look at.
+    return [];
+  }
+}
+
+function linkOf(file: string): string {
+  try {
+    return readlinkSync(file);
+  } catch {
+    // Closed meanwhile.
+    return "";
+  }
 }

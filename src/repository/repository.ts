@@ -19,6 +19,7 @@ import { type IndexRepair, repairIndex } from "./upkeep/repair-index.ts";
 import { openWriter, type Writer } from "./writer/writer.ts";
 
 export type { Snapshot } from "./format/snapshot.ts";
+export type { LockLedger } from "./lock.ts";
 export type { Entry, Reader } from "./reader/reader.ts";
 export type { Restored } from "./reader/restore.ts";
 export type { CheckOptions, CheckReport } from "./upkeep/check.ts";

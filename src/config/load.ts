@@ -1,0 +1,101 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { LineCounter, parseDocument, type Document } from "yaml";
+import { AppError, systemCode } from "../base/errors.ts";
+import { explainIssue } from "./explain.ts";
+import { type Config, configSchema } from "./schema.ts";
+
+export const CONFIG_NAME = "lastgood.yaml";
+
+export type Loaded = {
+  readonly config: Config;
+  readonly file: string;
+  /** The text as it stands in the file: it goes into every point. */
+  readonly text: string;
+};
+
+/** Loads the named file, or lastgood.yaml here or in the nearest folder above. */
+export async function loadConfig(named: string | undefined, folder: string): Promise<Loaded> {
+  const file = named === undefined ? await findUpwards(folder) : path.resolve(folder, named);
+  const text = await readText(file);
+  return { config: parseConfig(text, file), file, text };
+}
+
+/** CONFIG_INVALID with file, line and column of the first mistake. */
+export function parseConfig(text: string, file: string): Config {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const [syntax] = document.errors;
+  if (syntax !== undefined) {
+    throw invalid(file, lines.linePos(syntax.pos[0]), syntax.message, 0);
+  }
+  const { data, error } = configSchema.safeParse(document.toJS());
+  if (data !== undefined) return withAbsolutePaths(data, path.dirname(file));
+  const [first, ...rest] = error.issues;
+  const { message, at } = explainIssue(first!, configSchema);
+  throw invalid(file, positionOf(document, at, lines), message, rest.length);
+}
+
+async function findUpwards(folder: string): Promise<string> {
+  for (let at = path.resolve(folder); ; at = path.dirname(at)) {
+    const file = path.join(at, CONFIG_NAME);
+    if ((await readFile(file).catch(() => undefined)) !== undefined) return file;
+    if (at === path.dirname(at)) break;
+  }
+  throw new AppError("NOT_FOUND", `load ${CONFIG_NAME}: not in ${folder} nor above it`, {
+    hint: "Make one with lastgood init, or name it: lastgood -c FILE …",
+  });
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === undefined) throw error;
+    const problem = code === "ENOENT" ? "there is no such file" : (error as Error).message;
+    throw new AppError("NOT_FOUND", `load ${file}: ${problem}`, {
+      hint: "Make one with lastgood init.",
+      cause: error,
+    });
+  }
+}
+
+function positionOf(
+  document: Document,
+  at: readonly PropertyKey[],
+  lines: LineCounter,
+): { line: number; col: number } {
+  // A key that is missing has no place; the nearest thing around it has.
+  for (let length = at.length; length > 0; length--) {
+    const node = document.getIn(at.slice(0, length), true) as { range?: [number] } | undefined;
+    if (node?.range !== undefined) return lines.linePos(node.range[0]);
+  }
+  return { line: 1, col: 1 };
+}
+
+function invalid(
+  file: string,
+  { line, col }: { line: number; col: number },
+  message: string,
+  more: number,
+): AppError {
+  const others = more === 0 ? "" : ` (and ${more} more)`;
+  return new AppError("CONFIG_INVALID", `${file}:${line}:${col}: ${message}${others}`, {
+    hint: "lastgood config --help names every key.",
+  });
+}
+
+/** Relative paths are meant from the folder of the file, wherever lastgood is started. */
+function withAbsolutePaths(config: Config, folder: string): Config {
+  const PATH_KEYS = new Set(["state", "at", "sqlite", "file", "folder", "chroma", "lock-file", "pid-file"]);
+  const resolve = (value: unknown, key: string): unknown => {
+    if (typeof value === "string") return PATH_KEYS.has(key) ? path.resolve(folder, value) : value;
+    if (Array.isArray(value)) {
+      return key === "files" ? value.map((file) => path.resolve(folder, file as string)) : value;
+    }
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, resolve(v, k)]));
+  };
+  return resolve(config, "") as Config;
+}

@@ -1,0 +1,165 @@
+import path from "node:path";
+import type { Clock } from "../base/clock.ts";
+import { type Effects, realEffects } from "../base/effects.ts";
+import { AppError } from "../base/errors.ts";
+import type { Run } from "../base/events.ts";
+import type { Check } from "../checks/check.ts";
+import { commandCheck } from "../checks/command.ts";
+import { httpCheck } from "../checks/http.ts";
+import type { CheckConfig, ComponentConfig, Config, StoreConfig } from "../config/schema.ts";
+import { STORES } from "../plugins.ts";
+import { commandRunner } from "../runners/command.ts";
+import type { Runner } from "../runners/runner.ts";
+import { type Hold, holdByCommand, holdByHttp, holdLockFile, noHold } from "../stores/hold.ts";
+import { holdFrozen } from "../stores/hold-frozen.ts";
+import type { Ownership, Store } from "../stores/store.ts";
+
+export type ComponentsConfig = Config["components"];
+
+/** A store with what the configuration says of it beyond its files. */
+export type OpenStore = {
+  readonly store: Store;
+  readonly component: string;
+  readonly config: StoreConfig;
+};
+
+export type OpenCheck = { readonly name: string; readonly check: Check; readonly isRequired: boolean };
+
+/** A part of the system with all that can be done to it. */
+export type Component = {
+  readonly name: string;
+  readonly config: ComponentConfig;
+  /** Undefined: lastgood does not know how to stop and start it. */
+  readonly runner: Runner | undefined;
+  readonly stores: readonly OpenStore[];
+  readonly checks: readonly OpenCheck[];
+};
+
+export type Surroundings = {
+  /** Where commands run. */
+  readonly folder: string;
+  readonly temporary: string;
+  readonly clock: Clock;
+  readonly effects?: Effects;
+};
+
+/** Opens components from their resolved configuration, of the file or of the journal. */
+export async function openComponents(
+  components: ComponentsConfig,
+  surroundings: Surroundings,
+): Promise<Component[]> {
+  return await Promise.all(
+    Object.entries(components).map(([name, config]) => openComponent(name, config, surroundings)),
+  );
+}
+
+async function openComponent(
+  name: string,
+  config: ComponentConfig,
+  surroundings: Surroundings,
+): Promise<Component> {
+  const runner = openRunner(name, config, surroundings.folder);
+  const stores: OpenStore[] = [];
+  for (const [storeName, storeConfig] of Object.entries(config.stores)) {
+    const store = await openStore(`${name}/${storeName}`, storeConfig, runner, surroundings);
+    stores.push({ store, component: name, config: storeConfig });
+  }
+  const checks = Object.entries(config.checks).map(([checkName, checkConfig]) => ({
+    name: checkName,
+    check: openCheck(checkConfig, runner, surroundings.folder),
+    isRequired: checkConfig.need === "required",
+  }));
+  return { name, config, runner, stores, checks };
+}
+
+function openRunner(name: string, { run }: ComponentConfig, folder: string): Runner | undefined {
+  if (run === undefined) return undefined;
+  const { start, stop, alive } = run.command;
+  return commandRunner(name, {
+    start,
+    stop,
+    alive,
+    folder,
+    startTimeoutMs: run.command["start-timeout"],
+    stopTimeoutMs: run.command["stop-timeout"],
+  });
+}
+
+async function openStore(
+  name: string,
+  config: StoreConfig,
+  runner: Runner | undefined,
+  { temporary, clock, folder, effects = realEffects }: Surroundings,
+): Promise<Store> {
+  const context = { name, temporary, effects };
+  const { optional, format = "any" } = config;
+  const ownership = ownershipOf(config);
+  if (config.sqlite !== undefined) {
+    return await STORES.sqlite({ path: config.sqlite, optional, ownership }, context);
+  }
+  if (config.file !== undefined) {
+    return await STORES.file({ path: config.file, optional, ownership, format }, context);
+  }
+  const kind = config.chroma === undefined ? "folder" : "chroma";
+  const at = config[kind]!;
+  const hold = openHold(config, at, name, runner, { temporary, clock, folder });
+  return await STORES[kind]({ path: at, optional, ownership, hold }, context);
+}
+
+function ownershipOf({ owner, mode }: StoreConfig): Ownership {
+  const [uid, gid] = owner?.split(":").map(Number) ?? [];
+  return { uid, gid, mode: mode === undefined ? undefined : Number.parseInt(mode, 8) };
+}
+
+function openHold(
+  { hold }: StoreConfig,
+  folder: string,
+  name: string,
+  runner: Runner | undefined,
+  { temporary, clock, folder: workingFolder }: Surroundings,
+): Hold {
+  if (hold === undefined) return noHold;
+  if (hold["lock-file"] !== undefined) return holdLockFile(hold["lock-file"], clock.now);
+  if (hold.http !== undefined) return holdByHttp(hold.http.acquire, hold.http.release);
+  if (hold.command !== undefined) {
+    return holdByCommand(hold.command.acquire, hold.command.release, workingFolder);
+  }
+  if (hold.freeze !== undefined) {
+    const { "pid-file": pidFile, limit: limitMs } = hold.freeze;
+    const copies = path.join(temporary, name.replaceAll("/", "-"));
+    return holdFrozen({ folder, pidFile, limitMs, temporary: copies });
+  }
+  return holdStopped(name, runner);
+}
+
+function holdStopped(name: string, runner: Runner | undefined): Hold {
+  return async (run) => {
+    if (runner === undefined) {
+      throw new AppError("CONFIG_INVALID", `hold ${name}: its component has no run to stop it by`);
+    }
+    if (!(await runner.isAlive(run))) return { [Symbol.asyncDispose]: async () => {} };
+    await runner.stop(run);
+    const toTheEnd: Run = { ...run, signal: new AbortController().signal };
+    return { [Symbol.asyncDispose]: () => runner.start(toTheEnd) };
+  };
+}
+
+function openCheck(config: CheckConfig, runner: Runner | undefined, folder: string): Check {
+  const { http, command, status, json, timeout: timeoutMs } = config;
+  if (command !== undefined) return commandCheck(command, folder, timeoutMs);
+  if (http === undefined) return runnerCheck(runner);
+  const request = typeof http === "string" ? { get: http } : http;
+  return "get" in request
+    ? httpCheck({ url: request.get, method: "GET", status, json, timeoutMs })
+    : httpCheck({ url: request.post, method: "POST", body: request.body, status, json, timeoutMs });
+}
+
+function runnerCheck(runner: Runner | undefined): Check {
+  return {
+    async ask(run) {
+      if (runner === undefined) return { verdict: "unknown", detail: "the component has no run" };
+      const alive = await runner.isAlive(run);
+      return { verdict: alive ? "good" : "bad", detail: alive ? "it runs" : "it does not run" };
+    },
+  };
+}

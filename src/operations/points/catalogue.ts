@@ -1,0 +1,52 @@
+import { readFile } from "node:fs/promises";
+import type { Run } from "../../base/events.ts";
+import { writeFileDurable } from "../../base/fs.ts";
+import type { Repository } from "../../repository/repository.ts";
+import type { System } from "../system.ts";
+import { DESCRIPTION_PATH, type Point, type PointDescription, pointsAmong } from "./point.ts";
+
+/** What `status` shows without opening the repository. */
+export type Catalogue = {
+  readonly at: string;
+  readonly points: readonly { readonly stamp: string; readonly valid: boolean }[];
+};
+
+/** All points of this system, oldest first; what was found is remembered for `status`. */
+export async function listPoints(system: System, run: Run): Promise<Point[]> {
+  const repository = await system.repository(run);
+  const points = pointsAmong(await repository.snapshots(run)).filter(
+    (point) => point.system === system.name,
+  );
+  await rememberPoints(system, points);
+  return points;
+}
+
+/** A catalogue that cannot be written is no reason to fail: it is only remembered. */
+export async function rememberPoints(system: System, points: readonly Point[]): Promise<void> {
+  const catalogue: Catalogue = {
+    at: system.host.clock.now().toISOString(),
+    points: points.map(({ stamp, valid }) => ({ stamp, valid })),
+  };
+  const bytes = Buffer.from(JSON.stringify(catalogue));
+  await writeFileDurable(system.paths.catalogue, bytes, "replace").catch(() => {});
+}
+
+/** Undefined when nothing was remembered yet. */
+export async function readCatalogue(system: System): Promise<Catalogue | undefined> {
+  try {
+    return JSON.parse(await readFile(system.paths.catalogue, "utf8")) as Catalogue;
+  } catch {
+    // It is a memory only: without it, or with a damaged one, `points` makes it anew.
+    return undefined;
+  }
+}
+
+export async function describePoint(
+  repository: Repository,
+  point: Point,
+  run: Run,
+): Promise<PointDescription> {
+  return await repository.read(point.snapshot, run, async (reader) => {
+    return JSON.parse((await reader.read(DESCRIPTION_PATH)).toString()) as PointDescription;
+  });
+}

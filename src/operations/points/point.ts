@@ -1,0 +1,141 @@
+import { AppError } from "../../base/errors.ts";
+import type { Snapshot } from "../../repository/repository.ts";
+import type { Facts } from "../../stores/store.ts";
+
+/** One recovery point, as its snapshot's tags and the markers tell of it. */
+export type Point = {
+  readonly stamp: string;
+  readonly snapshot: Snapshot;
+  readonly system: string;
+  readonly valid: boolean;
+  readonly pinned: boolean;
+  readonly isSafety: boolean;
+  /** "component/store", in the order of capture. */
+  readonly stores: readonly string[];
+};
+
+/** What lies with the data in each point, as lastgood/point.json. Fields may be added. */
+export type PointDescription = {
+  readonly format: 1;
+  readonly stamp: string;
+  readonly system: string;
+  readonly reason: string;
+  readonly valid: boolean;
+  readonly errors: readonly string[];
+  readonly warnings: readonly string[];
+  readonly consistency: Consistency;
+  readonly skewMs: number;
+  readonly stores: Readonly<Record<string, StoreDescription>>;
+  /** Files outside of stores that a new machine needs, by component. */
+  readonly files: Readonly<Record<string, readonly string[]>>;
+};
+
+export type Consistency = "independent" | "ordered" | "paused" | "atomic";
+
+export type StoreDescription = {
+  readonly kind: string;
+  readonly path: string;
+  readonly capturedAt: string;
+  readonly facts: Facts | undefined;
+  readonly errors: readonly string[];
+};
+
+export const DESCRIPTION_PATH = "lastgood/point.json";
+export const CONFIG_PATH = "lastgood/lastgood.yaml";
+
+/** Where a store's content lies in a point. */
+export function storePath(store: string): string {
+  return `stores/${store}`;
+}
+
+/** Where a file outside of stores lies in a point. */
+export function filePath(component: string, file: string): string {
+  return `files/${component}${file}`;
+}
+
+const TAG = "lastgood";
+const MARKER_TAG = "lastgood-marker";
+
+export function pointTags(point: {
+  readonly stamp: string;
+  readonly system: string;
+  readonly valid: boolean;
+  readonly stores: readonly string[];
+}): string[] {
+  const { stamp, system, valid, stores } = point;
+  return [
+    TAG,
+    `stamp:${stamp}`,
+    `system:${system}`,
+    valid ? "valid" : "invalid",
+    ...stores.map((store) => `store:${store}`),
+  ];
+}
+
+/** A small snapshot that says something of a point afterwards: points themselves never change. */
+export function markerTags(stamp: string, word: "pinned" | "unpinned"): string[] {
+  return [MARKER_TAG, `of:${stamp}`, word];
+}
+
+/** The points among all snapshots, oldest first, with what the markers say of them. */
+export function pointsAmong(snapshots: readonly Snapshot[]): Point[] {
+  const pins = new Map<string, boolean>();
+  for (const { tags = [] } of snapshots) {
+    const of = valueOf(tags, "of");
+    if (tags.includes(MARKER_TAG) && of !== undefined) pins.set(of, tags.includes("pinned"));
+  }
+  return snapshots.flatMap((snapshot) => {
+    const tags = snapshot.tags ?? [];
+    const stamp = valueOf(tags, "stamp");
+    if (!tags.includes(TAG) || stamp === undefined) return [];
+    return [
+      {
+        stamp,
+        snapshot,
+        system: valueOf(tags, "system") ?? "",
+        valid: tags.includes("valid"),
+        pinned: pins.get(stamp) ?? false,
+        isSafety: tags.includes("safety"),
+        stores: tags.filter((tag) => tag.startsWith("store:")).map((tag) => tag.slice(6)),
+      },
+    ];
+  });
+}
+
+export function isMarkerOf({ tags = [] }: Snapshot, stamps: ReadonlySet<string>): boolean {
+  return tags.includes(MARKER_TAG) && stamps.has(valueOf(tags, "of") ?? "");
+}
+
+function valueOf(tags: readonly string[], key: string): string | undefined {
+  return tags.find((tag) => tag.startsWith(`${key}:`))?.slice(key.length + 1);
+}
+
+/** The point that a stamp, the beginning of a snapshot's id, or "latest" names. NOT_FOUND. */
+export function findPoint(points: readonly Point[], named: string): Point {
+  const found =
+    named === "latest"
+      ? points.filter(({ valid, isSafety }) => valid && !isSafety).slice(-1)
+      : points.filter(
+          ({ stamp, snapshot }) =>
+            stamp === named || (named.length >= 4 && snapshot.id.startsWith(named)),
+        );
+  const [point] = found;
+  if (point !== undefined && found.length === 1) return point;
+  const problem = found.length > 1 ? "several points begin so" : "there is no such point";
+  throw new AppError("NOT_FOUND", `find point ${named}: ${problem}`, {
+    hint: "See them with: lastgood points",
+  });
+}
+
+/** YYYYMMDDTHHMMSSZ of now, or of the next second that no point has. */
+export function nextStamp(now: Date, points: readonly Point[]): { stamp: string; time: Date } {
+  const taken = new Set(points.map(({ stamp }) => stamp));
+  for (let time = now; ; time = new Date(time.getTime() + 1000)) {
+    const stamp = stampOf(time);
+    if (!taken.has(stamp)) return { stamp, time };
+  }
+}
+
+export function stampOf(time: Date): string {
+  return `${time.toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}Z`;
+}

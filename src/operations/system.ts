@@ -1,0 +1,125 @@
+import path from "node:path";
+import type { Clock } from "../base/clock.ts";
+import { AppError } from "../base/errors.ts";
+import type { Run } from "../base/events.ts";
+import { hostFacts } from "../base/host.ts";
+import type { Loaded } from "../config/load.ts";
+import type { Config, SecretReference } from "../config/schema.ts";
+import { readSecret } from "../config/secrets.ts";
+import { Journal } from "../journal/journal.ts";
+import { BACKENDS } from "../plugins.ts";
+import type { Repository } from "../repository/repository.ts";
+import { type Component, openComponents, type OpenStore } from "./components.ts";
+import { folderLedger } from "./lock-ledger.ts";
+
+/** What an operation is given besides its own options. */
+export type Host = {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+};
+
+/** The system of one lastgood.yaml, opened. */
+export type System = Disposable & {
+  readonly name: string;
+  readonly config: Config;
+  readonly loaded: Loaded;
+  readonly host: Host;
+  readonly journal: Journal;
+  readonly components: readonly Component[];
+  readonly paths: StatePaths;
+  /** Opened once, when it is first needed. */
+  repository(run: Run): Promise<Repository>;
+};
+
+export type StatePaths = {
+  readonly state: string;
+  readonly locks: string;
+  readonly temporary: string;
+  readonly catalogue: string;
+};
+
+export async function openSystem(loaded: Loaded, host: Host): Promise<System> {
+  const { config, file } = loaded;
+  const { state } = config;
+  const paths: StatePaths = {
+    state,
+    locks: path.join(state, "locks"),
+    temporary: path.join(state, "tmp"),
+    catalogue: path.join(state, "catalogue.json"),
+  };
+  const components = await openComponents(config.components, {
+    folder: path.dirname(file),
+    temporary: paths.temporary,
+    clock: host.clock,
+  });
+  refuseOverlap(config, components.flatMap(({ stores }) => stores));
+  const journal = new Journal(path.join(state, "journal.db"));
+  let repository: Promise<Repository> | undefined;
+  return {
+    name: config.system,
+    config,
+    loaded,
+    host,
+    journal,
+    components,
+    paths,
+    repository: (run) => (repository ??= openRepositoryAt(config.repository, state, host, run)),
+    [Symbol.dispose]: () => journal[Symbol.dispose](),
+  };
+}
+
+/** Opens a repository that the configuration names. */
+export async function openRepositoryAt(
+  { at, password }: { readonly at: string; readonly password: SecretReference },
+  state: string,
+  { env }: Host,
+  run: Run,
+): Promise<Repository> {
+  const { openRepository } = await import("../repository/repository.ts");
+  const ledger = folderLedger(path.join(state, "repository-locks"), hostFacts());
+  const backend = await BACKENDS.folder(at);
+  return await openRepository(backend, await readSecret(password, env, run), { ledger }, run);
+}
+
+/** A store that contained the state, the repository or another store would swallow it. */
+function refuseOverlap(config: Config, stores: readonly OpenStore[]): void {
+  const others = [
+    { what: "the state", path: config.state },
+    { what: "the repository", path: config.repository.at },
+  ];
+  for (const [index, { store }] of stores.entries()) {
+    const rest = stores
+      .filter((_, i) => i !== index)
+      .map((other) => ({ what: `store ${other.store.name}`, path: other.store.livePath }));
+    const inside = [...others, ...rest].find((other) => contains(store.livePath, other.path));
+    if (inside === undefined) continue;
+    throw new AppError("CONFIG_INVALID", `store ${store.name}: it contains ${inside.what}`, {
+      hint: `Move ${inside.path} out of ${store.livePath}, or name smaller folders.`,
+    });
+  }
+}
+
+function contains(folder: string, other: string): boolean {
+  const relative = path.relative(folder, other);
+  return relative === "" || (!relative.startsWith("..") && !path.isAbsolute(relative));
+}
+
+export type Selection = {
+  readonly component?: string | undefined;
+  readonly store?: string | undefined;
+};
+
+/** The stores that flags choose; all when they name none. NOT_FOUND. */
+export function selectStores(system: System, { component, store }: Selection): OpenStore[] {
+  const all = system.components.flatMap(({ stores }) => stores);
+  const chosen = all.filter(
+    (open) =>
+      (component === undefined || open.component === component) &&
+      (store === undefined || open.store.name === store || open.store.name.endsWith(`/${store}`)),
+  );
+  if (chosen.length > 0 || (component === undefined && store === undefined)) return chosen;
+  const known = all.map((open) => open.store.name).join(", ");
+  throw new AppError("NOT_FOUND", `choose ${component ?? ""} ${store ?? ""}: there is no such store`, {
+    hint: `The stores are: ${known}`,
+  });
+}

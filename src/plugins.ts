@@ -1,0 +1,25 @@
+import type { Backend } from "./backends/backend.ts";
+import type { Store, StoreContext } from "./stores/store.ts";
+import type { FileConfig } from "./stores/file.ts";
+import type { FolderConfig } from "./stores/folder.ts";
+import type { SqliteConfig } from "./stores/sqlite.ts";
+
+// THE list of what lastgood can work with. Each is loaded when it is used for the first time.
+
+type Open<Config> = (config: Config, context: StoreContext) => Promise<Store>;
+
+export const STORES: {
+  readonly sqlite: Open<SqliteConfig>;
+  readonly file: Open<FileConfig>;
+  readonly folder: Open<FolderConfig>;
+  readonly chroma: Open<FolderConfig>;
+} = {
+  sqlite: async (config, context) => (await import("./stores/sqlite.ts")).sqliteStore(config, context),
+  file: async (config, context) => (await import("./stores/file.ts")).fileStore(config, context),
+  folder: async (config, context) => (await import("./stores/folder.ts")).folderStore(config, context),
+  chroma: async (config, context) => (await import("./stores/chroma.ts")).chromaStore(config, context),
+};
+
+export const BACKENDS: { readonly folder: (at: string) => Promise<Backend> } = {
+  folder: async (at) => (await import("./backends/folder.ts")).folderBackend(at),
+};

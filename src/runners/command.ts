@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { AppError } from "../base/errors.ts";
+import type { Run } from "../base/events.ts";
+import { type Command, exec, execOk } from "../base/exec.ts";
+import type { Runner } from "./runner.ts";
+
+export type CommandRunnerConfig = {
+  readonly start: Command;
+  readonly stop: Command;
+  /** Exit code 0: it lives. */
+  readonly alive: Command;
+  readonly folder: string;
+  readonly startTimeoutMs: number;
+  readonly stopTimeoutMs: number;
+};
+
+const POLL_MS = 100;
+const ALIVE_TIMEOUT_MS = 10_000;
+
+/** A component that commands stop, start and ask about. Their exit code is not believed. */
+export function commandRunner(component: string, config: CommandRunnerConfig): Runner {
+  const { start, stop, alive, folder, startTimeoutMs, stopTimeoutMs } = config;
+
+  const isAlive = async (run: Run): Promise<boolean> =>
+    (await exec(alive, { timeoutMs: ALIVE_TIMEOUT_MS, folder }, run)).exitCode === 0;
+
+  const waitFor = async (wanted: boolean, timeoutMs: number, run: Run): Promise<boolean> => {
+    const deadline = performance.now() + timeoutMs;
+    while ((await isAlive(run)) !== wanted) {
+      if (performance.now() > deadline) return false;
+      await sleep(POLL_MS, undefined, { signal: run.signal });
+    }
+    return true;
+  };
+
+  return {
+    isAlive,
+    async stop(run) {
+      if (!(await isAlive(run))) return;
+      await execOk(stop, { timeoutMs: stopTimeoutMs, folder }, run);
+      if (await waitFor(false, stopTimeoutMs, run)) return;
+      throw new AppError("UNHEALTHY", `stop ${component}: it still runs after ${stopTimeoutMs} ms`, {
+        hint: "Stop it by hand, or give run.command.stop a command that ends it for good.",
+      });
+    },
+    async start(run) {
+      if (await isAlive(run)) return;
+      await execOk(start, { timeoutMs: startTimeoutMs, folder }, run);
+      if (await waitFor(true, startTimeoutMs, run)) return;
+      throw new AppError("UNHEALTHY", `start ${component}: not alive after ${startTimeoutMs} ms`, {
+        hint: "See its own log for the reason.",
+      });
+    },
+  };
+}

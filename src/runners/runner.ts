@@ -1,0 +1,10 @@
+import type { Run } from "../base/events.ts";
+
+/** How the processes of a component are stopped, started and seen to be alive. */
+export type Runner = {
+  /** Returns once nothing of it runs. UNHEALTHY when it does not stop. Can be repeated. */
+  stop(run: Run): Promise<void>;
+  /** Returns once it is alive. UNHEALTHY when it does not start. Can be repeated. */
+  start(run: Run): Promise<void>;
+  isAlive(run: Run): Promise<boolean>;
+};

@@ -1,0 +1,145 @@
+import { lstat, mkdir, readdir, stat } from "node:fs/promises";
+import path from "node:path";
+import { systemCode } from "../base/errors.ts";
+import type { Run } from "../base/events.ts";
+import type { Reader, Writer } from "../repository/repository.ts";
+import { isMountPoint, placeInside, placeOf, VERSIONS_IN_MOUNT } from "../slots/place.ts";
+import type { Hold } from "./hold.ts";
+import { ownTree } from "./ownership.ts";
+import { type Captured, errorWord, type Ownership, type Store, type StoreContext } from "./store.ts";
+
+/** Looks for what is wrong with a copy while it is still held. */
+export type Inspect = (folder: string) => Promise<readonly string[]>;
+
+export type FolderConfig = {
+  readonly path: string;
+  readonly optional: boolean;
+  readonly ownership: Ownership;
+  /** What keeps the application from writing while it is captured. */
+  readonly hold: Hold;
+};
+
+const LOSS_LINES_MAX = 10;
+
+/** A folder with all that is in it. A restore replaces it; nothing of the newer state stays. */
+export function folderStore(
+  config: FolderConfig,
+  { name }: StoreContext,
+  inspect: Inspect = async () => [],
+): Store {
+  const base = path.basename(config.path);
+
+  return {
+    kind: "folder",
+    name,
+    livePath: config.path,
+    capture: (into, at, run) => captureFolder(config, name, `${at}/${base}`, into, inspect, run),
+
+    place: async () =>
+      (await isMountPoint(config.path)) ? placeInside(config.path) : placeOf(config.path, []),
+
+    async materialise(from, at, folder) {
+      // Inside a mount point the content alone is switched; else the folder as a whole.
+      const inside = await isMountPoint(config.path);
+      const target = inside ? folder : path.join(folder, base);
+      await mkdir(path.dirname(target), { recursive: true, mode: 0o700 });
+      await from.tree(`${at}/${base}`, target);
+      await ownTree(target, config.ownership);
+    },
+
+    async validate(folder, facts) {
+      const root = (await isMountPoint(config.path)) ? folder : path.join(folder, base);
+      if (!(await isFolder(root))) return [errorWord(name, "snapshot_missing")];
+      const { files } = await countFiles(root);
+      return facts?.files === undefined || files === facts.files
+        ? []
+        : [errorWord(name, "file_count_differs")];
+    },
+
+    loss: (from, at) => compareWithLive(from, `${at}/${base}`, config.path),
+  };
+}
+
+async function captureFolder(
+  config: FolderConfig,
+  name: string,
+  at: string,
+  into: Writer,
+  inspect: Inspect,
+  run: Run,
+): Promise<Captured> {
+  if (!(await isFolder(config.path))) {
+    const errors = config.optional ? [] : [errorWord(name, "missing")];
+    return { facts: undefined, errors, warnings: [] };
+  }
+  await using held = await config.hold(run);
+  const summary = await into.tree(at, held.folder ?? config.path, {
+    isExcluded: (relative) => relative === VERSIONS_IN_MOUNT,
+  });
+  const { filesNew, filesChanged, filesUnmodified, bytes, problems } = summary;
+  const unread = problems.filter(({ code }) => code !== "changed" && code !== "ENOENT");
+  const files = filesNew + filesChanged + filesUnmodified - (problems.length - countChanged(problems));
+  return {
+    facts: { bytes, files },
+    errors: [
+      ...(unread.length > 0 ? [errorWord(name, "unreadable")] : []),
+      ...(await inspect(held.folder ?? config.path)),
+    ],
+    warnings: problems.slice(0, LOSS_LINES_MAX).map(({ path: file, message }) => `${file}: ${message}`),
+  };
+}
+
+function countChanged(problems: readonly { readonly code: string }[]): number {
+  return problems.filter(({ code }) => code === "changed").length;
+}
+
+async function compareWithLive(from: Reader, at: string, live: string): Promise<string[]> {
+  const lines: string[] = [];
+  let more = 0;
+  const tell = (line: string): void => {
+    if (lines.length < LOSS_LINES_MAX) lines.push(line);
+    else more++;
+  };
+  const visit = async (relative: string): Promise<void> => {
+    const then = new Map(
+      (await from.list(path.posix.join(at, relative))).map(({ name, node }) => [name, node]),
+    );
+    const now = await readdir(path.join(live, relative), { withFileTypes: true }).catch(() => []);
+    for (const entry of now) {
+      if (relative === "" && entry.name === VERSIONS_IN_MOUNT) continue;
+      const below = path.posix.join(relative, entry.name);
+      const node = then.get(entry.name);
+      then.delete(entry.name);
+      if (node === undefined) tell(`added since: ${below}`);
+      else if (entry.isDirectory() && node.type === "dir") await visit(below);
+      else if (entry.isFile() && (await hasChanged(path.join(live, below), node))) {
+        tell(`changed since: ${below}`);
+      }
+    }
+    for (const name of then.keys()) tell(`removed since: ${path.posix.join(relative, name)}`);
+  };
+  await visit("");
+  return more > 0 ? [...lines, `and ${more} more`] : lines;
+}
+
+async function hasChanged(
+  file: string,
+  node: { readonly sizeBytes: number; readonly mtime: string },
+): Promise<boolean> {
+  const { size, mtimeMs } = await stat(file);
+  return size !== node.sizeBytes || Math.abs(mtimeMs - Date.parse(node.mtime)) > 1;
+}
+
+export async function isFolder(file: string): Promise<boolean> {
+  try {
+    return (await lstat(file)).isDirectory();
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return false;
+    throw error;
+  }
+}
+
+async function countFiles(folder: string): Promise<{ files: number }> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return { files: entries.filter((entry) => entry.isFile()).length };
+}

@@ -1,0 +1,75 @@
+import { backup, DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
+import { AppError } from "../base/errors.ts";
+
+/** Files that SQLite keeps beside a database; with another database they would destroy it. */
+export const SQLITE_COMPANIONS: readonly string[] = ["-wal", "-shm", "-journal"];
+
+const BUSY_MS = 10_000;
+const ALL_PAGES = -1;
+
+/**
+ * Copies a live database as it is at one moment, whoever writes to it meanwhile. In one step over
+ * all pages: a copy in small steps begins anew with each write and never ends.
+ */
+export async function copyLiveDatabase(file: string, target: string): Promise<void> {
+  try {
+    using database = new DatabaseSync(file, { readOnly: true, timeout: BUSY_MS });
+    await backup(database, target, { rate: ALL_PAGES });
+    // The copy says in its header that it has a log beside it; it must stand alone.
+    using copy = new DatabaseSync(target);
+    copy.exec("PRAGMA journal_mode = DELETE");
+  } catch (error) {
+    throw new AppError("SOURCE_FAILED", `copy database ${file}: ${(error as Error).message}`, {
+      hint: "Look whether it is a SQLite database and whether it is damaged: PRAGMA integrity_check.",
+      cause: error,
+    });
+  }
+}
+
+export type DatabaseState = {
+  /** Empty: it is sound. */
+  readonly problems: readonly string[];
+  readonly rows: Readonly<Record<string, number>>;
+};
+
+/** Looks into a database file that nobody writes to and that has no log, changing nothing. */
+export function inspectDatabase(file: string): DatabaseState {
+  const url = pathToFileURL(file);
+  // Without this even reading would leave a -wal and a -shm beside it.
+  url.searchParams.set("immutable", "1");
+  try {
+    using database = new DatabaseSync(url, { readOnly: true });
+    const found = database.prepare("PRAGMA integrity_check").all() as { integrity_check: string }[];
+    const problems = found.map((row) => row.integrity_check).filter((text) => text !== "ok");
+    return { problems, rows: problems.length > 0 ? {} : countRows(database) };
+  } catch (error) {
+    return { problems: [(error as Error).message], rows: {} };
+  }
+}
+
+/** Rows of a live database, for comparing; undefined when it cannot be read. */
+export function countLiveRows(file: string): Readonly<Record<string, number>> | undefined {
+  try {
+    using database = new DatabaseSync(file, { readOnly: true, timeout: BUSY_MS });
+    return countRows(database);
+  } catch {
+    // That it cannot be read is the answer: it is why somebody wants to restore.
+    return undefined;
+  }
+}
+
+function countRows(database: DatabaseSync): Record<string, number> {
+  const tables = database
+    .prepare(
+      "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name",
+    )
+    .all() as { name: string }[];
+  const rows: Record<string, number> = {};
+  for (const { name } of tables) {
+    const quoted = `"${name.replaceAll('"', '""')}"`;
+    const counted = database.prepare(`SELECT count(*) AS n FROM ${quoted}`).get() as { n: number };
+    rows[name] = counted.n;
+  }
+  return rows;
+}

@@ -1,0 +1,97 @@
+import { lstat, mkdir, rm } from "node:fs/promises";
+import path from "node:path";
+import { systemCode } from "../base/errors.ts";
+import { placeOf } from "../slots/place.ts";
+import { own } from "./ownership.ts";
+import { copyLiveDatabase, countLiveRows, inspectDatabase, SQLITE_COMPANIONS } from "./sqlite-file.ts";
+import { errorWord, type Facts, type Ownership, type Store, type StoreContext } from "./store.ts";
+
+export type SqliteConfig = {
+  readonly path: string;
+  readonly ownership: Ownership;
+  readonly optional: boolean;
+};
+
+/** A SQLite database that its application goes on writing to while it is captured. */
+export function sqliteStore(config: SqliteConfig, { name, temporary }: StoreContext): Store {
+  const base = path.basename(config.path);
+
+  return {
+    kind: "sqlite",
+    name,
+    livePath: config.path,
+
+    async capture(into, at, run) {
+      const live = await lstat(config.path, { bigint: true }).catch(nothingThere);
+      if (live === undefined) {
+        return { facts: undefined, errors: config.optional ? [] : [errorWord(name, "missing")], warnings: [] };
+      }
+      await mkdir(temporary, { recursive: true, mode: 0o700 });
+      const copy = path.join(temporary, `${name.replaceAll("/", "-")}.db`);
+      try {
+        await rm(copy, { force: true });
+        await copyLiveDatabase(config.path, copy);
+        run.signal.throwIfAborted();
+        const { problems, rows } = inspectDatabase(copy);
+        const { sizeBytes } = await into.file(`${at}/${base}`, copy, {
+          chunking: "pages",
+          metadata: {
+            mode: Number(live.mode),
+            uid: Number(live.uid),
+            gid: Number(live.gid),
+            mtimeNs: live.mtimeNs,
+          },
+        });
+        const errors = problems.length > 0 ? [errorWord(name, "integrity_check_failed")] : [];
+        return { facts: { bytes: sizeBytes, rows }, errors, warnings: problems.slice(0, 3) };
+      } finally {
+        await rm(copy, { force: true });
+      }
+    },
+
+    place: async () => placeOf(config.path, SQLITE_COMPANIONS),
+
+    async materialise(from, at, folder) {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await from.file(`${at}/${base}`, path.join(folder, base));
+      await own(path.join(folder, base), config.ownership);
+    },
+
+    async validate(folder, facts) {
+      const file = path.join(folder, base);
+      if ((await lstat(file).catch(nothingThere)) === undefined) {
+        return [errorWord(name, "snapshot_missing")];
+      }
+      const { problems, rows } = inspectDatabase(file);
+      if (problems.length > 0) return [errorWord(name, "integrity_check_failed")];
+      return sameRows(rows, facts) ? [] : [errorWord(name, "row_counts_differ")];
+    },
+
+    async loss(_from, _at, facts) {
+      if ((await lstat(config.path).catch(nothingThere)) === undefined) return ["nothing: it is gone"];
+      const live = countLiveRows(config.path);
+      if (live === undefined) return ["unknown: the live database cannot be read"];
+      return describeRows(live, facts?.rows ?? {});
+    },
+  };
+}
+
+function sameRows(rows: Readonly<Record<string, number>>, facts: Facts | undefined): boolean {
+  const expected = Object.entries(facts?.rows ?? {});
+  return expected.every(([table, count]) => rows[table] === count);
+}
+
+function describeRows(
+  live: Readonly<Record<string, number>>,
+  then: Readonly<Record<string, number>>,
+): string[] {
+  const tables = [...new Set([...Object.keys(live), ...Object.keys(then)])].toSorted();
+  return tables
+    .filter((table) => live[table] !== then[table])
+    .map((table) => `table ${table}: ${live[table] ?? "no"} rows now, ${then[table] ?? "no"} then`);
+}
+
+function nothingThere(error: unknown): undefined {
+  if (systemCode(error) === "ENOENT") return undefined;
+  throw error;
+}
