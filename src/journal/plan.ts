@@ -13,7 +13,13 @@ export type Act =
       /** The name under which what was live then lies ready. */
       readonly displaced: Version;
     }
-  | { readonly act: "stopped" | "running" | "healthy"; readonly component: string };
+  | { readonly act: "stopped" | "running"; readonly component: string }
+  | {
+      readonly act: "healthy";
+      readonly component: string;
+      /** After going back, what was bad before anything was touched may be bad again. */
+      readonly atLeast: "good" | "as-before";
+    };
 
 export type Step = Act & {
   /** In a way back: only if this step of the way forward (its number) was begun. */
@@ -53,7 +59,7 @@ export function planSwitches(switches: readonly Switch[]): Plan {
     ...components.map((component): Step => ({ act: "stopped", component })),
     ...switches.map(({ slot, to, displaced }): Step => ({ act: "active", slot, version: to, displaced })),
     ...components.toReversed().map((component): Step => ({ act: "running", component })),
-    ...components.map((component): Step => ({ act: "healthy", component })),
+    ...components.map((component): Step => ({ act: "healthy", component, atLeast: "good" })),
   ];
   return { steps, ways: [{ depth: "previous", steps: wayBack(steps, switches, components) }] };
 }
@@ -80,7 +86,12 @@ function wayBack(
       component,
       ifBegun: numberOf("stopped", component),
     })),
-    ...components.map((component): Step => ({ act: "healthy", component, ifBegun: firstSwitch })),
+    ...components.map((component): Step => ({
+      act: "healthy",
+      component,
+      atLeast: "as-before",
+      ifBegun: firstSwitch,
+    })),
     ...switches
       .filter(({ ready }) => !ready)
       .map(({ slot, to }): Step => ({

@@ -6,7 +6,8 @@ import { AppError } from "../base/errors.ts";
 export const SQLITE_COMPANIONS: readonly string[] = ["-wal", "-shm", "-journal"];
 
 const BUSY_MS = 10_000;
-const ALL_PAGES = -1;
+/** More than a database can have. */
+const ALL_PAGES = 2 ** 31 - 1;
 
 /**
  * Copies a live database as it is at one moment, whoever writes to it meanwhile. In one step over

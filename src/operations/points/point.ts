@@ -28,6 +28,8 @@ export type PointDescription = {
   readonly stores: Readonly<Record<string, StoreDescription>>;
   /** Files outside of stores that a new machine needs, by component. */
   readonly files: Readonly<Record<string, readonly string[]>>;
+  /** Where the configuration stood, whose relative paths start there. */
+  readonly configFile?: string;
 };
 
 export type Consistency = "independent" | "ordered" | "paused" | "atomic";

@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+// Plain old JavaScript, so that an old Node can still say what is wrong.
+"use strict";
+var version = process.versions.node.split(".").map(Number);
+if (version[0] < 24 || (version[0] === 24 && version[1] < 15)) {
+  process.stderr.write(
+    "lastgood needs Node 24.15 or newer; this is " +
+      process.versions.node +
+      ".\n  Install one, or start it by npx, which brings its own: npx lastgood\n",
+  );
+  process.exit(20);
+}
+var path = require("node:path");
+var fs = require("node:fs");
+var url = require("node:url");
+// The published package is compiled; a clone runs the sources.
+var source = path.join(__dirname, "../src/main.ts");
+var main = fs.existsSync(source) ? source : path.join(__dirname, "../dist/main.js");
+import(url.pathToFileURL(main).href);

@@ -1,0 +1,43 @@
+import { AppError, ERRORS } from "../../base/errors.ts";
+import type { CheckOptions } from "../../repository/repository.ts";
+import { type Command, isSet, textOption } from "../command.ts";
+import { formatBytes } from "../format.ts";
+
+export const checkCommand: Command = {
+  name: "check",
+  summary: "Verifies the repository, with the verdict of `restic check`.",
+  options: [
+    ["--read-data", "read and verify all data"],
+    ["--read-data-subset <n/t>", "read one part of t, such as 3/7: another each day"],
+  ],
+  examples: ["lastgood check", "lastgood check --read-data", "lastgood check --read-data-subset 1/7"],
+
+  async run(args, { withSystem, run }) {
+    const readData = isSet(args, "readData") ? "all" : partOf(textOption(args, "readDataSubset"));
+    const value = await withSystem(async (system) =>
+      (await system.repository(run)).check({ readData }, run),
+    );
+    const { errors, hints, snapshots, packs, bytesRead } = value;
+    const read = bytesRead > 0 ? `, ${formatBytes(bytesRead)} read` : "";
+    return {
+      value,
+      exit: errors.length === 0 ? 0 : ERRORS.CORRUPT.exit,
+      lines: [
+        ...errors.map((error) => `error: ${error}`),
+        ...hints.map((hint) => `hint: ${hint}`),
+        errors.length === 0
+          ? `No errors: ${snapshots} snapshots, ${packs} packs${read}.`
+          : `${errors.length} errors. Points that need the damaged parts are lost; take a new one now.`,
+      ],
+    };
+  },
+};
+
+function partOf(text: string | undefined): CheckOptions["readData"] {
+  if (text === undefined) return "none";
+  const [, part, of] = /^(\d{1,3})\/(\d{1,3})$/.exec(text) ?? [];
+  if (part !== undefined && Number(part) >= 1 && Number(part) <= Number(of)) {
+    return { part: Number(part), of: Number(of) };
+  }
+  throw new AppError("USAGE", `check: ${text} is no part; such as 3/7`);
+}

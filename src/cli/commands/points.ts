@@ -1,0 +1,69 @@
+import { AppError } from "../../base/errors.ts";
+import { repositoryOfFlags } from "../repository-flags.ts";
+import { listPoints } from "../../operations/points/catalogue.ts";
+import { type Point, pointsAmong } from "../../operations/points/point.ts";
+import { openRepositoryAt } from "../../operations/system.ts";
+import { type Command, type Context, textOption } from "../command.ts";
+import { table } from "../format.ts";
+
+export const pointsCommand: Command = {
+  name: "points",
+  summary: "Lists the recovery points, oldest first.",
+  options: [
+    ["--repository <folder>", "of this repository, without a configuration"],
+    ["--password-file <file>", "where its password stands"],
+  ],
+  examples: [
+    "lastgood points",
+    "lastgood points --repository /mnt/backup --password-file /root/key",
+  ],
+
+  async run(args, context) {
+    const at = textOption(args, "repository");
+    const points =
+      at === undefined
+        ? await context.withSystem((system) => listPoints(system, context.run))
+        : await pointsOf(at, textOption(args, "passwordFile"), context);
+    const value = {
+      points: points.map(({ stamp, snapshot, system, valid, pinned, stores }) => ({
+        stamp,
+        snapshot: snapshot.id,
+        system,
+        valid,
+        errors: [],
+        pinned,
+        components: [...new Set(stores.map((store) => store.split("/")[0]))],
+        stores,
+      })),
+    };
+    const rows = points.map((point) => [
+      point.stamp,
+      point.snapshot.id.slice(0, 8),
+      verdictOf(point),
+      point.stores.join(" "),
+    ]);
+    const lines =
+      rows.length === 0 ? ["No points yet."] : table(["STAMP", "ID", "STATE", "STORES"], rows);
+    return { value, lines };
+  },
+};
+
+async function pointsOf(
+  at: string,
+  passwordFile: string | undefined,
+  { run, env, clock, folder }: Context,
+): Promise<Point[]> {
+  if (passwordFile === undefined) {
+    throw new AppError("USAGE", "points: name the password too: --password-file FILE");
+  }
+  const repository = repositoryOfFlags(at, passwordFile, folder);
+  const opened = await openRepositoryAt(repository, `${folder}/.lastgood`, { env, clock }, run);
+  return pointsAmong(await opened.snapshots(run));
+}
+
+function verdictOf({ valid, pinned, isSafety }: Point): string {
+  const words = [valid ? "valid" : "INVALID"];
+  if (pinned) words.push("pinned");
+  if (isSafety) words.push("safety");
+  return words.join(" ");
+}

@@ -1,0 +1,27 @@
+import { expireUndo } from "../../operations/undo.ts";
+import { type Command, isSet } from "../command.ts";
+import { formatBytes } from "../format.ts";
+
+export const pruneCommand: Command = {
+  name: "prune",
+  summary: "Frees what no point needs. Nobody else can use the repository meanwhile.",
+  options: [["--plan", "say what would be freed; change nothing"]],
+  examples: ["lastgood prune --plan", "lastgood prune"],
+
+  async run(args, { withSystem, run }) {
+    const how = isSet(args, "plan") ? "plan" : "do";
+    const value = await withSystem(async (system) => {
+      if (how === "do") await expireUndo(system);
+      return await (await system.repository(run)).prune(how, run);
+    });
+    const { bytesFreed, bytesUsed, packsRemoved, packsRepacked } = value;
+    const would = how === "plan" ? "would be " : "";
+    return {
+      value,
+      lines: [
+        `${formatBytes(bytesFreed)} ${would}freed, ${formatBytes(bytesUsed)} in use;` +
+          ` ${packsRemoved} packs ${would}removed, ${packsRepacked} written anew.`,
+      ],
+    };
+  },
+};

@@ -1,0 +1,31 @@
+import { status } from "../../operations/status.ts";
+import type { Command } from "../command.ts";
+
+/** Something needs looking at. */
+const EXIT_NOT_OK = 1;
+
+export const statusCommand: Command = {
+  name: "status",
+  summary: "Says in a sentence how things stand, and what to do. Does not open the repository.",
+  examples: ["lastgood status", "lastgood status --json"],
+
+  async run(_args, { withSystem, run }) {
+    const value = await withSystem((system) => status(system, run));
+    const { ok, sentence, components, points, undoable, last } = value;
+    return {
+      value,
+      exit: ok ? 0 : EXIT_NOT_OK,
+      lines: [
+        sentence,
+        ...Object.entries(components).flatMap(([name, { checks }]) =>
+          Object.entries(checks).map(([check, verdict]) => `  ${name}/${check}: ${verdict}`),
+        ),
+        ...(points === undefined
+          ? []
+          : [`  ${points.valid} valid points, ${points.invalid} invalid, as seen at ${points.seen}`]),
+        ...undoable.map(({ operation, until }) => `  can be undone until ${until}: ${operation}`),
+        ...(last === undefined ? [] : [`  last: ${last.kind} ${last.operation}: ${last.outcome ?? "interrupted"}`]),
+      ],
+    };
+  },
+};

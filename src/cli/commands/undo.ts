@@ -1,0 +1,38 @@
+import { AppError } from "../../base/errors.ts";
+import { listUndoable, undo } from "../../operations/undo.ts";
+import { type Command, isSet, reasonOf } from "../command.ts";
+import { describeResult } from "./restore.ts";
+
+export const undoCommand: Command = {
+  name: "undo",
+  summary: "Puts back what an operation replaced. This can be undone too.",
+  arguments: "[operation]",
+  options: [
+    ["--plan", "show what could be undone"],
+    ["--yes", "do not ask"],
+    ["--reason <text>", "why, for the history"],
+  ],
+  examples: ["lastgood undo", "lastgood undo 20261121T031500Z-4f2a"],
+
+  async run(args, { withSystem, run, confirm }) {
+    const [named] = args.positionals;
+    return await withSystem(async (system) => {
+      const undoable = await listUndoable(system);
+      const lines = undoable.map(
+        ({ operation, stores }) =>
+          `${operation.id} ${operation.kind}: ${stores.map(({ store }) => store.name).join(", ")}`,
+      );
+      if (isSet(args, "plan")) {
+        const value = { undoable: undoable.map(({ operation }) => operation.id) };
+        return { value, lines: lines.length === 0 ? ["Nothing can be undone."] : lines };
+      }
+      const asked = `Undo ${named ?? lines[0] ?? ""}?`;
+      if (undoable.length > 0 && !isSet(args, "yes") && !(await confirm(asked))) {
+        throw new AppError("REFUSED", "undo: not confirmed", {
+          hint: "Without a terminal, confirm with --yes.",
+        });
+      }
+      return describeResult(await undo(system, named, reasonOf(args), run));
+    });
+  },
+};

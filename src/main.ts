@@ -1,0 +1,67 @@
+import { readFileSync } from "node:fs";
+
+const argv = process.argv.slice(2);
+
+// Loads nothing: it is what a script asks first, and it works when all else is broken.
+if (argv[0] === "version" || argv[0] === "--version") {
+  const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  const { version } = JSON.parse(manifest) as { version: string };
+  process.stdout.write(
+    argv.includes("--json")
+      ? `${JSON.stringify({ type: "result", value: { version } })}\n`
+      : `lastgood ${version}\n`,
+  );
+} else {
+  process.exitCode = await main();
+}
+
+async function main(): Promise<number> {
+  const [{ runCli, EXIT_INTERRUPTED }, { jsonOutput, textOutput }, { systemClock }] =
+    await Promise.all([
+      import("./cli/cli.ts"),
+      import("./cli/output.ts"),
+      import("./base/clock.ts"),
+    ]);
+  const stdout = (text: string): void => void process.stdout.write(text);
+  const stderr = (text: string): void => void process.stderr.write(text);
+
+  // Whoever reads us may have stopped reading, as `head` does.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(0);
+  });
+
+  // The first signal asks to stop. On the second we leave at once: `recover` ends what is open.
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      if (stop.signal.aborted) process.exit(EXIT_INTERRUPTED);
+      stop.abort();
+    });
+  }
+  // restic asks by SIGHUP whether the owner of a lock lives, and a closed terminal sends it too.
+  process.on("SIGHUP", () => {});
+
+  const isJson = argv.includes("--json");
+  return await runCli(argv, {
+    env: process.env,
+    clock: systemClock,
+    folder: process.cwd(),
+    signal: stop.signal,
+    print: stdout,
+    output: isJson ? jsonOutput(stdout) : textOutput(stdout, stderr, process.stderr.isTTY),
+    confirm: (question) => confirm(question, stop.signal),
+  });
+}
+
+async function confirm(question: string, signal: AbortSignal): Promise<boolean> {
+  if (!process.stdin.isTTY) return false;
+  const { createInterface } = await import("node:readline/promises");
+  const reader = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await reader.question(`${question} [y/N] `, { signal });
+    return /^y(es)?$/i.test(answer.trim());
+  } finally {
+    reader.close();
+  }
+}

@@ -1,0 +1,193 @@
+import type { Run } from "../base/events.ts";
+import { monotonicMs } from "../base/clock.ts";
+import type { Writer } from "../repository/repository.ts";
+import { exportPoint } from "./export.ts";
+import { lockComponents } from "./operation-lock.ts";
+import type { OpenStore } from "./components.ts";
+import { listPoints, rememberPoints } from "./points/catalogue.ts";
+import {
+  CONFIG_PATH,
+  type Consistency,
+  DESCRIPTION_PATH,
+  filePath,
+  nextStamp,
+  type PointDescription,
+  pointsAmong,
+  pointTags,
+  type StoreDescription,
+  storePath,
+} from "./points/point.ts";
+import { type Selection, selectStores, type System } from "./system.ts";
+
+export type BackupOptions = Selection & {
+  /** Stores that are taken on request only. */
+  readonly include: readonly string[];
+  readonly reason: string;
+};
+
+export type BackupResult = {
+  readonly stamp: string;
+  readonly snapshot: string;
+  readonly valid: boolean;
+  readonly errors: readonly string[];
+  readonly warnings: readonly string[];
+  readonly skewMs: number;
+  readonly consistency: Consistency;
+  readonly bytesAdded: number;
+  readonly bytesTotal: number;
+  readonly elapsedMs: number;
+};
+
+/**
+ * Takes a recovery point of the system and validates it. One that cannot be restored from is kept,
+ * marked invalid, and never offered for a restore: the result says so, it is no exception.
+ */
+export async function backup(
+  system: System,
+  options: BackupOptions,
+  run: Run,
+): Promise<BackupResult> {
+  const started = monotonicMs();
+  using _lock = lockComponents(
+    system.paths.locks,
+    system.components.map(({ name }) => name),
+  );
+  const stores = inOrder(chooseStores(system, options));
+  const repository = await system.repository(run);
+  const points = await listPoints(system, run);
+  const { stamp, time } = nextStamp(system.host.clock.now(), points);
+  const parent = points.at(-1)?.snapshot;
+
+  const { description, snapshot, added } = await repository.write(parent, run, async (writer, inner) => {
+    const captured = await captureAll(stores, writer, system, inner);
+    const files = await captureFiles(system, writer);
+    const facts = { stamp, reason: options.reason, files };
+    const described = describe(system, captured, facts);
+    await writeDescription(described, system, writer);
+    // Everything is in the repository before the snapshot says whether it can be trusted.
+    await writer.flush();
+    const tags = pointTags({ ...described, stores: storesIn(described) });
+    const committed = await writer.commit({
+      time,
+      paths: [`/lastgood/${system.name}`],
+      hostname: system.name,
+      username: "lastgood",
+      tags,
+      program_version: "lastgood",
+    });
+    return { description: described, ...committed };
+  });
+
+  const { valid, errors, warnings, consistency, skewMs } = description;
+  await rememberPoints(system, [...points, ...pointsAmong([snapshot])]);
+  if (valid) await exportPoint(system, stamp, run);
+  return {
+    stamp,
+    snapshot: snapshot.id,
+    valid,
+    errors,
+    warnings,
+    skewMs,
+    consistency,
+    bytesAdded: added.bytesPacked,
+    bytesTotal: Object.values(description.stores).reduce((sum, s) => sum + (s.facts?.bytes ?? 0), 0),
+    elapsedMs: monotonicMs() - started,
+  };
+}
+
+function chooseStores(system: System, { include, ...selection }: BackupOptions): OpenStore[] {
+  const named = include.flatMap((store) => selectStores(system, { store }));
+  const always = selectStores(system, selection).filter(
+    ({ config }) => config.include === "always" || selection.store !== undefined,
+  );
+  return [...new Set([...always, ...named])];
+}
+
+/** Rows before what refers to them: something extra is an orphan, something missing an error. */
+function inOrder(stores: readonly OpenStore[]): OpenStore[] {
+  const isDerived = ({ config }: OpenStore): boolean => config["derived-from"] !== undefined;
+  return [...stores.filter((s) => !isDerived(s)), ...stores.filter(isDerived)];
+}
+
+type CapturedStore = {
+  readonly name: string;
+  readonly description: StoreDescription;
+  readonly warnings: readonly string[];
+};
+
+async function captureAll(
+  stores: readonly OpenStore[],
+  writer: Writer,
+  system: System,
+  run: Run,
+): Promise<CapturedStore[]> {
+  const captured: CapturedStore[] = [];
+  for (const { store } of stores) {
+    const { name, kind, livePath } = store;
+    run.report({ type: "step.started", step: `capture ${name}` });
+    const started = monotonicMs();
+    const capturedAt = system.host.clock.now().toISOString();
+    const { facts, errors, warnings } = await store.capture(writer, storePath(name), run);
+    const description = { kind, path: livePath, capturedAt, facts, errors };
+    captured.push({ name, description, warnings: warnings.map((text) => `${name}: ${text}`) });
+    const elapsedMs = monotonicMs() - started;
+    run.report({ type: "step.finished", step: `capture ${name}`, elapsedMs });
+  }
+  return captured;
+}
+
+async function captureFiles(
+  system: System,
+  writer: Writer,
+): Promise<Record<string, readonly string[]>> {
+  const files: Record<string, readonly string[]> = {};
+  for (const { name, config } of system.components) {
+    if (config.files.length === 0) continue;
+    files[name] = config.files;
+    for (const file of config.files) {
+      await writer.file(filePath(name, file), file, { chunking: "content" });
+    }
+  }
+  return files;
+}
+
+function describe(
+  system: System,
+  captured: readonly CapturedStore[],
+  facts: Pick<PointDescription, "stamp" | "reason" | "files">,
+): PointDescription {
+  const stores = Object.fromEntries(captured.map(({ name, description }) => [name, description]));
+  const errors = captured.flatMap(({ description }) => description.errors);
+  const times = captured.map(({ description }) => Date.parse(description.capturedAt));
+  const isEmpty = captured.every(({ description }) => description.facts === undefined);
+  return {
+    format: 1,
+    ...facts,
+    system: system.name,
+    configFile: system.loaded.file,
+    valid: errors.length === 0 && !isEmpty,
+    errors: isEmpty && errors.length === 0 ? ["nothing_captured"] : errors,
+    warnings: captured.flatMap(({ warnings }) => warnings),
+    consistency: captured.length > 1 ? "ordered" : "independent",
+    skewMs: times.length === 0 ? 0 : Math.max(...times) - Math.min(...times),
+    stores,
+  };
+}
+
+function storesIn({ stores }: PointDescription): string[] {
+  return Object.entries(stores)
+    .filter(([, { facts }]) => facts !== undefined)
+    .map(([name]) => name);
+}
+
+async function writeDescription(
+  description: PointDescription,
+  system: System,
+  writer: Writer,
+): Promise<void> {
+  const mtimeNs = BigInt(system.host.clock.now().getTime()) * 1_000_000n;
+  const metadata = { mode: 0o100600, uid: 0, gid: 0, mtimeNs };
+  const json = Buffer.from(`${JSON.stringify(description, undefined, 2)}\n`);
+  await writer.bytes(DESCRIPTION_PATH, json, metadata);
+  await writer.bytes(CONFIG_PATH, Buffer.from(system.loaded.text), metadata);
+}

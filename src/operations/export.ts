@@ -1,0 +1,83 @@
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import path from "node:path";
+import { AppError } from "../base/errors.ts";
+import type { Run } from "../base/events.ts";
+import { writeFileDurable } from "../base/fs.ts";
+import { syncTree } from "../base/sync-tree.ts";
+import { describePoint, listPoints } from "./points/catalogue.ts";
+import { findPoint, type PointDescription, storePath } from "./points/point.ts";
+import type { System } from "./system.ts";
+
+const STAMP = /^\d{8}T\d{6}Z$/;
+
+export type Exported = { readonly stamp: string; readonly at: string };
+
+/**
+ * Writes a valid point as a plain folder, `<at>/<stamp>/`, for programs that know that layout:
+ * backup-metadata.json, and each store's files under db/, config/ or its own name. Undefined when
+ * the configuration wants none. Older folders beyond `keep` go.
+ */
+export async function exportPoint(
+  system: System,
+  named: string,
+  run: Run,
+): Promise<Exported | undefined> {
+  const wanted = system.config.export;
+  if (wanted === undefined) return undefined;
+  const point = findPoint(await listPoints(system, run), named);
+  if (!point.valid) throw new AppError("POINT_INVALID", `export ${point.stamp}: it is invalid`);
+  const target = path.join(wanted.at, point.stamp);
+  const unfinished = `${target}.tmp`;
+  await rm(unfinished, { recursive: true, force: true });
+  await mkdir(unfinished, { recursive: true, mode: 0o700 });
+  const repository = await system.repository(run);
+  const description = await describePoint(repository, point, run);
+  await repository.read(point.snapshot, run, async (reader) => {
+    for (const [name, store] of Object.entries(description.stores)) {
+      if (store.facts === undefined) continue;
+      const base = path.basename(store.path);
+      const from = `${storePath(name)}/${base}`;
+      const to = path.join(unfinished, folderFor(name, store.kind));
+      if (store.kind === "folder" || store.kind === "chroma") {
+        await reader.tree(from, to);
+      } else {
+        await mkdir(to, { recursive: true, mode: 0o700 });
+        await reader.file(from, path.join(to, base));
+      }
+    }
+  });
+  const metadata = Buffer.from(`${JSON.stringify(metadataOf(description, target), undefined, 2)}\n`);
+  await writeFileDurable(path.join(unfinished, "backup-metadata.json"), metadata, "replace");
+  await syncTree(unfinished, run);
+  await rm(target, { recursive: true, force: true });
+  await rename(unfinished, target);
+  await removeOld(wanted.at, wanted.keep);
+  return { stamp: point.stamp, at: target };
+}
+
+/** Where procedure 5 has them: the database under db/, files under config/, folders as named. */
+function folderFor(store: string, kind: string): string {
+  const own = store.slice(store.indexOf("/") + 1);
+  if (kind === "sqlite") return "db";
+  return kind === "file" ? "config" : own;
+}
+
+function metadataOf(description: PointDescription, target: string): object {
+  const { stamp, valid, errors, stores } = description;
+  return {
+    stamp,
+    backup_root: target,
+    validated: valid,
+    validation_errors: errors,
+    stores: Object.fromEntries(
+      Object.entries(stores).map(([name, { kind, path: live, facts }]) => [name, { kind, live, facts }]),
+    ),
+  };
+}
+
+async function removeOld(folder: string, keep: number): Promise<void> {
+  const stamps = (await readdir(folder)).filter((name) => STAMP.test(name)).toSorted();
+  for (const stamp of stamps.slice(0, Math.max(0, stamps.length - keep))) {
+    await rm(path.join(folder, stamp), { recursive: true });
+  }
+}

@@ -1,0 +1,93 @@
+import { AppError } from "../base/errors.ts";
+import type { Run } from "../base/events.ts";
+import { applyPolicy, type KeepPolicy } from "../repository/retention.ts";
+import { listPoints, rememberPoints } from "./points/catalogue.ts";
+import { findPoint, isMarkerOf, type Point } from "./points/point.ts";
+import type { System } from "./system.ts";
+
+export type Forgetting = {
+  readonly stamp: string;
+  /** Why it stays; empty: it goes. */
+  readonly reasons: readonly string[];
+};
+
+/**
+ * Says of each point whether the policy keeps it, and why. Applied for each set of stores, so that
+ * the daily points without an index do not push out the weekly ones with it. Pinned, safety and
+ * invalid points neither enter nor use up anything; invalid ones go once a valid one is newer.
+ */
+export function judgePoints(points: readonly Point[], policy: KeepPolicy): Forgetting[] {
+  const reasons = new Map<string, readonly string[]>();
+  const isOrdinary = (point: Point): boolean => point.valid && !point.isSafety && !point.pinned;
+  const groups = Map.groupBy(points.filter(isOrdinary), ({ stores }) => stores.toSorted().join(" "));
+  for (const group of groups.values()) {
+    const items = group.map(({ stamp, snapshot }) => ({ stamp, time: snapshot.time }));
+    for (const judged of applyPolicy(items, policy)) reasons.set(judged.item.stamp, judged.reasons);
+  }
+  return points.map((point, index) => ({
+    stamp: point.stamp,
+    reasons: reasons.get(point.stamp) ?? ownReasons(point, points.slice(index + 1)),
+  }));
+}
+
+function ownReasons(point: Point, newer: readonly Point[]): string[] {
+  const found: string[] = [];
+  if (point.pinned) found.push("pinned");
+  if (point.isSafety) found.push("safety point");
+  if (!point.valid && !newer.some(({ valid }) => valid)) found.push("evidence: none newer is valid");
+  return found;
+}
+
+export type ForgetOptions = {
+  /** Named points go whatever the policy says. */
+  readonly points: readonly string[];
+  readonly plan: boolean;
+};
+
+/** Removes points that the policy does not keep. REFUSED when it would leave none that is valid. */
+export async function forget(
+  system: System,
+  { points: named, plan }: ForgetOptions,
+  run: Run,
+): Promise<{ points: readonly Forgetting[]; removed: readonly string[] }> {
+  const points = await listPoints(system, run);
+  const judged =
+    named.length > 0 ? judgeNamed(points, named) : judgePoints(points, policyOf(system));
+  const going = new Set(judged.filter(({ reasons }) => reasons.length === 0).map((j) => j.stamp));
+  refuseAll(points, going);
+  if (plan || going.size === 0) return { points: judged, removed: [] };
+  const repository = await system.repository(run);
+  const markers = (await repository.snapshots(run)).filter((s) => isMarkerOf(s, going));
+  const snapshots = points.filter(({ stamp }) => going.has(stamp)).map(({ snapshot }) => snapshot);
+  await repository.forget([...snapshots, ...markers].map(({ id }) => id), run);
+  await rememberPoints(system, points.filter(({ stamp }) => !going.has(stamp)));
+  return { points: judged, removed: [...going] };
+}
+
+function policyOf({ config }: System): KeepPolicy {
+  // zod leaves `undefined` in; the policy knows only what is there.
+  const entries = Object.entries(config.keep).filter(([, count]) => count !== undefined);
+  return Object.fromEntries(entries) as KeepPolicy;
+}
+
+function judgeNamed(points: readonly Point[], named: readonly string[]): Forgetting[] {
+  const chosen = new Set(named.map((name) => findPoint(points, name)));
+  for (const { pinned, stamp } of chosen) {
+    if (!pinned) continue;
+    throw new AppError("REFUSED", `forget ${stamp}: it is pinned`, {
+      hint: `First: lastgood keep --unpin ${stamp}`,
+    });
+  }
+  return points.map((point) => ({
+    stamp: point.stamp,
+    reasons: chosen.has(point) ? [] : ["not named"],
+  }));
+}
+
+function refuseAll(points: readonly Point[], going: ReadonlySet<string>): void {
+  const valid = points.filter((point) => point.valid);
+  if (valid.length === 0 || valid.some(({ stamp }) => !going.has(stamp))) return;
+  throw new AppError("REFUSED", "forget: no valid point would be left", {
+    hint: "Look at keep: in the configuration; it has to keep something.",
+  });
+}

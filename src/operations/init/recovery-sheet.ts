@@ -1,0 +1,26 @@
+/** What somebody needs on the day on which this machine is gone. The key itself is not on it. */
+export function recoverySheet(repository: string, keyFile: string): string {
+  return `RECOVERY SHEET: print it, and keep it where this machine is not.
+
+Repository:  ${repository}
+Key file:    ${keyFile}
+
+  Without the key nobody can read the repository, lastgood neither. Copy the key file to a password
+  manager, or write its one line here:
+
+  ________________________________________________
+
+On a new machine, with lastgood (Node 24.15 or newer):
+
+  npx lastgood points  --repository REPOSITORY --password-file KEY
+  npx lastgood restore latest --repository REPOSITORY --password-file KEY
+
+Without lastgood, with restic (0.14 or newer); the repository is a plain restic repository:
+
+  restic -r REPOSITORY --password-file KEY snapshots --tag lastgood
+  restic -r REPOSITORY --password-file KEY restore SNAPSHOT --target /some/folder
+
+  In the folder then lie: lastgood/lastgood.yaml, the configuration; lastgood/point.json, what the
+  point holds and where it belongs; stores/, the data; files/, what else a new machine needs.
+`;
+}

@@ -1,0 +1,30 @@
+import type { Run } from "../../base/events.ts";
+import type { System } from "../system.ts";
+import { listPoints } from "./catalogue.ts";
+import { findPoint, markerTags } from "./point.ts";
+
+/** Keeps a point whatever the policy says, or no longer; by a marker, since points never change. */
+export async function pin(
+  system: System,
+  named: string,
+  word: "pinned" | "unpinned",
+  reason: string,
+  run: Run,
+): Promise<{ stamp: string; pinned: boolean }> {
+  const point = findPoint(await listPoints(system, run), named);
+  const repository = await system.repository(run);
+  const time = system.host.clock.now();
+  const mtimeNs = BigInt(time.getTime()) * 1_000_000n;
+  await repository.write(undefined, run, async (writer) => {
+    const marker = Buffer.from(JSON.stringify({ of: point.stamp, word, reason }));
+    await writer.bytes("lastgood/marker.json", marker, { mode: 0o100600, uid: 0, gid: 0, mtimeNs });
+    await writer.commit({
+      time,
+      paths: [`/lastgood/${system.name}/markers`],
+      hostname: system.name,
+      username: "lastgood",
+      tags: markerTags(point.stamp, word),
+    });
+  });
+  return { stamp: point.stamp, pinned: word === "pinned" };
+}

@@ -1,0 +1,244 @@
+import { randomBytes } from "node:crypto";
+import { monotonicMs } from "../base/clock.ts";
+import { AppError } from "../base/errors.ts";
+import type { Run } from "../base/events.ts";
+import type { Outcome } from "../journal/journal.ts";
+import { describeStep, planSwitches, type Plan, type Switch } from "../journal/plan.ts";
+import { version, type Version } from "../slots/slot.ts";
+import { performer, sampleChecks } from "./acts.ts";
+import { carryOut } from "../journal/carry-out.ts";
+import type { Component, ComponentsConfig, OpenStore } from "./components.ts";
+import { lockComponents } from "./operation-lock.ts";
+import { pointSource } from "./point-source.ts";
+import { describePoint, listPoints } from "./points/catalogue.ts";
+import { findPoint, type Point, type PointDescription, stampOf, storePath } from "./points/point.ts";
+import { needSpace, type SpaceNeed } from "./space.ts";
+import { type Selection, selectStores, type System } from "./system.ts";
+
+export type RestoreOptions = Selection & { readonly reason: string; readonly force: boolean };
+
+/** What a restore will do, for people to decide on. */
+export type RestorePreview = {
+  readonly stamp: string;
+  readonly steps: readonly string[];
+  readonly wayBack: readonly string[];
+  readonly bytes: number;
+  readonly space: readonly SpaceNeed[];
+  /** What is live now and will not be afterwards, by store. */
+  readonly loss: Readonly<Record<string, readonly string[]>>;
+  /** Stores that the point has nothing of: they stay as they are, and may no longer fit. */
+  readonly stale: readonly string[];
+};
+
+export type RestoreResult = {
+  readonly outcome: Outcome;
+  readonly stamp: string;
+  /** The name under which what was live lies ready for `undo`. */
+  readonly safetyPoint: string;
+  readonly operation: string;
+  readonly stale: readonly string[];
+  readonly error: string | undefined;
+  readonly elapsedMs: number;
+};
+
+type Prepared = {
+  readonly point: Point;
+  readonly description: PointDescription;
+  readonly stores: readonly OpenStore[];
+  readonly stale: readonly string[];
+};
+
+/** Plans a restore and changes nothing. */
+export async function previewRestore(
+  system: System,
+  named: string,
+  options: RestoreOptions,
+  run: Run,
+): Promise<RestorePreview> {
+  const prepared = await prepare(system, named, options, run);
+  const plan = planFor(prepared, version("before-this"));
+  const repository = await system.repository(run);
+  const loss = await repository.read(prepared.point.snapshot, run, async (reader, inner) => {
+    const found: Record<string, readonly string[]> = {};
+    for (const { store } of prepared.stores) {
+      const { facts } = prepared.description.stores[store.name]!;
+      found[store.name] = await store.loss(reader, storePath(store.name), facts, inner);
+    }
+    return found;
+  });
+  return {
+    stamp: prepared.point.stamp,
+    steps: plan.steps.map(describeStep),
+    wayBack: plan.ways.flatMap(({ steps }) => steps.map(describeStep)),
+    bytes: bytesOf(prepared),
+    space: await spaceFor(prepared),
+    loss,
+    stale: prepared.stale,
+  };
+}
+
+/**
+ * Brings stores back to a recovery point. Whatever goes wrong once the journal is open ends with
+ * the data that was live, and is told by the outcome; before that it throws and nothing happened.
+ */
+export async function restore(
+  system: System,
+  named: string,
+  options: RestoreOptions,
+  run: Run,
+): Promise<RestoreResult> {
+  const started = monotonicMs();
+  const prepared = await prepare(system, named, options, run);
+  refuseFull(await spaceFor(prepared));
+  const operation = newOperationId(system);
+  const displaced = version(`before-${operation}`);
+  const plan = planFor(prepared, displaced);
+  const { point, stale, stores } = prepared;
+  const ended = await begin(system, operation, "restore", plan, stores, options.reason, run);
+  return {
+    ...ended,
+    stamp: point.stamp,
+    safetyPoint: displaced,
+    operation,
+    stale,
+    elapsedMs: monotonicMs() - started,
+  };
+}
+
+/** Locks, records and carries out a plan on stores. */
+export async function begin(
+  system: System,
+  operation: string,
+  kind: string,
+  plan: Plan,
+  stores: readonly OpenStore[],
+  reason: string,
+  run: Run,
+): Promise<{ outcome: Outcome; error: string | undefined }> {
+  const components = componentsOf(system, stores);
+  using _lock = lockComponents(system.paths.locks, components.map(({ name }) => name));
+  refuseUnfinished(system);
+  const baseline = await sampleChecks(components, run);
+  const setup: OperationSetup = {
+    components: Object.fromEntries(components.map(({ name, config }) => [name, config])),
+    baseline,
+  };
+  system.journal.create({
+    id: operation,
+    kind,
+    plan,
+    setup,
+    started: system.host.clock.now().toISOString(),
+    who: system.host.env["SUDO_USER"] ?? system.host.env["USER"] ?? "",
+    reason,
+  });
+  const executor = {
+    journal: system.journal,
+    perform: performer(components, pointSource(system), baseline),
+    clock: system.host.clock,
+  };
+  const { outcome, error } = await carryOut(operation, executor, run);
+  return { outcome, error: error === undefined ? undefined : (error as Error).message };
+}
+
+/** What the journal keeps so that `recover` needs no other file. */
+export type OperationSetup = {
+  readonly components: ComponentsConfig;
+  readonly baseline: Awaited<ReturnType<typeof sampleChecks>>;
+};
+
+export function newOperationId(system: System): string {
+  return `${stampOf(system.host.clock.now())}-${randomBytes(2).toString("hex")}`;
+}
+
+export function refuseUnfinished(system: System): void {
+  const [open] = system.journal.unfinished();
+  if (open === undefined) return;
+  throw new AppError("NEEDS_HUMAN", `begin: operation ${open.id} was interrupted and is not ended`, {
+    hint: "End it first: lastgood recover",
+  });
+}
+
+function componentsOf(system: System, stores: readonly OpenStore[]): Component[] {
+  const names = new Set(stores.map(({ component }) => component));
+  return system.components.filter(({ name }) => names.has(name));
+}
+
+async function prepare(
+  system: System,
+  named: string,
+  options: RestoreOptions,
+  run: Run,
+): Promise<Prepared> {
+  const point = findPoint(await listPoints(system, run), named);
+  const description = await describePoint(await system.repository(run), point, run);
+  if (!point.valid) {
+    const why = description.errors.join(", ");
+    throw new AppError("POINT_INVALID", `restore ${point.stamp}: it is invalid: ${why}`, {
+      hint: "Choose a valid one: lastgood points",
+    });
+  }
+  const wanted = selectStores(system, options);
+  const has = ({ store }: OpenStore): boolean => point.stores.includes(store.name);
+  const stores = wanted.filter(has);
+  if (stores.length === 0) {
+    throw new AppError("NOT_FOUND", `restore ${point.stamp}: it has nothing of these stores`, {
+      hint: `It has: ${point.stores.join(", ")}`,
+    });
+  }
+  refuseOtherLayout(stores, description, options);
+  return { point, description, stores, stale: wanted.filter((s) => !has(s)).map((s) => s.store.name) };
+}
+
+/** A point that was taken of other paths is probably of another deployment. */
+function refuseOtherLayout(
+  stores: readonly OpenStore[],
+  description: PointDescription,
+  { force }: RestoreOptions,
+): void {
+  if (force) return;
+  for (const { store } of stores) {
+    const then = description.stores[store.name]!;
+    if (then.kind === store.kind && then.path === store.livePath) continue;
+    const was = `${then.kind} ${then.path}`;
+    throw new AppError("REFUSED", `restore ${store.name}: the point has it as ${was}`, {
+      hint: `It is ${store.kind} ${store.livePath} now. If that is meant to be: --force`,
+    });
+  }
+}
+
+function planFor({ point, stores }: Prepared, displaced: Version): Plan {
+  return planSwitches(
+    stores.map(({ store, component }): Switch => {
+      const to = version(point.stamp);
+      return { slot: store.name, component, to, displaced, ready: false };
+    }),
+  );
+}
+
+function bytesOf({ stores, description }: Prepared): number {
+  return stores.reduce((sum, { store }) => sum + factBytes(description, store.name), 0);
+}
+
+function factBytes({ stores }: PointDescription, name: string): number {
+  return stores[name]?.facts?.bytes ?? 0;
+}
+
+async function spaceFor({ stores, description }: Prepared): Promise<SpaceNeed[]> {
+  return await needSpace(
+    stores.map(({ store }) => ({
+      path: store.livePath,
+      bytes: factBytes(description, store.name),
+      files: description.stores[store.name]?.facts?.files ?? 1,
+    })),
+  );
+}
+
+function refuseFull(space: readonly SpaceNeed[]): void {
+  const full = space.find(({ enough }) => !enough);
+  if (full === undefined) return;
+  const { folder, bytesNeeded, bytesFree } = full;
+  throw new AppError("NO_SPACE", `restore to ${folder}: ${bytesNeeded} bytes needed, ${bytesFree} free`, {
+    hint: "What is live stays beside it until it is confirmed. Free space, or end old ones: lastgood keep",
+  });
+}

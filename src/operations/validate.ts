@@ -1,0 +1,37 @@
+import { mkdir, rm } from "node:fs/promises";
+import path from "node:path";
+import type { Run } from "../base/events.ts";
+import { describePoint, listPoints } from "./points/catalogue.ts";
+import { findPoint, storePath } from "./points/point.ts";
+import type { System } from "./system.ts";
+
+export type Validation = {
+  readonly stamp: string;
+  readonly valid: boolean;
+  readonly errors: readonly string[];
+};
+
+/** Restores a point into a folder of its own and looks into it as a restore would, then clears up. */
+export async function validate(system: System, named: string, run: Run): Promise<Validation> {
+  const point = findPoint(await listPoints(system, run), named);
+  const repository = await system.repository(run);
+  const description = await describePoint(repository, point, run);
+  const errors = [...description.errors];
+  const folder = path.join(system.paths.temporary, `validate-${point.stamp}`);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  try {
+    const stores = system.components.flatMap(({ stores: open }) => open);
+    for (const { store } of stores.filter((open) => point.stores.includes(open.store.name))) {
+      const target = path.join(folder, store.name.replaceAll("/", "-"));
+      run.report({ type: "step.started", step: `validate ${store.name}` });
+      await repository.read(point.snapshot, run, (reader, inner) =>
+        store.materialise(reader, storePath(store.name), target, inner),
+      );
+      errors.push(...(await store.validate(target, description.stores[store.name]?.facts, run)));
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  return { stamp: point.stamp, valid: errors.length === 0, errors: [...new Set(errors)] };
+}
