@@ -16,4 +16,4 @@ var url = require("node:url");
 // The published package is compiled; a clone runs the sources.
 var source = path.join(__dirname, "../src/main.ts");
 var main = fs.existsSync(source) ? source : path.join(__dirname, "../dist/main.js");
-import(url.pathToFileURL(main).href);
+void import(url.pathToFileURL(main).href);

@@ -14,10 +14,13 @@ export const STORES: {
   readonly folder: Open<FolderConfig>;
   readonly chroma: Open<FolderConfig>;
 } = {
-  sqlite: async (config, context) => (await import("./stores/sqlite.ts")).sqliteStore(config, context),
+  sqlite: async (config, context) =>
+    (await import("./stores/sqlite.ts")).sqliteStore(config, context),
   file: async (config, context) => (await import("./stores/file.ts")).fileStore(config, context),
-  folder: async (config, context) => (await import("./stores/folder.ts")).folderStore(config, context),
-  chroma: async (config, context) => (await import("./stores/chroma.ts")).chromaStore(config, context),
+  folder: async (config, context) =>
+    (await import("./stores/folder.ts")).folderStore(config, context),
+  chroma: async (config, context) =>
+    (await import("./stores/chroma.ts")).chromaStore(config, context),
 };
 
 export const BACKENDS: { readonly folder: (at: string) => Promise<Backend> } = {

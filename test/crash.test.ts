@@ -238,7 +238,15 @@ async function verify(world: World, what: string): Promise<void> {
   }
 }
 
-for (const failing of ["nothing", "staged", "verified", "stopped", "active", "running", "healthy"] as const) {
+for (const failing of [
+  "nothing",
+  "staged",
+  "verified",
+  "stopped",
+  "active",
+  "running",
+  "healthy",
+] as const) {
   test(`dying anywhere, twice, ends whole when ${failing} fails`, async (t) => {
     await using temporary = await temporaryFolderInMemory();
     let deaths = 0;

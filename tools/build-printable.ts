@@ -25,7 +25,7 @@ function printableRanges(text: string): { first: number; last: number }[] {
     const code = Number.parseInt(hex!, 16);
     if (code !== 0x20 && !/^[LMNPS]/.test(category!)) continue;
     const previous = ranges.at(-1);
-    if (name!.endsWith(", Last>")) previous!.last = code;
+    if (name!.endsWith(", Last>")) previous.last = code;
     else if (previous?.last === code - 1) previous.last = code;
     else ranges.push({ first: code, last: code });
   }

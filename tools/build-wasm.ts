@@ -2,14 +2,14 @@
 // the program needs no build and the test can prove that the bytes come from the source beside them.
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
-import asc from "assemblyscript/asc";
+import { main } from "assemblyscript/asc";
 
 const folder = path.resolve(import.meta.dirname, "../src/repository/wasm");
 
 /** The text of hot.generated.ts, made anew from assembly/hot.ts. */
 export async function generateHot(): Promise<string> {
-  const { error, stdout, stderr, binary } = await compile();
-  if (error !== null || binary === undefined) throw new Error(stderr + stdout, { cause: error });
+  const { error, binary } = await compile();
+  if (error !== null || binary === undefined) throw new Error("no binary", { cause: error });
   return [
     "// Made from assembly/hot.ts by `npm run build:wasm`. Do not edit.",
     `export const HOT_WASM_BASE64 =\n  "${Buffer.from(binary).toString("base64")}";`,
@@ -19,17 +19,16 @@ export async function generateHot(): Promise<string> {
 
 async function compile(): Promise<{
   error: Error | null;
-  stdout: string;
-  stderr: string;
   binary: Uint8Array | undefined;
 }> {
   let binary: Uint8Array | undefined;
-  const flags = "-O3 --noAssert --runtime stub --importMemory --enable simd --disable mutable-globals --memoryBase 4096";
-  const { error, stdout, stderr } = await asc.main(
+  const flags =
+    "-O3 --noAssert --runtime stub --importMemory --enable simd --disable mutable-globals --memoryBase 4096";
+  const { error } = await main(
     ["assembly/hot.ts", "--outFile", "hot.wasm", "--baseDir", folder, ...flags.split(" ")],
     { writeFile: (_name, contents) => void (binary = contents as Uint8Array) },
   );
-  return { error, stdout: stdout.toString(), stderr: stderr.toString(), binary };
+  return { error, binary };
 }
 
 if (import.meta.main) await writeFile(path.join(folder, "hot.generated.ts"), await generateHot());

@@ -41,8 +41,9 @@ export interface Backend extends AsyncDisposable {
 }
 
 export function key(text: string): Key {
-  if (!isKey(text)) throw new AppError("USAGE", `name an object: ${JSON.stringify(text)} is no key`);
-  return text as Key;
+  if (!isKey(text))
+    throw new AppError("USAGE", `name an object: ${JSON.stringify(text)} is no key`);
+  return text;
 }
 
 export function isKey(text: string): text is Key {

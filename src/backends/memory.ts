@@ -32,7 +32,7 @@ export function memoryBackend(): Backend {
     },
 
     async *list(prefix, { signal }) {
-      for (const [key, data] of [...objects]) {
+      for (const [key, data] of objects) {
         signal.throwIfAborted();
         if (key.startsWith(prefix)) yield { key, sizeBytes: data.length };
       }

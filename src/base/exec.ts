@@ -13,7 +13,11 @@ export type ExecOptions = {
   readonly env?: Readonly<Record<string, string>>;
 };
 
-export type ExecResult = { readonly exitCode: number; readonly stdout: string; readonly stderr: string };
+export type ExecResult = {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+};
 
 const OUTPUT_BYTES_MAX = 1024 * 1024;
 const KILL_AFTER_MS = 5000;

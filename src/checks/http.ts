@@ -76,8 +76,10 @@ function problemOf(value: unknown, { equals, above, below }: Expectation): strin
     return `not ${JSON.stringify(equals)}`;
   }
   const size = Array.isArray(value) || typeof value === "string" ? value.length : value;
-  if (above !== undefined && !(typeof size === "number" && size > above)) return `not above ${above}`;
-  if (below !== undefined && !(typeof size === "number" && size < below)) return `not below ${below}`;
+  if (above !== undefined && !(typeof size === "number" && size > above))
+    return `not above ${above}`;
+  if (below !== undefined && !(typeof size === "number" && size < below))
+    return `not below ${below}`;
   return undefined;
 }
 

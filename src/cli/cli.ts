@@ -44,9 +44,13 @@ export async function runCli(argv: readonly string[], host: CliHost): Promise<nu
 async function loadCommand(verb: string): Promise<Command> {
   const entry = COMMANDS.find(({ name }) => name === verb);
   if (entry !== undefined) return await entry.load();
-  const nearest = nearestOf(verb, COMMANDS.map(({ name }) => name));
+  const nearest = nearestOf(
+    verb,
+    COMMANDS.map(({ name }) => name),
+  );
   throw new AppError("USAGE", `unknown command ${verb}`, {
-    hint: nearest === undefined ? "See them with: lastgood help" : `Did you mean: lastgood ${nearest}`,
+    hint:
+      nearest === undefined ? "See them with: lastgood help" : `Did you mean: lastgood ${nearest}`,
   });
 }
 

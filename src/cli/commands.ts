@@ -6,24 +6,104 @@ export const COMMANDS: readonly {
   readonly summary: string;
   readonly load: () => Promise<Command>;
 }[] = [
-  { name: "init", summary: "Write a lastgood.yaml for what is in a folder", load: async () => (await import("./commands/init.ts")).initCommand },
-  { name: "demo", summary: "Show a backup, a loss and a restore, in half a minute", load: async () => (await import("./commands/demo.ts")).demoCommand },
-  { name: "status", summary: "Say how things stand", load: async () => (await import("./commands/status.ts")).statusCommand },
-  { name: "backup", summary: "Take a recovery point and prove it", load: async () => (await import("./commands/backup.ts")).backupCommand },
-  { name: "points", summary: "List the recovery points", load: async () => (await import("./commands/points.ts")).pointsCommand },
-  { name: "show", summary: "Show what is in a point", load: async () => (await import("./commands/show.ts")).showCommand },
-  { name: "validate", summary: "Prove that a point can be restored", load: async () => (await import("./commands/validate.ts")).validateCommand },
-  { name: "restore", summary: "Bring data back to a point", load: async () => (await import("./commands/restore.ts")).restoreCommand },
-  { name: "undo", summary: "Put back what a restore replaced", load: async () => (await import("./commands/undo.ts")).undoCommand },
-  { name: "keep", summary: "Confirm a restore, or pin a point", load: async () => (await import("./commands/keep.ts")).keepCommand },
-  { name: "recover", summary: "End what a crash interrupted", load: async () => (await import("./commands/recover.ts")).recoverCommand },
-  { name: "export", summary: "Write a point as a plain folder", load: async () => (await import("./commands/export.ts")).exportCommand },
-  { name: "forget", summary: "Remove points that the policy does not keep", load: async () => (await import("./commands/forget.ts")).forgetCommand },
-  { name: "prune", summary: "Free what no point needs", load: async () => (await import("./commands/prune.ts")).pruneCommand },
-  { name: "check", summary: "Verify the repository", load: async () => (await import("./commands/check.ts")).checkCommand },
-  { name: "copy", summary: "Copy points to a second repository", load: async () => (await import("./commands/copy.ts")).copyCommand },
-  { name: "key", summary: "List, add and remove passwords of the repository", load: async () => (await import("./commands/key.ts")).keyCommand },
-  { name: "history", summary: "List what was done", load: async () => (await import("./commands/history.ts")).historyCommand },
-  { name: "config", summary: "Show the configuration as it is understood", load: async () => (await import("./commands/config.ts")).configCommand },
-  { name: "doctor", summary: "Look for what would go wrong in an emergency", load: async () => (await import("./commands/doctor.ts")).doctorCommand },
+  {
+    name: "init",
+    summary: "Write a lastgood.yaml for what is in a folder",
+    load: async () => (await import("./commands/init.ts")).initCommand,
+  },
+  {
+    name: "demo",
+    summary: "Show a backup, a loss and a restore, in half a minute",
+    load: async () => (await import("./commands/demo.ts")).demoCommand,
+  },
+  {
+    name: "status",
+    summary: "Say how things stand",
+    load: async () => (await import("./commands/status.ts")).statusCommand,
+  },
+  {
+    name: "backup",
+    summary: "Take a recovery point and prove it",
+    load: async () => (await import("./commands/backup.ts")).backupCommand,
+  },
+  {
+    name: "points",
+    summary: "List the recovery points",
+    load: async () => (await import("./commands/points.ts")).pointsCommand,
+  },
+  {
+    name: "show",
+    summary: "Show what is in a point",
+    load: async () => (await import("./commands/show.ts")).showCommand,
+  },
+  {
+    name: "validate",
+    summary: "Prove that a point can be restored",
+    load: async () => (await import("./commands/validate.ts")).validateCommand,
+  },
+  {
+    name: "restore",
+    summary: "Bring data back to a point",
+    load: async () => (await import("./commands/restore.ts")).restoreCommand,
+  },
+  {
+    name: "undo",
+    summary: "Put back what a restore replaced",
+    load: async () => (await import("./commands/undo.ts")).undoCommand,
+  },
+  {
+    name: "keep",
+    summary: "Confirm a restore, or pin a point",
+    load: async () => (await import("./commands/keep.ts")).keepCommand,
+  },
+  {
+    name: "recover",
+    summary: "End what a crash interrupted",
+    load: async () => (await import("./commands/recover.ts")).recoverCommand,
+  },
+  {
+    name: "export",
+    summary: "Write a point as a plain folder",
+    load: async () => (await import("./commands/export.ts")).exportCommand,
+  },
+  {
+    name: "forget",
+    summary: "Remove points that the policy does not keep",
+    load: async () => (await import("./commands/forget.ts")).forgetCommand,
+  },
+  {
+    name: "prune",
+    summary: "Free what no point needs",
+    load: async () => (await import("./commands/prune.ts")).pruneCommand,
+  },
+  {
+    name: "check",
+    summary: "Verify the repository",
+    load: async () => (await import("./commands/check.ts")).checkCommand,
+  },
+  {
+    name: "copy",
+    summary: "Copy points to a second repository",
+    load: async () => (await import("./commands/copy.ts")).copyCommand,
+  },
+  {
+    name: "key",
+    summary: "List, add and remove passwords of the repository",
+    load: async () => (await import("./commands/key.ts")).keyCommand,
+  },
+  {
+    name: "history",
+    summary: "List what was done",
+    load: async () => (await import("./commands/history.ts")).historyCommand,
+  },
+  {
+    name: "config",
+    summary: "Show the configuration as it is understood",
+    load: async () => (await import("./commands/config.ts")).configCommand,
+  },
+  {
+    name: "doctor",
+    summary: "Look for what would go wrong in an emergency",
+    load: async () => (await import("./commands/doctor.ts")).doctorCommand,
+  },
 ];

@@ -88,7 +88,16 @@ function invalid(
 
 /** Relative paths are meant from the folder of the file, wherever lastgood is started. */
 function withAbsolutePaths(config: Config, folder: string): Config {
-  const PATH_KEYS = new Set(["state", "at", "sqlite", "file", "folder", "chroma", "lock-file", "pid-file"]);
+  const PATH_KEYS = new Set([
+    "state",
+    "at",
+    "sqlite",
+    "file",
+    "folder",
+    "chroma",
+    "lock-file",
+    "pid-file",
+  ]);
   const resolve = (value: unknown, key: string): unknown => {
     if (typeof value === "string") return PATH_KEYS.has(key) ? path.resolve(folder, value) : value;
     if (Array.isArray(value)) {

@@ -92,7 +92,8 @@ const check = z
     need: z.enum(["required", "wanted"]).default("required"),
   })
   .refine(
-    (value) => [value.http, value.command, value.runner].filter((v) => v !== undefined).length === 1,
+    (value) =>
+      [value.http, value.command, value.runner].filter((v) => v !== undefined).length === 1,
     { message: "exactly one of http, command, runner" },
   );
 

@@ -29,10 +29,14 @@ async function fetchSecret(
   try {
     return (await readFile(reference.file, "utf8")).replace(/\r?\n$/, "");
   } catch (error) {
-    throw new AppError("NOT_FOUND", `read secret ${describe(reference)}: ${(error as Error).message}`, {
-      hint: "Put the password there, or name another place under repository.password.",
-      cause: error,
-    });
+    throw new AppError(
+      "NOT_FOUND",
+      `read secret ${describe(reference)}: ${(error as Error).message}`,
+      {
+        hint: "Put the password there, or name another place under repository.password.",
+        cause: error,
+      },
+    );
   }
 }
 

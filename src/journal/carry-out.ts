@@ -47,7 +47,10 @@ export async function recoverOperation(id: string, executor: Executor, run: Run)
   const { plan, sequence, begun, outcome } = executor.journal.read(id);
   if (outcome !== undefined) return { outcome, error: undefined };
   const error = new Error("the process was lost");
-  return { outcome: await goBack(id, plan, begun, Math.max(1, sequence), error, executor, run), error };
+  return {
+    outcome: await goBack(id, plan, begun, Math.max(1, sequence), error, executor, run),
+    error,
+  };
 }
 
 async function goBack(

@@ -5,7 +5,11 @@ import type { Version } from "../slots/slot.ts";
  * journal, and read back after a crash.
  */
 export type Act =
-  | { readonly act: "staged" | "verified" | "discarded"; readonly slot: string; readonly version: Version }
+  | {
+      readonly act: "staged" | "verified" | "discarded";
+      readonly slot: string;
+      readonly version: Version;
+    }
   | {
       readonly act: "active";
       readonly slot: string;
@@ -57,7 +61,12 @@ export function planSwitches(switches: readonly Switch[]): Plan {
     ...staging.map(({ slot, to }): Step => ({ act: "staged", slot, version: to })),
     ...switches.map(({ slot, to }): Step => ({ act: "verified", slot, version: to })),
     ...components.map((component): Step => ({ act: "stopped", component })),
-    ...switches.map(({ slot, to, displaced }): Step => ({ act: "active", slot, version: to, displaced })),
+    ...switches.map(({ slot, to, displaced }): Step => ({
+      act: "active",
+      slot,
+      version: to,
+      displaced,
+    })),
     ...components.toReversed().map((component): Step => ({ act: "running", component })),
     ...components.map((component): Step => ({ act: "healthy", component, atLeast: "good" })),
   ];

@@ -96,9 +96,13 @@ async function waitUntilHealthy(
     goodSinceMs = bad === undefined ? (goodSinceMs ?? nowMs) : undefined;
     if (goodSinceMs !== undefined && nowMs - goodSinceMs >= healthyForMs) return;
     if (nowMs - startedMs >= deadline) {
-      throw new AppError("UNHEALTHY", `verify ${component.name}: ${bad ?? "not good for long enough"}`, {
-        hint: "See the log of the application.",
-      });
+      throw new AppError(
+        "UNHEALTHY",
+        `verify ${component.name}: ${bad ?? "not good for long enough"}`,
+        {
+          hint: "See the log of the application.",
+        },
+      );
     }
     await sleep(POLL_MS, undefined, { signal: run.signal });
   }

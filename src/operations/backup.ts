@@ -58,25 +58,29 @@ export async function backup(
   const { stamp, time } = nextStamp(system.host.clock.now(), points);
   const parent = points.at(-1)?.snapshot;
 
-  const { description, snapshot, added } = await repository.write(parent, run, async (writer, inner) => {
-    const captured = await captureAll(stores, writer, system, inner);
-    const files = await captureFiles(system, writer);
-    const facts = { stamp, reason: options.reason, files };
-    const described = describe(system, captured, facts);
-    await writeDescription(described, system, writer);
-    // Everything is in the repository before the snapshot says whether it can be trusted.
-    await writer.flush();
-    const tags = pointTags({ ...described, stores: storesIn(described) });
-    const committed = await writer.commit({
-      time,
-      paths: [`/lastgood/${system.name}`],
-      hostname: system.name,
-      username: "lastgood",
-      tags,
-      program_version: "lastgood",
-    });
-    return { description: described, ...committed };
-  });
+  const { description, snapshot, added } = await repository.write(
+    parent,
+    run,
+    async (writer, inner) => {
+      const captured = await captureAll(stores, writer, system, inner);
+      const files = await captureFiles(system, writer);
+      const facts = { stamp, reason: options.reason, files };
+      const described = describe(system, captured, facts);
+      await writeDescription(described, system, writer);
+      // Everything is in the repository before the snapshot says whether it can be trusted.
+      await writer.flush();
+      const tags = pointTags({ ...described, stores: storesIn(described) });
+      const committed = await writer.commit({
+        time,
+        paths: [`/lastgood/${system.name}`],
+        hostname: system.name,
+        username: "lastgood",
+        tags,
+        program_version: "lastgood",
+      });
+      return { description: described, ...committed };
+    },
+  );
 
   const { valid, errors, warnings, consistency, skewMs } = description;
   await rememberPoints(system, [...points, ...pointsAmong([snapshot])]);
@@ -90,7 +94,10 @@ export async function backup(
     skewMs,
     consistency,
     bytesAdded: added.bytesPacked,
-    bytesTotal: Object.values(description.stores).reduce((sum, s) => sum + (s.facts?.bytes ?? 0), 0),
+    bytesTotal: Object.values(description.stores).reduce(
+      (sum, s) => sum + (s.facts?.bytes ?? 0),
+      0,
+    ),
     elapsedMs: monotonicMs() - started,
   };
 }

@@ -23,7 +23,11 @@ export type OpenStore = {
   readonly config: StoreConfig;
 };
 
-export type OpenCheck = { readonly name: string; readonly check: Check; readonly isRequired: boolean };
+export type OpenCheck = {
+  readonly name: string;
+  readonly check: Check;
+  readonly isRequired: boolean;
+};
 
 /** A part of the system with all that can be done to it. */
 export type Component = {

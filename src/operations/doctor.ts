@@ -42,7 +42,11 @@ async function repository(system: System, run: Run): Promise<Finding[]> {
     if (ageMs <= AGE_MS_MAX) return [];
     const days = Math.floor(ageMs / 86_400_000);
     return [
-      { severity: "warning", problem: `the newest valid point is ${days} days old`, hint: "lastgood backup" },
+      {
+        severity: "warning",
+        problem: `the newest valid point is ${days} days old`,
+        hint: "lastgood backup",
+      },
     ];
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
@@ -94,7 +98,11 @@ async function components(system: System): Promise<Finding[]> {
     for (const { store, config: storeConfig } of stores) {
       if (existsSync(store.livePath) || storeConfig.optional) continue;
       const hint = "Look for a typing error, or say optional: true.";
-      findings.push({ severity: "error", problem: `${store.name}: ${store.livePath} is not there`, hint });
+      findings.push({
+        severity: "error",
+        problem: `${store.name}: ${store.livePath} is not there`,
+        hint,
+      });
     }
     for (const file of config.files.filter((one) => !existsSync(one))) {
       const problem = `${name}: files: ${file} is not there`;
@@ -109,7 +117,11 @@ async function space(system: System): Promise<Finding[]> {
   const state = await needSpace([{ path: path.join(system.paths.state, "x"), bytes: 0, files: 1 }]);
   for (const { folder, enough } of state) {
     if (enough) continue;
-    findings.push({ severity: "error", problem: `${folder}: the disk is full`, hint: "Free some space." });
+    findings.push({
+      severity: "error",
+      problem: `${folder}: the disk is full`,
+      hint: "Free some space.",
+    });
   }
   for (const { operation } of await listUndoable(system)) {
     findings.push({

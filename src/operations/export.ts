@@ -46,7 +46,9 @@ export async function exportPoint(
       }
     }
   });
-  const metadata = Buffer.from(`${JSON.stringify(metadataOf(description, target), undefined, 2)}\n`);
+  const metadata = Buffer.from(
+    `${JSON.stringify(metadataOf(description, target), undefined, 2)}\n`,
+  );
   await writeFileDurable(path.join(unfinished, "backup-metadata.json"), metadata, "replace");
   await syncTree(unfinished, run);
   await rm(target, { recursive: true, force: true });
@@ -70,7 +72,10 @@ function metadataOf(description: PointDescription, target: string): object {
     validated: valid,
     validation_errors: errors,
     stores: Object.fromEntries(
-      Object.entries(stores).map(([name, { kind, path: live, facts }]) => [name, { kind, live, facts }]),
+      Object.entries(stores).map(([name, { kind, path: live, facts }]) => [
+        name,
+        { kind, live, facts },
+      ]),
     ),
   };
 }

@@ -19,7 +19,9 @@ export type Forgetting = {
 export function judgePoints(points: readonly Point[], policy: KeepPolicy): Forgetting[] {
   const reasons = new Map<string, readonly string[]>();
   const isOrdinary = (point: Point): boolean => point.valid && !point.isSafety && !point.pinned;
-  const groups = Map.groupBy(points.filter(isOrdinary), ({ stores }) => stores.toSorted().join(" "));
+  const groups = Map.groupBy(points.filter(isOrdinary), ({ stores }) =>
+    stores.toSorted().join(" "),
+  );
   for (const group of groups.values()) {
     const items = group.map(({ stamp, snapshot }) => ({ stamp, time: snapshot.time }));
     for (const judged of applyPolicy(items, policy)) reasons.set(judged.item.stamp, judged.reasons);
@@ -34,7 +36,8 @@ function ownReasons(point: Point, newer: readonly Point[]): string[] {
   const found: string[] = [];
   if (point.pinned) found.push("pinned");
   if (point.isSafety) found.push("safety point");
-  if (!point.valid && !newer.some(({ valid }) => valid)) found.push("evidence: none newer is valid");
+  if (!point.valid && !newer.some(({ valid }) => valid))
+    found.push("evidence: none newer is valid");
   return found;
 }
 
@@ -59,8 +62,14 @@ export async function forget(
   const repository = await system.repository(run);
   const markers = (await repository.snapshots(run)).filter((s) => isMarkerOf(s, going));
   const snapshots = points.filter(({ stamp }) => going.has(stamp)).map(({ snapshot }) => snapshot);
-  await repository.forget([...snapshots, ...markers].map(({ id }) => id), run);
-  await rememberPoints(system, points.filter(({ stamp }) => !going.has(stamp)));
+  await repository.forget(
+    [...snapshots, ...markers].map(({ id }) => id),
+    run,
+  );
+  await rememberPoints(
+    system,
+    points.filter(({ stamp }) => !going.has(stamp)),
+  );
   return { points: judged, removed: [...going] };
 }
 

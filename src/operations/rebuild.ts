@@ -28,7 +28,12 @@ export async function rebuildFrom(
   host: Host,
   run: Run,
 ): Promise<Loaded> {
-  const repository = await openRepositoryAt(repositoryAt, path.join(folder, ".lastgood"), host, run);
+  const repository = await openRepositoryAt(
+    repositoryAt,
+    path.join(folder, ".lastgood"),
+    host,
+    run,
+  );
   const point = findPoint(pointsAmong(await repository.snapshots(run)), named);
   return await repository.read(point.snapshot, run, async (reader) => {
     const description = JSON.parse(

@@ -11,7 +11,13 @@ import type { Component, ComponentsConfig, OpenStore } from "./components.ts";
 import { lockComponents } from "./operation-lock.ts";
 import { pointSource } from "./point-source.ts";
 import { describePoint, listPoints } from "./points/catalogue.ts";
-import { findPoint, type Point, type PointDescription, stampOf, storePath } from "./points/point.ts";
+import {
+  findPoint,
+  type Point,
+  type PointDescription,
+  stampOf,
+  storePath,
+} from "./points/point.ts";
 import { needSpace, type SpaceNeed } from "./space.ts";
 import { type Selection, selectStores, type System } from "./system.ts";
 
@@ -116,7 +122,10 @@ export async function begin(
   run: Run,
 ): Promise<{ outcome: Outcome; error: string | undefined }> {
   const components = componentsOf(system, stores);
-  using _lock = lockComponents(system.paths.locks, components.map(({ name }) => name));
+  using _lock = lockComponents(
+    system.paths.locks,
+    components.map(({ name }) => name),
+  );
   refuseUnfinished(system);
   const baseline = await sampleChecks(components, run);
   const setup: OperationSetup = {
@@ -154,9 +163,13 @@ export function newOperationId(system: System): string {
 export function refuseUnfinished(system: System): void {
   const [open] = system.journal.unfinished();
   if (open === undefined) return;
-  throw new AppError("NEEDS_HUMAN", `begin: operation ${open.id} was interrupted and is not ended`, {
-    hint: "End it first: lastgood recover",
-  });
+  throw new AppError(
+    "NEEDS_HUMAN",
+    `begin: operation ${open.id} was interrupted and is not ended`,
+    {
+      hint: "End it first: lastgood recover",
+    },
+  );
 }
 
 function componentsOf(system: System, stores: readonly OpenStore[]): Component[] {
@@ -187,7 +200,12 @@ async function prepare(
     });
   }
   refuseOtherLayout(stores, description, options);
-  return { point, description, stores, stale: wanted.filter((s) => !has(s)).map((s) => s.store.name) };
+  return {
+    point,
+    description,
+    stores,
+    stale: wanted.filter((s) => !has(s)).map((s) => s.store.name),
+  };
 }
 
 /** A point that was taken of other paths is probably of another deployment. */
@@ -238,7 +256,11 @@ function refuseFull(space: readonly SpaceNeed[]): void {
   const full = space.find(({ enough }) => !enough);
   if (full === undefined) return;
   const { folder, bytesNeeded, bytesFree } = full;
-  throw new AppError("NO_SPACE", `restore to ${folder}: ${bytesNeeded} bytes needed, ${bytesFree} free`, {
-    hint: "What is live stays beside it until it is confirmed. Free space, or end old ones: lastgood keep",
-  });
+  throw new AppError(
+    "NO_SPACE",
+    `restore to ${folder}: ${bytesNeeded} bytes needed, ${bytesFree} free`,
+    {
+      hint: "What is live stays beside it until it is confirmed. Free space, or end old ones: lastgood keep",
+    },
+  );
 }

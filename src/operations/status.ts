@@ -9,15 +9,28 @@ import { listUndoable } from "./undo.ts";
 export type Status = {
   readonly ok: boolean;
   readonly sentence: string;
-  readonly components: Readonly<Record<string, { readonly checks: Readonly<Record<string, Verdict>> }>>;
+  readonly components: Readonly<
+    Record<string, { readonly checks: Readonly<Record<string, Verdict>> }>
+  >;
   /** As last seen; undefined when never. */
   readonly points:
-    | { readonly valid: number; readonly invalid: number; readonly newest: string | undefined; readonly seen: string }
+    | {
+        readonly valid: number;
+        readonly invalid: number;
+        readonly newest: string | undefined;
+        readonly seen: string;
+      }
     | undefined;
   readonly unfinished: readonly string[];
   readonly needsHuman: readonly string[];
-  readonly undoable: readonly { readonly operation: string; readonly kind: string; readonly until: string }[];
-  readonly last: { readonly operation: string; readonly kind: string; readonly outcome: Outcome | undefined } | undefined;
+  readonly undoable: readonly {
+    readonly operation: string;
+    readonly kind: string;
+    readonly until: string;
+  }[];
+  readonly last:
+    | { readonly operation: string; readonly kind: string; readonly outcome: Outcome | undefined }
+    | undefined;
 };
 
 const RECENT = 20;

@@ -52,7 +52,10 @@ export async function openSystem(loaded: Loaded, host: Host): Promise<System> {
     temporary: paths.temporary,
     clock: host.clock,
   });
-  refuseOverlap(config, components.flatMap(({ stores }) => stores));
+  refuseOverlap(
+    config,
+    components.flatMap(({ stores }) => stores),
+  );
   const journal = new Journal(path.join(state, "journal.db"));
   let repository: Promise<Repository> | undefined;
   return {
@@ -119,7 +122,11 @@ export function selectStores(system: System, { component, store }: Selection): O
   );
   if (chosen.length > 0 || (component === undefined && store === undefined)) return chosen;
   const known = all.map((open) => open.store.name).join(", ");
-  throw new AppError("NOT_FOUND", `choose ${component ?? ""} ${store ?? ""}: there is no such store`, {
-    hint: `The stores are: ${known}`,
-  });
+  throw new AppError(
+    "NOT_FOUND",
+    `choose ${component ?? ""} ${store ?? ""}: there is no such store`,
+    {
+      hint: `The stores are: ${known}`,
+    },
+  );
 }

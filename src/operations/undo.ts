@@ -46,15 +46,13 @@ export async function undo(
   const operation = newOperationId(system);
   const safetyPoint = version(`before-${operation}`);
   const plan = planSwitches(
-    stores.map(
-      ({ store, component }): Switch => ({
-        slot: store.name,
-        component,
-        to: displaced,
-        displaced: safetyPoint,
-        ready: true,
-      }),
-    ),
+    stores.map(({ store, component }): Switch => ({
+      slot: store.name,
+      component,
+      to: displaced,
+      displaced: safetyPoint,
+      ready: true,
+    })),
   );
   const ended = await begin(system, operation, "undo", plan, stores, reason, run);
   const elapsedMs = monotonicMs() - started;

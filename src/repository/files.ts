@@ -60,8 +60,7 @@ export function openFiles(backend: Backend, box: Strongbox, version: 1 | 2): Fil
 
     async save(kind, json, run, announce) {
       const plain = Buffer.from(json);
-      const packed =
-        version === 1 ? plain : Buffer.concat([Buffer.of(ZSTD_MARK), compress(plain)]);
+      const packed = version === 1 ? plain : Buffer.concat([Buffer.of(ZSTD_MARK), compress(plain)]);
       const sealed = box.seal(packed);
       const id = hash("sha256", sealed);
       await announce?.(id);
@@ -88,4 +87,3 @@ function unpack(plain: Buffer): Buffer {
   // Version 1 wrote JSON as it is: an object or a list.
   return plain;
 }
-

@@ -39,7 +39,11 @@ type LockFile = {
   readonly gid?: number | undefined;
 };
 
-/** restic's times: when to look again, when to refresh, and when nobody may rely on a lock. */
+/**
+ * restic's times: when to look again, when to refresh, and when nobody may rely on a lock. Only the exclusive one waits before it looks again: both
+ * write first and look afterwards, so one of two always sees the other, and the one that could
+ * remove what the other needs gives it the time for that.
+ */
 const SETTLE_MS = 200;
 const REFRESH_MS = 5 * 60_000;
 const LOST_MS = 22.5 * 60_000;
@@ -53,7 +57,7 @@ export async function acquireLock(core: Core, kind: LockKind, run: Run): Promise
     await refuseConflicts(core, kind, [], run);
     const id = await writeLock(core, kind, run);
     try {
-      await sleep(SETTLE_MS, undefined, { signal: run.signal });
+      if (kind === "exclusive") await sleep(SETTLE_MS, undefined, { signal: run.signal });
       await refuseConflicts(core, kind, [id], run);
     } catch (error) {
       await removeLock(core, id);
@@ -82,7 +86,9 @@ function hold(core: Core, kind: LockKind, first: string, sighup: Disposable, run
     refreshedMs = core.clock.now().getTime();
   };
   // A failed refresh is tried again at the next look, until the lock counts as lost.
-  const timer = setInterval(() => (refreshing = refresh().catch(() => {})), CHECK_MS);
+  const timer = setInterval(() => {
+    refreshing = refresh().catch(() => {});
+  }, CHECK_MS);
   timer.unref();
 
   return {

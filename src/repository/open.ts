@@ -9,7 +9,13 @@ import type { MasterKey } from "./crypto/master-key.ts";
 import { createStrongbox } from "./crypto/strongbox.ts";
 import { fileKey, openFiles } from "./files.ts";
 import { decodeConfig, encodeConfig, newConfig } from "./format/config.ts";
-import { KDF_COST, type KdfCost, makeKeyFile, newMasterKey, openKeyFile } from "./format/key-file.ts";
+import {
+  KDF_COST,
+  type KdfCost,
+  makeKeyFile,
+  newMasterKey,
+  openKeyFile,
+} from "./format/key-file.ts";
 import type { LockLedger } from "./lock.ts";
 
 const CONFIG = key("config");
@@ -42,9 +48,13 @@ export async function createCore(
 async function refuseTraces(backend: Backend, run: Run): Promise<void> {
   for (const prefix of ["config", "keys/", "snapshots/", "index/"]) {
     for await (const { key: found } of backend.list(prefix, run)) {
-      throw new AppError("ALREADY_EXISTS", `create repository ${backend.label}: ${found} is there`, {
-        hint: "Use the repository that is there, or name an empty place.",
-      });
+      throw new AppError(
+        "ALREADY_EXISTS",
+        `create repository ${backend.label}: ${found} is there`,
+        {
+          hint: "Use the repository that is there, or name an empty place.",
+        },
+      );
     }
   }
 }

@@ -44,11 +44,7 @@ export type Repository = {
     work: (writer: Writer, run: Run) => Promise<T>,
   ): Promise<T>;
   /** Has `work` read a snapshot while the repository is locked against removing. */
-  read<T>(
-    snapshot: Snapshot,
-    run: Run,
-    work: (reader: Reader, run: Run) => Promise<T>,
-  ): Promise<T>;
+  read<T>(snapshot: Snapshot, run: Run, work: (reader: Reader, run: Run) => Promise<T>): Promise<T>;
   /** Removes snapshots; what only they needed is freed by `prune`. */
   forget(ids: readonly string[], run: Run): Promise<void>;
   prune(how: "do" | "plan", run: Run): Promise<PruneReport>;
@@ -114,9 +110,9 @@ export async function openRepository(
       return await prune(core, await listSnapshots(core, lock.run), how, lock.run);
     },
 
-    async check(options, outer) {
+    async check(how, outer) {
       await using lock = await acquireLock(core, "exclusive", outer);
-      return await check(core, options, lock.run);
+      return await check(core, how, lock.run);
     },
 
     async repairIndex(outer) {

@@ -39,9 +39,13 @@ export function commandRunner(component: string, config: CommandRunnerConfig): R
       if (!(await isAlive(run))) return;
       await execOk(stop, { timeoutMs: stopTimeoutMs, folder }, run);
       if (await waitFor(false, stopTimeoutMs, run)) return;
-      throw new AppError("UNHEALTHY", `stop ${component}: it still runs after ${stopTimeoutMs} ms`, {
-        hint: "Stop it by hand, or give run.command.stop a command that ends it for good.",
-      });
+      throw new AppError(
+        "UNHEALTHY",
+        `stop ${component}: it still runs after ${stopTimeoutMs} ms`,
+        {
+          hint: "Stop it by hand, or give run.command.stop a command that ends it for good.",
+        },
+      );
     },
     async start(run) {
       if (await isAlive(run)) return;

@@ -67,7 +67,11 @@ export function stagingFolder(place: Place, version: Version): string {
 }
 
 /** Gives what was staged its name. Everything in it has to be synced. */
-export async function finishStaging(place: Place, version: Version, effects: Effects): Promise<void> {
+export async function finishStaging(
+  place: Place,
+  version: Version,
+  effects: Effects,
+): Promise<void> {
   await effects.rename(stagingFolder(place, version), readyFolder(place, version));
 }
 

@@ -56,7 +56,8 @@ export function fileStore(config: FileConfig, { name }: StoreContext): Store {
       const live = await readFile(config.path).catch(() => undefined);
       if (live === undefined) return ["nothing: it is gone"];
       const then = await from.find(`${at}/${base}`);
-      if (then?.sizeBytes === live.length && (await from.read(`${at}/${base}`)).equals(live)) return [];
+      if (then?.sizeBytes === live.length && (await from.read(`${at}/${base}`)).equals(live))
+        return [];
       return [`changed: ${live.length} bytes now, ${then?.sizeBytes ?? "no"} then`];
     },
   };

@@ -6,7 +6,13 @@ import type { Reader, Writer } from "../repository/repository.ts";
 import { isMountPoint, placeInside, placeOf, VERSIONS_IN_MOUNT } from "../slots/place.ts";
 import type { Hold } from "./hold.ts";
 import { ownTree } from "./ownership.ts";
-import { type Captured, errorWord, type Ownership, type Store, type StoreContext } from "./store.ts";
+import {
+  type Captured,
+  errorWord,
+  type Ownership,
+  type Store,
+  type StoreContext,
+} from "./store.ts";
 
 /** Looks for what is wrong with a copy while it is still held. */
 export type Inspect = (folder: string) => Promise<readonly string[]>;
@@ -78,14 +84,17 @@ async function captureFolder(
   });
   const { filesNew, filesChanged, filesUnmodified, bytes, problems } = summary;
   const unread = problems.filter(({ code }) => code !== "changed" && code !== "ENOENT");
-  const files = filesNew + filesChanged + filesUnmodified - (problems.length - countChanged(problems));
+  const files =
+    filesNew + filesChanged + filesUnmodified - (problems.length - countChanged(problems));
   return {
     facts: { bytes, files },
     errors: [
       ...(unread.length > 0 ? [errorWord(name, "unreadable")] : []),
       ...(await inspect(held.folder ?? config.path)),
     ],
-    warnings: problems.slice(0, LOSS_LINES_MAX).map(({ path: file, message }) => `${file}: ${message}`),
+    warnings: problems
+      .slice(0, LOSS_LINES_MAX)
+      .map(({ path: file, message }) => `${file}: ${message}`),
   };
 }
 

@@ -3,7 +3,12 @@ import path from "node:path";
 import { systemCode } from "../base/errors.ts";
 import { placeOf } from "../slots/place.ts";
 import { own } from "./ownership.ts";
-import { copyLiveDatabase, countLiveRows, inspectDatabase, SQLITE_COMPANIONS } from "./sqlite-file.ts";
+import {
+  copyLiveDatabase,
+  countLiveRows,
+  inspectDatabase,
+  SQLITE_COMPANIONS,
+} from "./sqlite-file.ts";
 import { errorWord, type Facts, type Ownership, type Store, type StoreContext } from "./store.ts";
 
 export type SqliteConfig = {
@@ -24,7 +29,11 @@ export function sqliteStore(config: SqliteConfig, { name, temporary }: StoreCont
     async capture(into, at, run) {
       const live = await lstat(config.path, { bigint: true }).catch(nothingThere);
       if (live === undefined) {
-        return { facts: undefined, errors: config.optional ? [] : [errorWord(name, "missing")], warnings: [] };
+        return {
+          facts: undefined,
+          errors: config.optional ? [] : [errorWord(name, "missing")],
+          warnings: [],
+        };
       }
       await mkdir(temporary, { recursive: true, mode: 0o700 });
       const copy = path.join(temporary, `${name.replaceAll("/", "-")}.db`);
@@ -68,7 +77,8 @@ export function sqliteStore(config: SqliteConfig, { name, temporary }: StoreCont
     },
 
     async loss(_from, _at, facts) {
-      if ((await lstat(config.path).catch(nothingThere)) === undefined) return ["nothing: it is gone"];
+      if ((await lstat(config.path).catch(nothingThere)) === undefined)
+        return ["nothing: it is gone"];
       const live = countLiveRows(config.path);
       if (live === undefined) return ["unknown: the live database cannot be read"];
       return describeRows(live, facts?.rows ?? {});

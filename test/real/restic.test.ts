@@ -52,13 +52,32 @@ suite("what lastgood writes, restic can use", { skip }, () => {
     assert.match(await restic(repo, "dump", first.snapshot.id, "/odd/wide/f7"), /^file 7/);
     await appendFile(at("odd", "plain-new"), "new");
     const second = await backUp(repository, at("odd"), run, first.snapshot);
-    assert.match(await restic(repo, "diff", first.snapshot.id, second.snapshot.id), /\+.*plain-new/);
+    assert.match(
+      await restic(repo, "diff", first.snapshot.id, second.snapshot.id),
+      /\+.*plain-new/,
+    );
     assert.match(await restic(repo, "tag", "--add", "kept", second.snapshot.id), /modified tags/);
     assert.equal((await repository.snapshots(run)).at(-1)?.tags?.[0], "kept");
 
     await mkdir(at("copy"));
-    await restic(at("copy"), "init", "--repo2", repo, "--password-file2", await passwordFile(at), "--copy-chunker-params");
-    await restic(repo, "copy", "--repo2", at("copy"), "--password-file2", await passwordFile(at), first.snapshot.id);
+    await restic(
+      at("copy"),
+      "init",
+      "--repo2",
+      repo,
+      "--password-file2",
+      await passwordFile(at),
+      "--copy-chunker-params",
+    );
+    await restic(
+      repo,
+      "copy",
+      "--repo2",
+      at("copy"),
+      "--password-file2",
+      await passwordFile(at),
+      first.snapshot.id,
+    );
     assert.match(await restic(at("copy"), "check", "--read-data"), /no errors were found/);
 
     await rm(path.join(repo, "index"), { recursive: true });
@@ -116,7 +135,10 @@ suite("what restic writes, lastgood can use", { skip }, () => {
         return await writer.commit({ time: new Date(), paths: [at("odd")] });
       });
       const old = (await repository.snapshots(run)).filter(({ id }) => id !== last.snapshot.id);
-      await repository.forget(old.map(({ id }) => id), run);
+      await repository.forget(
+        old.map(({ id }) => id),
+        run,
+      );
       const pruned = await repository.prune("do", run);
       assert(pruned.bytesFreed > 20 * 1024 * 1024, `${pruned.bytesFreed} bytes freed`);
       assert.match(await restic(repo, "check", "--read-data"), /no errors were found/);

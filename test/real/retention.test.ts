@@ -48,7 +48,10 @@ const POLICIES: readonly KeepPolicy[] = [
   { hourly: "all" },
 ];
 
-type Verdict = { keep: { id: string }[]; reasons: { snapshot: { time: string }; matches: string[] }[] };
+type Verdict = {
+  keep: { id: string }[];
+  reasons: { snapshot: { time: string }; matches: string[] }[];
+};
 
 test("keeps what restic keeps, for the same reasons", { skip }, async () => {
   await using temporary = await temporaryFolder();
@@ -71,7 +74,7 @@ test("keeps what restic keeps, for the same reasons", { skip }, async () => {
       count === "all" ? "1000000" : String(count),
     ]);
     const output = await restic(repo, "forget", "--dry-run", "--json", ...flags);
-    const [group] = JSON.parse(output.trim().split("\n").at(-1)!) as Verdict[];
+    const [group] = JSON.parse(output.trim().split("\n").at(-1)) as Verdict[];
     const theirs = new Map(group!.reasons.map((r) => [r.snapshot.time, r.matches]));
     // The oldest is kept for its period by restic since 0.16 only; Debian's is older.
     const isOld = (reason: string): boolean => reason.startsWith("oldest ");

@@ -92,7 +92,7 @@ async function makeLinks(folder: string): Promise<void> {
   await symlink("/etc/hostname", path.join(folder, "absolute"));
   const raw = Buffer.from([0x74, 0xff, 0x00 + 0x01]);
   await symlink(raw, path.join(folder, "raw-target"));
-  await symlink("quote\"<&>\n\u2028", path.join(folder, "odd-target"));
+  await symlink('quote"<&>\n\u2028', path.join(folder, "odd-target"));
   await lutimes(path.join(folder, "soft"), 1_000_000, 1_000_000);
 }
 

@@ -25,5 +25,5 @@ export async function restic(repository: string, ...args: string[]): Promise<str
 /** What restic prints as JSON lines; the last one. */
 export async function resticJson(repository: string, ...args: string[]): Promise<unknown> {
   const text = await restic(repository, "--json", ...args);
-  return JSON.parse(text.trim().split("\n").at(-1)!) as unknown;
+  return JSON.parse(text.trim().split("\n").at(-1)) as unknown;
 }

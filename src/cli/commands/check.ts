@@ -10,7 +10,11 @@ export const checkCommand: Command = {
     ["--read-data", "read and verify all data"],
     ["--read-data-subset <n/t>", "read one part of t, such as 3/7: another each day"],
   ],
-  examples: ["lastgood check", "lastgood check --read-data", "lastgood check --read-data-subset 1/7"],
+  examples: [
+    "lastgood check",
+    "lastgood check --read-data",
+    "lastgood check --read-data-subset 1/7",
+  ],
 
   async run(args, { withSystem, run }) {
     const readData = isSet(args, "readData") ? "all" : partOf(textOption(args, "readDataSubset"));

@@ -28,9 +28,16 @@ export const copyCommand: Command = {
           : named.map((one) => findPoint(points, one));
       const from = await system.repository(run);
       const to = await openRepositoryAt(target, state, { env, clock }, run);
-      return await from.copyTo(to, chosen.map(({ snapshot }) => snapshot.id), run);
+      return await from.copyTo(
+        to,
+        chosen.map(({ snapshot }) => snapshot.id),
+        run,
+      );
     });
     const { copied, bytesAdded } = value;
-    return { value, lines: [`${copied.length} points copied to ${name}, ${formatBytes(bytesAdded)} added.`] };
+    return {
+      value,
+      lines: [`${copied.length} points copied to ${name}, ${formatBytes(bytesAdded)} added.`],
+    };
   },
 };

@@ -17,7 +17,10 @@ export const doctorCommand: Command = {
       lines:
         findings.length === 0
           ? ["Nothing found."]
-          : findings.flatMap(({ severity, problem, hint }) => [`${severity}: ${problem}`, `  ${hint}`]),
+          : findings.flatMap(({ severity, problem, hint }) => [
+              `${severity}: ${problem}`,
+              `  ${hint}`,
+            ]),
     };
   },
 };

@@ -5,7 +5,8 @@ import { table } from "../format.ts";
 
 export const forgetCommand: Command = {
   name: "forget",
-  summary: "Removes points that keep: does not keep, or those that are named. prune then frees space.",
+  summary:
+    "Removes points that keep: does not keep, or those that are named. prune then frees space.",
   arguments: "[points...]",
   options: [
     ["--plan", "say of each point why it stays or goes; change nothing"],

@@ -20,7 +20,10 @@ export const historyCommand: Command = {
       who,
       reason || (error ?? ""),
     ]);
-    const lines = rows.length === 0 ? ["Nothing yet."] : table(["OPERATION", "", "OUTCOME", "WHO", "WHY"], rows);
+    const lines =
+      rows.length === 0
+        ? ["Nothing yet."]
+        : table(["OPERATION", "", "OUTCOME", "WHO", "WHY"], rows);
     return { value, lines };
   },
 };

@@ -4,7 +4,8 @@ import { type Command, textOption } from "../command.ts";
 
 export const initCommand: Command = {
   name: "init",
-  summary: "Writes a commented lastgood.yaml for what is in a folder, a key and an empty repository.",
+  summary:
+    "Writes a commented lastgood.yaml for what is in a folder, a key and an empty repository.",
   arguments: "[folder]",
   options: [["--repository <folder>", "where points are kept: best on another disk"]],
   examples: ["lastgood init", "lastgood init /srv/app --repository /mnt/backup/app"],

@@ -52,10 +52,10 @@ export const restoreCommand: Command = {
     const { folder, env, clock, run } = context;
     const from = repositoryOfFlags(repository, passwordFile, folder);
     const named = args.positionals[0]!;
-    using system = await openSystem(
-      await rebuildFrom(from, named, folder, { env, clock }, run),
-      { env, clock },
-    );
+    using system = await openSystem(await rebuildFrom(from, named, folder, { env, clock }, run), {
+      env,
+      clock,
+    });
     return await restoreIn(system, args, context);
   },
 };
@@ -112,7 +112,10 @@ export function describeResult(value: RestoreResult): Result {
       ...(error === undefined ? [] : [`  ${error}`]),
       ...stale.map((store) => `  ${store} was not in the point and may no longer fit: rebuild it`),
       ...(outcome === "committed"
-        ? [`  Put back what was there: lastgood undo ${operation}`, `  Confirm it: lastgood keep ${operation}`]
+        ? [
+            `  Put back what was there: lastgood undo ${operation}`,
+            `  Confirm it: lastgood keep ${operation}`,
+          ]
         : []),
       ...(outcome === "needs-human" ? ["  See: lastgood history, then lastgood recover"] : []),
     ],

@@ -22,9 +22,13 @@ export const statusCommand: Command = {
         ),
         ...(points === undefined
           ? []
-          : [`  ${points.valid} valid points, ${points.invalid} invalid, as seen at ${points.seen}`]),
+          : [
+              `  ${points.valid} valid points, ${points.invalid} invalid, as seen at ${points.seen}`,
+            ]),
         ...undoable.map(({ operation, until }) => `  can be undone until ${until}: ${operation}`),
-        ...(last === undefined ? [] : [`  last: ${last.kind} ${last.operation}: ${last.outcome ?? "interrupted"}`]),
+        ...(last === undefined
+          ? []
+          : [`  last: ${last.kind} ${last.operation}: ${last.outcome ?? "interrupted"}`]),
       ],
     };
   },

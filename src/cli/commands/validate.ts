@@ -14,7 +14,9 @@ export const validateCommand: Command = {
     return {
       value,
       exit: valid ? 0 : ERRORS.POINT_INVALID.exit,
-      lines: [valid ? `${stamp} can be restored.` : `${stamp} cannot be trusted: ${errors.join(", ")}`],
+      lines: [
+        valid ? `${stamp} can be restored.` : `${stamp} cannot be trusted: ${errors.join(", ")}`,
+      ],
     };
   },
 };

@@ -11,7 +11,9 @@ database.exec(`
   PRAGMA synchronous = NORMAL;
   CREATE TABLE IF NOT EXISTS notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL, sum TEXT NOT NULL);
 `);
-const last = database.prepare("SELECT coalesce(max(id), 0) AS id FROM notes").get() as { id: number };
+const last = database.prepare("SELECT coalesce(max(id), 0) AS id FROM notes").get() as {
+  id: number;
+};
 const insert = database.prepare("INSERT INTO notes VALUES (?, ?, ?)");
 
 let id = last.id;

@@ -22,7 +22,10 @@ switch (verb) {
     const suffix = import.meta.url.endsWith(".ts") ? "ts" : "js";
     const app = path.join(import.meta.dirname, `app.${suffix}`);
     const log = openSync(path.join(folder, "app.log"), "a");
-    const child = spawn(process.execPath, [app, folder], { detached: true, stdio: ["ignore", log, log] });
+    const child = spawn(process.execPath, [app, folder], {
+      detached: true,
+      stdio: ["ignore", log, log],
+    });
     writeFileSync(pidFile, String(child.pid));
     child.unref();
     break;

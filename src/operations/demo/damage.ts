@@ -10,7 +10,8 @@ export async function damage(data: string): Promise<void> {
   for (let at = 0; at < size; at += 64 * 1024) await handle.write(randomBytes(4096), 0, 4096, at);
   await truncate(path.join(data, "registry.json"), 7);
   const vectors = await readdir(path.join(data, "vectors"));
-  for (const name of vectors.slice(0, vectors.length / 2)) await rm(path.join(data, "vectors", name));
+  for (const name of vectors.slice(0, vectors.length / 2))
+    await rm(path.join(data, "vectors", name));
 }
 
 /** Looks at every row up to the given one: whether it is there, and whether its checksum is right. */

@@ -78,7 +78,9 @@ async function play(
   const point = await backup(system, { include: [], reason: "demo" }, run);
   if (!point.valid) throw new AppError("POINT_INVALID", `demo: ${point.errors.join(", ")}`);
   const rowsInPoint = await rowsOf(system, point.stamp, run);
-  tell(`Recovery point ${point.stamp}: ${rowsInPoint} rows, proven in ${Math.round(point.elapsedMs)} ms.`);
+  tell(
+    `Recovery point ${point.stamp}: ${rowsInPoint} rows, proven in ${Math.round(point.elapsedMs)} ms.`,
+  );
 
   await damage(path.join(folder, "data"));
   tell("Then the database is overwritten, the registry cut short, half of the vectors deleted.");
@@ -94,7 +96,9 @@ async function play(
   if (!isBack || vectors !== VECTOR_FILES) {
     throw new AppError("UNHEALTHY", `demo: row ${firstMissing} is missing, ${damaged} are damaged`);
   }
-  tell(`Restored: rows 1 to ${rowsInPoint} are all there, each with its checksum; the application runs.`);
+  tell(
+    `Restored: rows 1 to ${rowsInPoint} are all there, each with its checksum; the application runs.`,
+  );
   return {
     rowsBefore,
     rowsInPoint,

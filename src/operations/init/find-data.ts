@@ -12,9 +12,24 @@ export type FoundData = {
 };
 
 const SQLITE_MAGIC = "SQLite format 3\0";
-const COMPOSE = new Set(["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"]);
+const COMPOSE = new Set([
+  "compose.yaml",
+  "compose.yml",
+  "docker-compose.yml",
+  "docker-compose.yaml",
+]);
 /** Folders that hold code, or what can be made again. */
-const SKIPPED = new Set(["node_modules", "venv", "__pycache__", "cache", "tmp", "logs", "dist", "build", "src"]);
+const SKIPPED = new Set([
+  "node_modules",
+  "venv",
+  "__pycache__",
+  "cache",
+  "tmp",
+  "logs",
+  "dist",
+  "build",
+  "src",
+]);
 const DATA_FOLDERS = /^(data|uploads?|storage|media|files|vectors?|public|attachments|sources)$/i;
 const ENTRIES_MAX = 20_000;
 const DEPTH_MAX = 4;
@@ -52,7 +67,8 @@ export async function findData(root: string, run: Run): Promise<FoundData> {
     chromaFolders,
     // A folder with a live database in it must not be copied file by file.
     folders: folders.filter(
-      (folder) => ![...databases, ...chromaFolders].some((file) => file === folder || isInside(file, folder)),
+      (folder) =>
+        ![...databases, ...chromaFolders].some((file) => file === folder || isInside(file, folder)),
     ),
     composeFile,
     envFiles,
@@ -62,7 +78,10 @@ export async function findData(root: string, run: Run): Promise<FoundData> {
 async function isSqlite(file: string): Promise<boolean> {
   try {
     await using handle = await open(file, "r");
-    const { buffer, bytesRead } = await handle.read({ buffer: Buffer.alloc(SQLITE_MAGIC.length), position: 0 });
+    const { buffer, bytesRead } = await handle.read({
+      buffer: Buffer.alloc(SQLITE_MAGIC.length),
+      position: 0,
+    });
     return bytesRead === SQLITE_MAGIC.length && buffer.toString("latin1") === SQLITE_MAGIC;
   } catch {
     // What cannot be read cannot be proposed either.

@@ -44,8 +44,12 @@ export function configFor(
 }
 
 function runPart({ composeFile }: FoundData): string[] {
-  const start = composeFile === undefined ? '["systemctl", "start", "NAME"]' : '["docker", "compose", "up", "-d"]';
-  const stop = composeFile === undefined ? '["systemctl", "stop", "NAME"]' : '["docker", "compose", "stop"]';
+  const start =
+    composeFile === undefined
+      ? '["systemctl", "start", "NAME"]'
+      : '["docker", "compose", "up", "-d"]';
+  const stop =
+    composeFile === undefined ? '["systemctl", "stop", "NAME"]' : '["docker", "compose", "stop"]';
   const alive =
     composeFile === undefined
       ? '["systemctl", "is-active", "NAME"]'

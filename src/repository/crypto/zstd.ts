@@ -74,7 +74,7 @@ function directZstd(): Zstd {
   const params = { [constants.ZSTD_c_compressionLevel]: LEVEL };
   // An error shows in the state as well; the event would end the process where nobody listens.
   const quiet = (stream: { on(event: "error", listener: () => void): unknown }): Inside =>
-    stream.on("error", () => {}) as unknown as Inside;
+    stream.on("error", () => {}) as Inside;
   const openCompress = (): Inside => quiet(createZstdCompress({ params }));
   const openDecompress = (): Inside => quiet(createZstdDecompress());
   let compressor = openCompress();

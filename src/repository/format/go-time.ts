@@ -7,8 +7,7 @@ export function formatTime(ns: bigint): string {
   let fraction = ns % NS_PER_SECOND;
   if (fraction < 0n) fraction += NS_PER_SECOND;
   const wanted = (ns - fraction) / NS_PER_SECOND;
-  const second =
-    wanted < FIRST_SECOND ? FIRST_SECOND : wanted > LAST_SECOND ? LAST_SECOND : wanted;
+  const second = wanted < FIRST_SECOND ? FIRST_SECOND : wanted > LAST_SECOND ? LAST_SECOND : wanted;
   const date = dateTimeOf(Number(second));
   if (fraction === 0n) return `${date}Z`;
   return `${date}.${fraction.toString().padStart(9, "0").replace(/0+$/, "")}Z`;

@@ -10,7 +10,9 @@ export function encodeIndex(packs: readonly IndexedPack[]): string {
     id,
     blobs: blobs.map(({ id: blob, type, offset, length, uncompressedLength }) => {
       const known = { id: blob, type, offset, length };
-      return uncompressedLength === 0 ? known : { ...known, uncompressed_length: uncompressedLength };
+      return uncompressedLength === 0
+        ? known
+        : { ...known, uncompressed_length: uncompressedLength };
     }),
   }));
   return `${JSON.stringify({ packs: json })}\n`;

@@ -60,7 +60,13 @@ export function decodeHeader(header: Buffer, what: string): PackEntry[] {
     const length = header.readUInt32LE(at + 1);
     const uncompressedLength = isCompressed ? header.readUInt32LE(at + 5) : 0;
     const id = header.toString("hex", at + size - 32, at + size);
-    entries.push({ id, type: kind % 2 === 1 ? "tree" : "data", offset, length, uncompressedLength });
+    entries.push({
+      id,
+      type: kind % 2 === 1 ? "tree" : "data",
+      offset,
+      length,
+      uncompressedLength,
+    });
     offset += length;
     at += size;
   }

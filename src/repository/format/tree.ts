@@ -149,9 +149,9 @@ function parseJson(bytes: Uint8Array, what: string): NodeJson[] {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
   try {
     // JSON's numbers lose what is above 2^53, such as some inodes: then each is read from its text.
-    const root = (
-      /:\d{16,}/.test(text) ? JSON.parse(text, exactNumbers) : JSON.parse(text)
-    ) as { nodes?: unknown };
+    const root = (/:\d{16,}/.test(text) ? JSON.parse(text, exactNumbers) : JSON.parse(text)) as {
+      nodes?: unknown;
+    };
     if (Array.isArray(root.nodes)) return root.nodes as NodeJson[];
   } catch (error) {
     throw new AppError("CORRUPT", `read ${what}: not JSON`, { cause: error });

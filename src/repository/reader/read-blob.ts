@@ -22,7 +22,9 @@ export function openBlobReader(core: Core, index: BlobIndex, run: Run): BlobRead
     const what = `${type} blob ${id.slice(0, 8)} of ${core.backend.label}`;
     const place = index.find(id, type);
     if (place === undefined) {
-      throw new AppError("CORRUPT", `read ${what}: the index does not list it`, { hint: HINT_CHECK });
+      throw new AppError("CORRUPT", `read ${what}: the index does not list it`, {
+        hint: HINT_CHECK,
+      });
     }
     const { packId, offset, length, uncompressedLength } = place;
     const range = { offsetBytes: offset, lengthBytes: length };

@@ -112,9 +112,13 @@ function collectFile(
   for (const id of node.content!) {
     const place = index.find(id, "data");
     if (place === undefined) {
-      throw new AppError("CORRUPT", `restore ${toText(target)}: chunk ${id.slice(0, 8)} is missing`, {
-        hint: "Restore another snapshot. lastgood check says which ones are whole.",
-      });
+      throw new AppError(
+        "CORRUPT",
+        `restore ${toText(target)}: chunk ${id.slice(0, 8)} is missing`,
+        {
+          hint: "Restore another snapshot. lastgood check says which ones are whole.",
+        },
+      );
     }
     found.wanted.push({ id, place, path: target, offset });
     offset += place.uncompressedLength || place.length - 32;

@@ -36,10 +36,6 @@ export async function copyBlobs(
   }
 }
 
-function need(
-  { index }: CopySource,
-  id: string,
-  type: BlobType,
-): Wanted {
+function need({ index }: CopySource, id: string, type: BlobType): Wanted {
   return { id, place: index.find(id, type)!, path: "", offset: 0 };
 }

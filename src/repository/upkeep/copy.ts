@@ -22,9 +22,16 @@ export async function copySnapshots(
   run: Run,
 ): Promise<CopyReport> {
   const there = await originalsIn(to, run);
-  const missing = snapshots.filter(({ id, original }) => !there.has(original ?? id) && !there.has(id));
+  const missing = snapshots.filter(
+    ({ id, original }) => !there.has(original ?? id) && !there.has(id),
+  );
   const sourceIndex = await loadIndex(from, run);
-  const problems = await markUsed(missing, sourceIndex, openBlobReader(from, sourceIndex, run), run);
+  const problems = await markUsed(
+    missing,
+    sourceIndex,
+    openBlobReader(from, sourceIndex, run),
+    run,
+  );
   if (problems.length > 0) {
     throw new AppError("CORRUPT", `copy from ${from.backend.label}: ${problems[0]}`, {
       hint: "Find the sound snapshots with lastgood check, and copy those.",

@@ -38,7 +38,10 @@ export function planPrune(index: BlobIndex, options: PruneOptions): PrunePlan {
   const small = needed.filter((pack) => isSmall(pack, options));
   const joinsSmall = small.length >= SMALL_PACKS_MIN;
   const candidates = needed
-    .filter((pack) => mustRepack(pack, options) || pack.unusedBytes > 0 || (joinsSmall && isSmall(pack, options)))
+    .filter(
+      (pack) =>
+        mustRepack(pack, options) || pack.unusedBytes > 0 || (joinsSmall && isSmall(pack, options)),
+    )
     .toSorted((a, b) => rank(a, options) - rank(b, options) || share(b) - share(a));
 
   const usedBytes = needed.reduce((sum, pack) => sum + pack.usedBytes, 0);

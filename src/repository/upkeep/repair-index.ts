@@ -4,7 +4,12 @@ import type { Key } from "../../backends/backend.ts";
 import type { Core } from "../core.ts";
 import { createStrongbox } from "../crypto/strongbox.ts";
 import { encodeIndex, type IndexedPack } from "../format/index-file.ts";
-import { decodeHeader, HEADER_BYTES_MAX, packBytes, type PackEntry } from "../format/pack-header.ts";
+import {
+  decodeHeader,
+  HEADER_BYTES_MAX,
+  packBytes,
+  type PackEntry,
+} from "../format/pack-header.ts";
 
 export type IndexRepair = { readonly packs: number; readonly unreadable: readonly string[] };
 

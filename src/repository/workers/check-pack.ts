@@ -30,7 +30,8 @@ export function headerOf(pack: Uint8Array, packId: string, desk: Desk): PackEntr
 }
 
 function compareWithIndex(header: readonly PackEntry[], listed: readonly StoredBlob[]): void {
-  const same = header.length === listed.length && header.every((entry, i) => isSame(entry, listed[i]!));
+  const same =
+    header.length === listed.length && header.every((entry, i) => isSame(entry, listed[i]!));
   if (!same) throw new AppError("CORRUPT", "its header and the index differ");
 }
 

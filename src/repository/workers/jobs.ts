@@ -71,7 +71,11 @@ export type Jobs = {
   closePacks: { in: object; out: object };
   /** Writes blobs of a part of a pack to where they belong. */
   writeBlobs: {
-    in: { packId: string; part: Uint8Array; blobs: readonly (StoredBlob & { targets: readonly WriteTarget[] })[] };
+    in: {
+      packId: string;
+      part: Uint8Array;
+      blobs: readonly (StoredBlob & { targets: readonly WriteTarget[] })[];
+    };
     out: object;
   };
   /** Gives restored files their size, owner, times and mode; makes links and empty files. */

@@ -9,7 +9,12 @@ import { blobId } from "./pack-writer.ts";
  * The plain bytes of a blob out of a part of its pack, proven by its id. They are valid until the
  * next blob is opened. CORRUPT.
  */
-export function openBlob(part: Uint8Array, blob: StoredBlob, packId: string, desk: Desk): Uint8Array {
+export function openBlob(
+  part: Uint8Array,
+  blob: StoredBlob,
+  packId: string,
+  desk: Desk,
+): Uint8Array {
   const { id, offset, length } = blob;
   const damaged = (problem: string): AppError => {
     const what = `blob ${id.slice(0, 8)} of pack ${packId.slice(0, 8)}`;

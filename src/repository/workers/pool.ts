@@ -3,7 +3,15 @@ import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import { AppError, type ErrorCode } from "../../base/errors.ts";
 import type { BlobType } from "../format/pack-header.ts";
-import type { FromWorker, JobKind, Jobs, PackFile, ToWorker, WorkerError, WorkerSetup } from "./jobs.ts";
+import type {
+  FromWorker,
+  JobKind,
+  Jobs,
+  PackFile,
+  ToWorker,
+  WorkerError,
+  WorkerSetup,
+} from "./jobs.ts";
 
 /** A pool works on bytes in threads; its owner keeps the index and puts finished packs away. */
 export type PoolOwner = {

@@ -24,10 +24,7 @@ const SCAN_BYTES = 32 * 1024 * 1024;
 
 type Plain = { readonly at: number; readonly length: number };
 
-export function scan(
-  { path, from, to }: Jobs["scan"]["in"],
-  desk: Desk,
-): Jobs["scan"]["out"] {
+export function scan({ path, from, to }: Jobs["scan"]["in"], desk: Desk): Jobs["scan"]["out"] {
   const lengths: number[] = [];
   using file = openFile(path);
   let start = from;

@@ -62,7 +62,10 @@ export function createFileStore(sink: BlobSink): FileStore {
     if (files.length === 0) return;
     try {
       const { done } = await sink.start("storeFiles", { files: files.map(({ file }) => file) });
-      void done.then((output) => deliver(files, output), (error) => failAll(files, error));
+      void done.then(
+        (output) => deliver(files, output),
+        (error) => failAll(files, error),
+      );
     } catch (error) {
       failAll(files, error);
       throw error;
@@ -89,7 +92,10 @@ export function createFileStore(sink: BlobSink): FileStore {
   };
 }
 
-function deliver(files: readonly Waiting[], { ids, files: results }: Jobs["storeFiles"]["out"]): void {
+function deliver(
+  files: readonly Waiting[],
+  { ids, files: results }: Jobs["storeFiles"]["out"],
+): void {
   const all = hexIds(ids);
   let next = 0;
   for (const [index, { result }] of files.entries()) {

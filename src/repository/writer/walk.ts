@@ -85,7 +85,7 @@ export async function walkFolder(
       nodes.push((await saveEntry(`${path}/${child}`, below, child, before.get(child))).node);
     }
     tools.summary.dirs++;
-    const whole = Promise.all(nodes).then(async (all) => {
+    const whole = Promise.all(nodes.map((later) => Promise.resolve(later))).then(async (all) => {
       const known = all.filter((text) => text !== undefined);
       return encodeNode({ ...node, subtree: await tools.sink.tree(encodeTree(known)) });
     });
@@ -109,7 +109,9 @@ export async function walkFolder(
         case "file":
           return await saveFile(path, node, stat, before);
         case "symlink":
-          return { node: encodeNode({ ...node, linkTarget: readlinkSync(rawPath(path), "latin1") }) };
+          return {
+            node: encodeNode({ ...node, linkTarget: readlinkSync(rawPath(path), "latin1") }),
+          };
         case "dev":
         case "chardev":
         case "fifo":
