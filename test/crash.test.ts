@@ -20,6 +20,7 @@ import {
   switchVersions,
 } from "../src/slots/place.ts";
 import { version } from "../src/slots/slot.ts";
+import { EXHAUSTIVE_STEP } from "./support/exhaustive.ts";
 import { quietRun, temporaryFolderInMemory } from "./support/temporary.ts";
 
 // Goal: wherever the machine dies during a restore, once or twice, `recover` ends with every slot
@@ -256,7 +257,7 @@ for (const failing of [
       return newWorld(folder);
     };
     for (let first = 1, survived = false; !survived; first++) {
-      for (let second = 1, recovered = false; !recovered; second++) {
+      for (let second = 1, recovered = false; !recovered; second += EXHAUSTIVE_STEP) {
         const world = fresh();
         ({ survived } = await run(world, first, failing, "begin"));
         if (!survived) deaths++;

@@ -42,11 +42,6 @@ export class AppError extends Error {
   }
 }
 
-/** Whether trying again later may help. */
-export function isRetryable(error: unknown): boolean {
-  return error instanceof AppError && ERRORS[error.code].retry;
-}
-
 export function hasCode(error: unknown, code: ErrorCode): boolean {
   return error instanceof AppError && error.code === code;
 }

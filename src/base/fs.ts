@@ -3,7 +3,7 @@ import { link, mkdir, open, rename, rm } from "node:fs/promises";
 import path from "node:path";
 
 /** Files whose name starts with this are leftovers of a crash and can be removed. */
-export const TEMPORARY_PREFIX = ".tmp-";
+const TEMPORARY_PREFIX = ".tmp-";
 
 export type WhenExists = "replace" | "refuse";
 

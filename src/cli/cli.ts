@@ -8,8 +8,8 @@ import { COMMANDS } from "./commands.ts";
 import { nearestOf } from "../config/explain.ts";
 import { overview } from "./help.ts";
 
-export const EXIT_OK = 0;
-export const EXIT_BUG = 70;
+const EXIT_OK = 0;
+const EXIT_BUG = 70;
 export const EXIT_INTERRUPTED = 130;
 
 /** What the process gives to a command line. */

@@ -6,7 +6,7 @@ type Issue = z.core.$ZodIssue;
 export function explainIssue(
   issue: Issue,
   schema: z.ZodType,
-): { message: string; at: readonly PropertyKey[] } {
+): { message: string; at: readonly PropertyKey[]; what: "key" | "value" } {
   const where = issue.path.join(".");
   const prefix = where === "" ? "" : `${where}: `;
   switch (issue.code) {
@@ -15,15 +15,19 @@ export function explainIssue(
       const known = keysAt(schema, issue.path);
       const nearest = nearestOf(key, known);
       const hint = nearest === undefined ? "" : `; did you mean ${nearest}?`;
-      return { message: `${prefix}unknown key ${key}${hint}`, at: [...issue.path, key] };
+      return {
+        message: `${prefix}unknown key ${key}${hint}`,
+        at: [...issue.path, key],
+        what: "key",
+      };
     }
     case "invalid_type": {
       const missing = issue.input === undefined;
       const message = missing ? `${where} is missing` : `${prefix}${lower(issue.message)}`;
-      return { message, at: issue.path };
+      return { message, at: issue.path, what: "value" };
     }
     default:
-      return { message: `${prefix}${lower(issue.message)}`, at: issue.path };
+      return { message: `${prefix}${lower(issue.message)}`, at: issue.path, what: "value" };
   }
 }
 

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { LineCounter, parseDocument, type Document } from "yaml";
+import { type Document, isMap, isScalar, LineCounter, parseDocument } from "yaml";
 import { AppError, systemCode } from "../base/errors.ts";
 import { explainIssue } from "./explain.ts";
 import { type Config, configSchema } from "./schema.ts";
@@ -32,8 +32,8 @@ export function parseConfig(text: string, file: string): Config {
   const { data, error } = configSchema.safeParse(document.toJS());
   if (data !== undefined) return withAbsolutePaths(data, path.dirname(file));
   const [first, ...rest] = error.issues;
-  const { message, at } = explainIssue(first!, configSchema);
-  throw invalid(file, positionOf(document, at, lines), message, rest.length);
+  const { message, at, what } = explainIssue(first!, configSchema);
+  throw invalid(file, positionOf(document, at, what, lines), message, rest.length);
 }
 
 async function findUpwards(folder: string): Promise<string> {
@@ -64,8 +64,15 @@ async function readText(file: string): Promise<string> {
 function positionOf(
   document: Document,
   at: readonly PropertyKey[],
+  what: "key" | "value",
   lines: LineCounter,
 ): { line: number; col: number } {
+  const parent = document.getIn(at.slice(0, -1), true) ?? document.contents;
+  const pair = isMap(parent)
+    ? parent.items.find(({ key }) => String(key) === at.at(-1))
+    : undefined;
+  if (what === "key" && isScalar(pair?.key) && pair.key.range)
+    return lines.linePos(pair.key.range[0]);
   // A key that is missing has no place; the nearest thing around it has.
   for (let length = at.length; length > 0; length--) {
     const node = document.getIn(at.slice(0, length), true) as { range?: [number] } | undefined;

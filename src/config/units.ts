@@ -6,18 +6,3 @@ export function parseDuration(text: string): number | undefined {
   const [, number, unit] = DURATION.exec(text) ?? [];
   return number === undefined ? undefined : Number(number) * MS[unit!]!;
 }
-
-const SIZE = /^(\d+(?:\.\d+)?)(B|KiB|MiB|GiB|TiB)$/;
-const BYTES: Record<string, number> = {
-  B: 1,
-  KiB: 1024,
-  MiB: 1024 ** 2,
-  GiB: 1024 ** 3,
-  TiB: 1024 ** 4,
-};
-
-/** "16MiB" in bytes; undefined when it is no size. */
-export function parseSize(text: string): number | undefined {
-  const [, number, unit] = SIZE.exec(text) ?? [];
-  return number === undefined ? undefined : Number(number) * BYTES[unit!]!;
-}

@@ -58,7 +58,7 @@ export function performer(
 }
 
 /** REFUSED when something goes on using the data: it would write into what was switched away. */
-export async function stop({ name, runner, stores }: Component, run: Run): Promise<void> {
+async function stop({ name, runner, stores }: Component, run: Run): Promise<void> {
   await runner?.stop(run);
   const files = stores.flatMap(({ store }) =>
     ["", ...SQLITE_COMPANIONS].map((suffix) => store.livePath + suffix),

@@ -160,7 +160,7 @@ export function newOperationId(system: System): string {
   return `${stampOf(system.host.clock.now())}-${randomBytes(2).toString("hex")}`;
 }
 
-export function refuseUnfinished(system: System): void {
+function refuseUnfinished(system: System): void {
   const [open] = system.journal.unfinished();
   if (open === undefined) return;
   throw new AppError(

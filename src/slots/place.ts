@@ -79,18 +79,6 @@ export async function isReady(place: Place, version: Version): Promise<boolean> 
   return (await namesIn(place.versionsFolder)).includes(`=${version}`);
 }
 
-/** All versions that lie ready, whatever they are. */
-export async function readyVersions(place: Place): Promise<string[]> {
-  const names = await namesIn(place.versionsFolder);
-  return names
-    .filter((name) => name.startsWith("=") && !isHalfDone(name))
-    .map((name) => name.slice(1));
-}
-
-function isHalfDone(name: string): boolean {
-  return [LEAVING, ENTERING, STAGING].some((suffix) => name.endsWith(suffix));
-}
-
 /**
  * Makes a ready version live, and what is live ready as `displaced`. The application must not run.
  *

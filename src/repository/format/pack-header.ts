@@ -21,7 +21,7 @@ const LENGTH_BYTES = 4;
 /** restic reads no longer header than this. */
 export const HEADER_BYTES_MAX = 16 * 1024 * 1024;
 
-export function entryBytes(entry: { uncompressedLength: number }): number {
+function entryBytes(entry: { uncompressedLength: number }): number {
   return entry.uncompressedLength === 0 ? PLAIN_ENTRY_BYTES : COMPRESSED_ENTRY_BYTES;
 }
 

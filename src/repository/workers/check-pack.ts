@@ -19,7 +19,7 @@ export function checkPack(
 }
 
 /** The entries of a pack's header. CORRUPT. */
-export function headerOf(pack: Uint8Array, packId: string, desk: Desk): PackEntry[] {
+function headerOf(pack: Uint8Array, packId: string, desk: Desk): PackEntry[] {
   const what = `pack ${packId.slice(0, 8)}`;
   const bytes = Buffer.from(pack.buffer, pack.byteOffset, pack.length);
   const length = bytes.length < 4 ? 0 : bytes.readUInt32LE(bytes.length - 4);

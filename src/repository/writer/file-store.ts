@@ -43,7 +43,7 @@ const GROUP_BYTES = 2 * 1024 * 1024;
 const LARGE_AT_ONCE = 2;
 
 /** Some 16,000 pieces a file, of 64 KiB to 1 MiB: an index entry takes 55 bytes of memory. */
-export function pieceBytes(sizeBytes: number): number {
+function pieceBytes(sizeBytes: number): number {
   const wanted = 2 ** Math.ceil(Math.log2(Math.max(1, sizeBytes / 16_384)));
   return Math.min(1024 * 1024, Math.max(64 * 1024, wanted));
 }

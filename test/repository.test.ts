@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import path from "node:path";
+import { suite, test } from "node:test";
+import { folderBackend } from "../src/backends/folder.ts";
+import { AppError, hasCode } from "../src/base/errors.ts";
+import { CHUNK_BYTES_MIN } from "../src/repository/chunk-limits.ts";
+import { createRepository, openRepository } from "../src/repository/repository.ts";
+import { assertSameTrees } from "./support/compare-trees.ts";
+import { EXHAUSTIVE_STEP } from "./support/exhaustive.ts";
+import { faultyBackend } from "./support/faulty.ts";
+import { makeOddTree } from "./support/odd-tree.ts";
+import { backUp, CHEAP, newRepository } from "./support/repository.ts";
+import { PASSWORD } from "./support/restic.ts";
+import { quietRun, temporaryFolder } from "./support/temporary.ts";
+
+const run = quietRun();
+
+async function smallTree(folder: string): Promise<void> {
+  await mkdir(path.join(folder, "sub"), { recursive: true });
+  await writeFile(path.join(folder, "text"), "hello ".repeat(1000));
+  await writeFile(path.join(folder, "sub", "large"), randomBytes(3 * CHUNK_BYTES_MIN));
+}
+
+suite("repository", () => {
+  test("gives back an odd tree as it was, and reads nothing twice", async () => {
+    await using temporary = await temporaryFolder();
+    const at = (name: string): string => path.join(temporary.path, name);
+    await makeOddTree(at("odd"));
+    const repository = await newRepository(at("repo"), run);
+    const first = await backUp(repository, at("odd"), run);
+    await repository.read(first.snapshot, run, (reader) => reader.tree("odd", at("out")));
+    assertSameTrees(at("out"), at("odd"));
+    const second = await backUp(repository, at("odd"), run, first.snapshot);
+    assert.equal(second.filesChanged, 0);
+    assert.equal(second.bytesAdded, 0);
+    assert.deepEqual((await repository.check({ readData: "all" }, run)).errors, []);
+    assert.deepEqual(readdirSync(at("repo/locks")), []);
+    assert.deepEqual(readdirSync(at("repo/tmp")), []);
+  });
+
+  test("refuses a wrong password, an empty place, a place in use, a newer version", async () => {
+    await using temporary = await temporaryFolder();
+    const repo = path.join(temporary.path, "repo");
+    const open = (password: string): Promise<unknown> =>
+      openRepository(folderBackend(repo), password, {}, run);
+    await assert.rejects(open(PASSWORD), (e) => hasCode(e, "NOT_FOUND"));
+    await newRepository(repo, run);
+    await assert.rejects(open("wrong"), (e) => hasCode(e, "WRONG_KEY"));
+    const again = createRepository(folderBackend(repo), PASSWORD, { cost: CHEAP }, run);
+    await assert.rejects(again, (e) => hasCode(e, "ALREADY_EXISTS"));
+  });
+
+  test("says of each kind of damage what is damaged, and never gives back wrong bytes", async () => {
+    for (const kind of ["config", "keys", "index", "snapshots", "data"]) {
+      for (const damage of ["flip", "truncate", "empty", "remove"]) {
+        await using temporary = await temporaryFolder();
+        const repo = path.join(temporary.path, "repo");
+        const source = path.join(temporary.path, "source");
+        await smallTree(source);
+        const made = await newRepository(repo, run);
+        await backUp(made, source, run);
+        for (const file of filesOf(repo, kind)) await harm(file, damage);
+        const use = async (): Promise<void> => {
+          const repository = await openRepository(folderBackend(repo), PASSWORD, {}, run);
+          const [snapshot] = await repository.snapshots(run);
+          if (snapshot === undefined) throw new AppError("NOT_FOUND", "no snapshot is left");
+          const { errors } = await repository.check({ readData: "all" }, run);
+          assert.notDeepEqual(errors, [], `check sees nothing: ${kind} ${damage}`);
+          const target = path.join(temporary.path, "out");
+          await repository.read(snapshot, run, (reader) => reader.tree("source", target));
+        };
+        await assert.rejects(use, (error) => {
+          assert(error instanceof AppError, `${kind} ${damage}: ${String(error)}`);
+          const codes = ["CORRUPT", "NOT_FOUND", "WRONG_KEY"];
+          assert(codes.includes(error.code), `${kind} ${damage}: ${error.code}`);
+          return true;
+        });
+      }
+    }
+  });
+
+  test("whichever call of the backend fails, the repository stays sound", async (t) => {
+    await using temporary = await temporaryFolder();
+    const source = path.join(temporary.path, "source");
+    await smallTree(source);
+    let tried = 0;
+    for (const when of ["before", "after"] as const) {
+      for (let n = 1, through = false; !through; n += EXHAUSTIVE_STEP) {
+        const repo = path.join(temporary.path, `${when}-${n}`);
+        const sound = await newRepository(repo, run);
+        const first = await backUp(sound, source, run);
+        await writeFile(path.join(source, "text"), `changed ${n}`);
+        const backend = faultyBackend(folderBackend(repo), n, when);
+        try {
+          const faulty = await openRepository(backend, PASSWORD, {}, run);
+          await backUp(faulty, source, run, first.snapshot);
+          await faulty.forget([first.snapshot.id], run);
+          await faulty.prune("do", run);
+          through = backend.calls() < n;
+        } catch (error) {
+          assert(hasCode(error, "UNAVAILABLE"), String(error));
+        }
+        for (const lock of readdirSync(path.join(repo, "locks"))) {
+          // A lock that could not be removed is what a crash leaves too.
+          rmSync(path.join(repo, "locks", lock));
+        }
+        const { errors } = await sound.check({ readData: "all" }, run);
+        assert.deepEqual(errors, [], `call ${n} failed ${when} its effect`);
+        tried++;
+      }
+    }
+    t.diagnostic(`${tried} failing calls, 0 violations`);
+  });
+
+  test("does nothing once cancelled, and leaves no lock", async () => {
+    await using temporary = await temporaryFolder();
+    const source = path.join(temporary.path, "source");
+    await smallTree(source);
+    const repo = path.join(temporary.path, "repo");
+    const repository = await newRepository(repo, run);
+    const stop = new AbortController();
+    const cancelled = repository.write(undefined, quietRun(stop.signal), async (writer) => {
+      await writer.tree("source", source, {});
+      stop.abort();
+      return await writer.commit({ time: new Date(), paths: [source] });
+    });
+    await assert.rejects(cancelled, { name: "AbortError" });
+    assert.deepEqual(await repository.snapshots(run), []);
+    assert.deepEqual(readdirSync(path.join(repo, "locks")), []);
+  });
+});
+
+function filesOf(repo: string, kind: string): string[] {
+  if (kind === "config") return [path.join(repo, "config")];
+  return readdirSync(path.join(repo, kind), { recursive: true, encoding: "utf8" })
+    .map((name) => path.join(repo, kind, name))
+    .filter((file) => statSync(file).isFile());
+}
+
+async function harm(file: string, damage: string): Promise<void> {
+  if (damage === "remove") return rmSync(file);
+  await chmod(file, 0o600);
+  if (damage === "empty") return truncateSync(file, 0);
+  if (damage === "truncate") return truncateSync(file, Math.floor(statSync(file).size / 2));
+  const bytes = readFileSync(file);
+  bytes[Math.floor(bytes.length / 2)]! ^= 1;
+  writeFileSync(file, bytes);
+}
