@@ -1,6 +1,7 @@
 import type { Dirent } from "node:fs";
 import { copyFile, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
+import { translateDiskError } from "../base/disk-errors.ts";
 import { AppError, systemCode } from "../base/errors.ts";
 import { putInPlace, syncDirectory, syncFile, temporaryIn, writeFileDurable } from "../base/fs.ts";
 import { type Backend, isKey, type Key } from "./backend.ts";
@@ -127,24 +128,7 @@ function translate(error: unknown, doing: string): unknown {
       return new AppError("NOT_FOUND", `${doing}: not found`, details);
     case "EEXIST":
       return new AppError("ALREADY_EXISTS", `${doing}: already exists`, details);
-    case "ENOSPC":
-    case "EDQUOT":
-      return new AppError("NO_SPACE", `${doing}: no space left`, {
-        ...details,
-        hint: "Free some space there, or thin out the points: lastgood forget --plan, then lastgood prune.",
-      });
-    case "EACCES":
-    case "EPERM":
-    case "EROFS":
-      return new AppError("REFUSED", `${doing}: permission denied`, {
-        ...details,
-        hint: "Run lastgood as the user who owns the repository.",
-      });
-    case "EIO":
-    case "ESTALE":
-    case "ETIMEDOUT":
-      return new AppError("UNAVAILABLE", `${doing}: the folder does not answer`, details);
     default:
-      return error;
+      return translateDiskError(error, doing);
   }
 }

@@ -1,4 +1,5 @@
 import { Command as Parser, CommanderError } from "commander";
+import { translateDiskError } from "../base/disk-errors.ts";
 import { AppError, ERRORS } from "../base/errors.ts";
 import type { Event } from "../base/events.ts";
 import { loadConfig } from "../config/load.ts";
@@ -35,7 +36,9 @@ export async function runCli(argv: readonly string[], host: CliHost): Promise<nu
     const result = await command.run(parsed, contextOf(configFile ?? parsed.configFile, host));
     host.output.result(result);
     return result.exit ?? EXIT_OK;
-  } catch (error) {
+  } catch (thrown) {
+    // What a disk says no with is nobody's bug, wherever it came up.
+    const error = translateDiskError(thrown, `run ${argv.join(" ")}`);
     host.output.error(error);
     return exitCodeOf(error, host.signal);
   }

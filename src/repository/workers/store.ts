@@ -1,11 +1,11 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { systemCode } from "../../base/errors.ts";
 import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CUT_MASK } from "../chunk-limits.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import { WINDOW_BYTES } from "../format/polynomial.ts";
 import type { Desk } from "./desk.ts";
 import type { Jobs, ReadFileResult } from "./jobs.ts";
 import { blobId, type PackWriter } from "./pack-writer.ts";
+import { ofSource, sourceCode } from "./source-errors.ts";
 import { rawPath } from "./raw-path.ts";
 
 /** Asks the owner of the index which of these blobs are to be stored: 1 for each that is. */
@@ -105,7 +105,7 @@ function readWhole(
     const changed = sizeBytes !== Number(size) || mtimeNs !== file.mtimeNs;
     return { sizeBytes, changed };
   } catch (error) {
-    const errorCode = systemCode(error);
+    const errorCode = sourceCode(error);
     if (errorCode === undefined) throw error;
     return { errorCode, message: (error as Error).message };
   }
@@ -152,7 +152,7 @@ async function storePlains(
 }
 
 function openFile(path: string): Disposable & { readonly descriptor: number } {
-  const descriptor = openSync(rawPath(path), "r");
+  const descriptor = ofSource(() => openSync(rawPath(path), "r"));
   return { descriptor, [Symbol.dispose]: () => closeSync(descriptor) };
 }
 
@@ -160,7 +160,9 @@ function openFile(path: string): Disposable & { readonly descriptor: number } {
 function readUpTo(descriptor: number, into: Uint8Array, position: number): number {
   let done = 0;
   while (done < into.length) {
-    const got = readSync(descriptor, into, done, into.length - done, position + done);
+    const got = ofSource(() =>
+      readSync(descriptor, into, done, into.length - done, position + done),
+    );
     if (got === 0) break;
     done += got;
   }

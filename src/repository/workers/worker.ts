@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { parentPort, workerData } from "node:worker_threads";
+import { translateDiskError } from "../../base/disk-errors.ts";
 import { AppError } from "../../base/errors.ts";
 import { checkPack } from "./check-pack.ts";
 import { createDesk } from "./desk.ts";
@@ -57,12 +58,25 @@ const DOES: { [Kind in JobKind]: Does<Kind> } = {
   checkPack: (input) => checkPack(input, desk),
 };
 
+/** What was under way when a disk said no. Errors of reading a source are part of a job's answer. */
+const DOING: Record<JobKind, string> = {
+  scan: "read source",
+  storeRanges: "write to the repository",
+  storeFiles: "write to the repository",
+  storeBlobs: "write to the repository",
+  closePacks: "write to the repository",
+  writeBlobs: "write restored files",
+  finishFiles: "write restored files",
+  readBlobs: "read from the repository",
+  checkPack: "read from the repository",
+};
+
 async function work(job: number, kind: JobKind, input: unknown): Promise<void> {
   try {
     const output = await (DOES[kind] as (input: unknown) => unknown)(input);
     send({ type: "done", job, output });
   } catch (error) {
-    send({ type: "failed", job, error: toWorkerError(error) });
+    send({ type: "failed", job, error: toWorkerError(translateDiskError(error, DOING[kind])) });
   }
   desk.collect();
 }

@@ -1,9 +1,9 @@
 import { lstatSync } from "node:fs";
-import { systemCode } from "../../base/errors.ts";
 import { CHUNK_BYTES_MIN } from "../chunk-limits.ts";
 import type { ByteString } from "../format/go-string.ts";
 import type { Jobs, Range } from "../workers/jobs.ts";
 import { rawPath } from "../workers/raw-path.ts";
+import { ofSource, sourceCode } from "../workers/source-errors.ts";
 import type { BlobSink } from "./blob-sink.ts";
 
 /**
@@ -128,15 +128,10 @@ async function storeLarge(file: FileToStore, sink: BlobSink): Promise<StoredFile
       changed: hasChanged(file),
     };
   } catch (error) {
-    const errorCode = systemCode(error);
-    if (errorCode === undefined || !isOfSource(error)) throw error;
+    const errorCode = sourceCode(error);
+    if (errorCode === undefined) throw error;
     return { errorCode, message: (error as Error).message };
   }
-}
-
-/** Errors of reading the source have a path in their text; others are not the file's fault. */
-function isOfSource(error: unknown): boolean {
-  return ["ENOENT", "EACCES", "EPERM", "EIO", "ELOOP", "ENOTDIR"].includes(systemCode(error) ?? "");
 }
 
 /** The pieces of a file, some megabytes at a time. */
@@ -173,7 +168,7 @@ async function* rangesOf(file: FileToStore, sink: BlobSink): AsyncGenerator<Rang
 }
 
 function hasChanged(file: FileToStore): boolean {
-  const { size, mtimeNs } = lstatSync(rawPath(file.path), { bigint: true });
+  const { size, mtimeNs } = ofSource(() => lstatSync(rawPath(file.path), { bigint: true }));
   return Number(size) !== file.sizeBytes || mtimeNs !== file.mtimeNs;
 }
 

@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { suite, test } from "node:test";
+import { temporaryFolder } from "./support/temporary.ts";
+
+// Goal: what a user types works from end to end, with the exit codes and the JSON that are promised.
+
+const bin = path.resolve(import.meta.dirname, "../bin/lastgood.js");
+
+type Json = Record<string, unknown>;
+
+function lastgood(
+  folder: string,
+  ...args: string[]
+): { code: number | null; out: string; err: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [bin, ...args], {
+    cwd: folder,
+    encoding: "utf8",
+  });
+  return { code: status, out: stdout, err: stderr };
+}
+
+/** The last JSON line; every line has to be JSON, and nothing stands on standard error. */
+function json(folder: string, ...args: string[]): { code: number | null; last: Json } {
+  const { code, out, err } = lastgood(folder, ...args, "--json");
+  assert.equal(err, "");
+  const lines = out
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Json);
+  return { code, last: lines.at(-1)! };
+}
+
+async function someData(folder: string): Promise<void> {
+  await mkdir(path.join(folder, "data"));
+  await mkdir(path.join(folder, "uploads"));
+  await writeFile(path.join(folder, "uploads", "one"), "one");
+  await writeFile(path.join(folder, ".env"), "KEY=value\n");
+  using database = new DatabaseSync(path.join(folder, "data", "app.db"));
+  database.exec("CREATE TABLE t (a); INSERT INTO t VALUES (1), (2), (3)");
+}
+
+suite("command line", () => {
+  test("init, backup, points, validate, restore, undo, keep: the JSON that is promised", async () => {
+    await using temporary = await temporaryFolder();
+    const folder = temporary.path;
+    await someData(folder);
+    assert.equal(json(folder, "init").code, 0);
+    assert.equal(json(folder, "init").code, 10);
+
+    const made = json(folder, "backup", "--reason", "test");
+    assert.equal(made.code, 0);
+    const point = made.last["value"] as Json;
+    const promised = [
+      "stamp",
+      "snapshot",
+      "valid",
+      "errors",
+      "skewMs",
+      "consistency",
+      "bytesAdded",
+      "bytesTotal",
+      "elapsedMs",
+    ];
+    for (const field of promised) assert(field in point, `backup: ${field} is missing`);
+    const stamp = point["stamp"] as string;
+
+    const { points } = json(folder, "points").last["value"] as { points: Json[] };
+    assert.equal(points[0]!["stamp"], stamp);
+    for (const field of ["snapshot", "valid", "errors", "pinned", "components"])
+      assert(field in points[0]!);
+    assert.deepEqual(json(folder, "validate", stamp).last["value"], {
+      stamp,
+      valid: true,
+      errors: [],
+    });
+
+    rmSync(path.join(folder, "uploads", "one"));
+    assert.equal(lastgood(folder, "restore", "latest").code, 18, "not confirmed");
+    const restored = json(folder, "restore", stamp.slice(0, 16), "--yes");
+    assert.equal(restored.code, 0, JSON.stringify(restored.last));
+    const result = restored.last["value"] as Json;
+    for (const field of ["outcome", "stamp", "safetyPoint", "elapsedMs"]) assert(field in result);
+    assert.equal(readFileSync(path.join(folder, "uploads", "one"), "utf8"), "one");
+
+    const status = json(folder, "status");
+    assert.equal(status.code, 0);
+    for (const field of ["ok", "sentence", "components"])
+      assert(field in (status.last["value"] as Json));
+    assert.equal(json(folder, "undo", "--yes").code, 0);
+    assert(!existsSync(path.join(folder, "uploads", "one")));
+    assert.equal(json(folder, "keep").code, 0);
+    assert.equal(json(folder, "keep").code, 10);
+    assert.equal(json(folder, "check", "--read-data").code, 0);
+    assert.equal(json(folder, "forget", "--plan").code, 0);
+    assert.equal(json(folder, "prune").code, 0);
+    assert.equal(json(folder, "history").code, 0);
+  });
+
+  test("errors are one line with a hint, and their codes are those of the table", async () => {
+    await using temporary = await temporaryFolder();
+    const folder = temporary.path;
+    assert.equal(lastgood(folder, "status").code, 10);
+    const unknown = lastgood(folder, "restroe");
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.err, /Did you mean: lastgood restore/);
+    assert.deepEqual(json(folder, "backup").last["code"], "NOT_FOUND");
+    await writeFile(path.join(folder, "lastgood.yaml"), "sistem: x\n");
+    const { code, err } = lastgood(folder, "backup");
+    assert.equal(code, 3);
+    assert.match(err, /lastgood\.yaml:1:1: .*system|lastgood\.yaml:1:1: unknown key sistem/);
+    assert.equal(lastgood(folder, "backup", "--nonsense").code, 2);
+    assert.equal(lastgood(folder).code, 0);
+    assert.match(lastgood(folder, "restore", "--help").out, /Examples:/);
+  });
+
+  test("from repository and key alone, on an empty machine, everything comes back", async () => {
+    await using temporary = await temporaryFolder();
+    const folder = path.join(temporary.path, "machine");
+    const kept = path.join(temporary.path, "kept");
+    await mkdir(folder);
+    await someData(folder);
+    lastgood(folder, "init", "--repository", path.join(temporary.path, "repository"));
+    assert.equal(lastgood(folder, "backup").code, 0);
+    await mkdir(kept);
+    renameSync(path.join(folder, ".lastgood", "repository.key"), path.join(kept, "key"));
+    rmSync(folder, { recursive: true });
+    await mkdir(folder);
+
+    const flags = [
+      "--repository",
+      path.join(temporary.path, "repository"),
+      "--password-file",
+      path.join(kept, "key"),
+    ];
+    const listed = json(folder, "points", ...flags);
+    assert.equal((listed.last["value"] as { points: Json[] }).points.length, 1);
+    const { code, err } = lastgood(folder, "restore", "latest", "--yes", ...flags);
+    assert.equal(code, 0, err);
+    assert.equal(readFileSync(path.join(folder, "uploads", "one"), "utf8"), "one");
+    assert.equal(readFileSync(path.join(folder, ".env"), "utf8"), "KEY=value\n");
+    assert(existsSync(path.join(folder, "lastgood.yaml")));
+    using database = new DatabaseSync(path.join(folder, "data", "app.db"));
+    assert.equal(database.prepare("SELECT count(*) AS n FROM t").get()!["n"], 3);
+  });
+
+  test("version loads nothing and is quick; an old Node gets one clear line", () => {
+    const started = performance.now();
+    assert.match(lastgood("/", "version").out, /^lastgood \d+\.\d+\.\d+\n$/);
+    assert(performance.now() - started < 2000);
+    const source = readFileSync(bin, "utf8");
+    const old = source.replace("process.versions.node.split", '"20.11.0".split');
+    const { status, stderr } = spawnSync(process.execPath, ["-e", old.replace(/^#!.*\n/, "")], {
+      encoding: "utf8",
+    });
+    assert.equal(status, 20);
+    assert.match(stderr, /needs Node 24\.15/);
+  });
+
+  test("the output can be cut off by head", () => {
+    const command = `${process.execPath} ${bin} help | head -1`;
+    assert.match(execFileSync("sh", ["-c", command], { encoding: "utf8" }), /^lastgood/);
+  });
+});
