@@ -1,5 +1,6 @@
 import { mkdir, open, readFile, rm } from "node:fs/promises";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { AppError, systemCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { type Command, execOk } from "../base/exec.ts";
@@ -20,20 +21,34 @@ export const noHold: Hold = async () => ({ [Symbol.asyncDispose]: async () => {}
 const LEASE_MS = 10 * 60_000;
 const CALL_MS = 30_000;
 
-/** Holds a lock by being the one who makes the file; the application does the same. */
+/** So long somebody else's ingestion is waited for. */
+const WAIT_MS = 60_000;
+const POLL_MS = 10;
+
+/** Holds a lock by being the one who makes the file; the application does the same. LOCKED. */
 export function holdLockFile(file: string, now: () => Date): Hold {
-  return async () => {
+  return async ({ signal }) => {
     await mkdir(path.dirname(file), { recursive: true });
-    const until = new Date(now().getTime() + LEASE_MS).toISOString();
-    try {
-      await using handle = await open(file, "wx", 0o644);
-      await handle.writeFile(JSON.stringify({ holder: "lastgood", until }));
-    } catch (error) {
-      if (systemCode(error) !== "EEXIST") throw error;
-      throw await taken(file, now());
+    const deadlineMs = performance.now() + WAIT_MS;
+    while (!(await make(file, now()))) {
+      if (performance.now() > deadlineMs) throw await taken(file, now());
+      await sleep(POLL_MS, undefined, { signal });
     }
     return { [Symbol.asyncDispose]: () => rm(file, { force: true }) };
   };
+}
+
+/** False when somebody else holds it. */
+async function make(file: string, now: Date): Promise<boolean> {
+  const until = new Date(now.getTime() + LEASE_MS).toISOString();
+  try {
+    await using handle = await open(file, "wx", 0o644);
+    await handle.writeFile(JSON.stringify({ holder: "lastgood", until }));
+    return true;
+  } catch (error) {
+    if (systemCode(error) === "EEXIST") return false;
+    throw error;
+  }
 }
 
 async function taken(file: string, now: Date): Promise<AppError> {
