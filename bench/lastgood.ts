@@ -1,0 +1,36 @@
+// The repository as a program of its own, without stores: what restic and borg are compared with.
+import path from "node:path";
+import { folderBackend } from "../src/backends/folder.ts";
+import { createRepository, openRepository } from "../src/repository/repository.ts";
+
+const [verb, at = "", source = "", chunking] = process.argv.slice(2);
+const run = { signal: new AbortController().signal, report: () => {} };
+const backend = folderBackend(at);
+
+if (verb === "init") {
+  await createRepository(backend, "bench", {}, run);
+} else {
+  const repository = await openRepository(backend, "bench", {}, run);
+  const last = (await repository.snapshots(run)).at(-1);
+  switch (verb) {
+    case "backup":
+      await repository.write(last, run, async (writer) => {
+        const name = path.basename(source);
+        await writer.tree(name, source, {
+          chunking: () => (chunking === "pages" ? "pages" : "content"),
+        });
+        await writer.commit({ time: new Date(), paths: [source], hostname: "bench" });
+      });
+      break;
+    case "restore":
+      await repository.read(last!, run, async (reader) => {
+        const [root] = await reader.list("");
+        await reader.tree(root!.name, source);
+      });
+      break;
+    default: {
+      const { errors } = await repository.check({ readData: "all" }, run);
+      if (errors.length > 0) throw new Error(errors.join("\n"));
+    }
+  }
+}
