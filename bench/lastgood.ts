@@ -23,7 +23,7 @@ if (verb === "init") {
       });
       break;
     case "restore":
-      await repository.read(last!, run, async (reader) => {
+      await repository.read(last, run, async (reader) => {
         const [root] = await reader.list("");
         await reader.tree(root!.name, source);
       });

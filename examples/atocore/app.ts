@@ -1,7 +1,7 @@
 // A stand-in for AtoCore: the same data on disk, the same questions, the same ingestion lock. Its
 // interface is what is publicly known of the real one: /health, /stats, /projects, /context/build.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type IncomingMessage } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -94,15 +94,17 @@ async function answer(request: IncomingMessage): Promise<object | undefined> {
   }
 }
 
-createServer((request, response) => {
-  answer(request).then(
-    (found) => {
-      response.writeHead(found === undefined ? 404 : 200, { "content-type": "application/json" });
-      response.end(JSON.stringify(found ?? { error: "not found" }));
-    },
-    (error: unknown) => {
-      response.writeHead(500, { "content-type": "application/json" });
-      response.end(JSON.stringify({ error: String(error) }));
-    },
-  );
-}).listen(port, "127.0.0.1");
+async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const send = (status: number, body: object): void => {
+    response.writeHead(status, { "content-type": "application/json" });
+    response.end(JSON.stringify(body));
+  };
+  try {
+    const found = await answer(request);
+    send(found === undefined ? 404 : 200, found ?? { error: "not found" });
+  } catch (error) {
+    send(500, { error: String(error) });
+  }
+}
+
+createServer((request, response) => void respond(request, response)).listen(port, "127.0.0.1");

@@ -76,7 +76,7 @@ class AtoCore {
       Array.fromAsync(child.stdout),
       once(child, "close") as Promise<[number | null]>,
     ]);
-    const last = JSON.parse(output.join("").trimEnd().split("\n").at(-1)!) as Json;
+    const last = JSON.parse(output.join("").trimEnd().split("\n").at(-1)) as Json;
     return { code, value: (last["value"] ?? last) as Json };
   }
 

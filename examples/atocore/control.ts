@@ -63,9 +63,8 @@ async function start(): Promise<void> {
 
 /** Some versions of Chroma never end on SIGTERM, so there is a last resort. */
 async function stop(name: string): Promise<void> {
-  const pid = pidOf(name);
-  for (let tries = 0; pid !== undefined && isAlive(name); tries++) {
-    process.kill(pid, tries < 30 ? "SIGTERM" : "SIGKILL");
+  for (let tries = 0; isAlive(name); tries++) {
+    process.kill(pidOf(name)!, tries < 30 ? "SIGTERM" : "SIGKILL");
     await sleep(100);
   }
 }

@@ -21,6 +21,9 @@ export interface Backend extends AsyncDisposable {
   /** For people: "s3://bucket/prefix". Never contains a secret. */
   readonly label: string;
 
+  /** The folder in which each object is a file named by its key; undefined: it is not so. */
+  readonly localFolder: string | undefined;
+
   /** Where spool files should be written, so that `put` can take them by renaming. */
   readonly spoolFolder: string;
 

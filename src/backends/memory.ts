@@ -8,6 +8,7 @@ export function memoryBackend(): Backend {
   const objects = new Map<Key, Uint8Array>();
   return {
     label: "memory:",
+    localFolder: undefined,
     spoolFolder: os.tmpdir(),
 
     async put(key, data, { signal }) {

@@ -19,6 +19,8 @@ export function faultyBackend(
   };
   return {
     ...inner,
+    // Otherwise threads read files past the faults.
+    localFolder: undefined,
     calls: () => calls,
     put: (key, data, run) => guard(`put ${key}`, () => inner.put(key, data, run)),
     get: (key, range, run) => guard(`get ${key}`, () => inner.get(key, range, run)),

@@ -2,7 +2,6 @@ import { mkdirSync, readdirSync } from "node:fs";
 import { AppError, systemCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Core } from "../core.ts";
-import { packKey } from "../files.ts";
 import { type ByteString, toText } from "../format/go-string.ts";
 import { parseTime } from "../format/go-time.ts";
 import { permissionsOf } from "../format/mode.ts";
@@ -13,6 +12,7 @@ import type { FileFinish } from "../workers/jobs.ts";
 import type { Pool } from "../workers/pool.ts";
 import { openReadPool } from "../workers/read-pool.ts";
 import { rawPath } from "../workers/raw-path.ts";
+import { packBytes } from "./pack-bytes.ts";
 import { type PackPart, planParts, type Wanted } from "./pack-parts.ts";
 import type { BlobReader } from "./read-blob.ts";
 
@@ -150,7 +150,7 @@ async function writeContents(found: Found, pool: Pool, { core, run }: RestoreToo
   await inParallel(planParts(found.wanted), pool.threads * 2, async (planned: PackPart) => {
     const { packId, range, blobs } = planned;
     run.signal.throwIfAborted();
-    const part = await core.backend.get(packKey(packId), range, run);
+    const part = await packBytes(core, packId, range, run);
     await pool.run("writeBlobs", { packId, part, blobs });
     bytesDone += planned.plainBytes;
     run.report({ type: "progress", step: "restore", bytesDone, bytesTotal: found.bytes });

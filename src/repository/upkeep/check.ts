@@ -1,12 +1,12 @@
 import { hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Core } from "../core.ts";
-import { packKey } from "../files.ts";
 import { decodeIndex } from "../format/index-file.ts";
-import { type PackEntry, packBytes } from "../format/pack-header.ts";
+import { type PackEntry, packBytes as packSize } from "../format/pack-header.ts";
 import { decodeSnapshot, type Snapshot } from "../format/snapshot.ts";
 import { type BlobIndex, createBlobIndex } from "../index/blob-index.ts";
 import { inParallel } from "../in-parallel.ts";
+import { packBytes } from "../reader/pack-bytes.ts";
 import { openBlobReader } from "../reader/read-blob.ts";
 import { openReadPool } from "../workers/read-pool.ts";
 import { markUsed } from "./mark-used.ts";
@@ -85,7 +85,7 @@ async function comparePacks(
   }
   for (const [id, blobs] of packs) {
     const size = sizes.get(id);
-    const expected = packBytes(blobs);
+    const expected = packSize(blobs);
     if (size === undefined) errors.push(`pack ${id.slice(0, 8)} is missing`);
     else if (size !== expected) {
       errors.push(`pack ${id.slice(0, 8)} has ${size} bytes, it should have ${expected}`);
@@ -115,8 +115,9 @@ async function readPacks(
     let problems: readonly string[] = [];
     // What a second reading does not show was the line or the memory, and is gone.
     for (let tries = 0; tries < 2; tries++) {
-      const pack = await core.backend.get(packKey(packId), "all", run);
-      ({ problems } = await pool.run("checkPack", { packId, pack, blobs }));
+      const range = { offsetBytes: 0, lengthBytes: sizes.get(packId)! };
+      const part = await packBytes(core, packId, range, run);
+      ({ problems } = await pool.run("checkPack", { packId, part, blobs }));
       if (problems.length === 0) break;
     }
     errors.push(...problems.map((problem) => `pack ${packId.slice(0, 8)}: ${problem}`));

@@ -1,8 +1,8 @@
 import type { Run } from "../../base/events.ts";
 import type { Core } from "../core.ts";
-import { packKey } from "../files.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
+import { packBytes } from "../reader/pack-bytes.ts";
 import { planParts, type Wanted } from "../reader/pack-parts.ts";
 import type { Pool } from "../workers/pool.ts";
 import type { BlobSink } from "../writer/blob-sink.ts";
@@ -27,7 +27,7 @@ export async function copyBlobs(
     const wanted = names.filter((name) => name.type === type).map(({ id }) => need(from, id, type));
     for (const { packId, range, blobs } of planParts(wanted)) {
       run.signal.throwIfAborted();
-      const part = await from.core.backend.get(packKey(packId), range, run);
+      const part = await packBytes(from.core, packId, range, run);
       const { plain } = await from.pool.run("readBlobs", { packId, part, blobs });
       const { done } = await sink.start("storeBlobs", { type, blobs: plain });
       // One part at a time: what is copied must not pile up in memory.

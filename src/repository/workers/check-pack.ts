@@ -3,18 +3,20 @@ import { AppError } from "../../base/errors.ts";
 import { decodeHeader, type PackEntry } from "../format/pack-header.ts";
 import type { Desk } from "./desk.ts";
 import type { Jobs, StoredBlob } from "./jobs.ts";
-import { openBlob } from "./open-blobs.ts";
+import { layPart, openBlob } from "./open-blobs.ts";
 
 /** Reads a whole pack as a restore would: its name, its header and every blob of it. */
 export function checkPack(
-  { packId, pack, blobs }: Jobs["checkPack"]["in"],
+  { packId, part, blobs }: Jobs["checkPack"]["in"],
   desk: Desk,
 ): Jobs["checkPack"]["out"] {
   const problems: string[] = [];
+  const laid = layPart(part, packId, desk);
+  const pack = desk.memory.view(laid.at, laid.length);
   if (hash("sha256", pack) !== packId) problems.push("its content does not match its name");
   const listed = blobs.toSorted((a, b) => a.offset - b.offset);
   collect(problems, () => compareWithIndex(headerOf(pack, packId, desk), listed));
-  for (const blob of listed) collect(problems, () => void openBlob(pack, blob, packId, desk));
+  for (const blob of listed) collect(problems, () => void openBlob(laid, blob, packId, desk));
   return { problems };
 }
 

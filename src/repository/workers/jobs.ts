@@ -14,6 +14,9 @@ export type WorkerSetup = {
 /** A piece of a file. */
 export type Range = { readonly offset: number; readonly length: number };
 
+/** A part of a pack: its bytes, or where a thread reads them itself. */
+export type PackBytes = Uint8Array | ({ readonly file: string } & Range);
+
 /** What a file looked like when it was read. */
 export type ReadFileResult =
   | { readonly sizeBytes: number; readonly changed: boolean }
@@ -73,7 +76,7 @@ export type Jobs = {
   writeBlobs: {
     in: {
       packId: string;
-      part: Uint8Array;
+      part: PackBytes;
       blobs: readonly (StoredBlob & { targets: readonly WriteTarget[] })[];
     };
     out: object;
@@ -85,12 +88,12 @@ export type Jobs = {
   };
   /** Opens blobs of a part of a pack and gives back what is in them. */
   readBlobs: {
-    in: { packId: string; part: Uint8Array; blobs: readonly StoredBlob[] };
+    in: { packId: string; part: PackBytes; blobs: readonly StoredBlob[] };
     out: { plain: Uint8Array[] };
   };
   /** Verifies a whole pack against what the index says of it. Problems in words. */
   checkPack: {
-    in: { packId: string; pack: Uint8Array; blobs: readonly StoredBlob[] };
+    in: { packId: string; part: PackBytes; blobs: readonly StoredBlob[] };
     out: { problems: string[] };
   };
 };

@@ -1,40 +1,74 @@
-import { AppError } from "../../base/errors.ts";
+import { closeSync, openSync, readSync } from "node:fs";
+import { AppError, systemCode } from "../../base/errors.ts";
 import { SEAL_BYTES } from "../crypto/sealer.ts";
 import { HINT_CHECK } from "../files.ts";
 import type { Desk } from "./desk.ts";
-import type { StoredBlob } from "./jobs.ts";
+import type { PackBytes, StoredBlob } from "./jobs.ts";
 import { blobId } from "./pack-writer.ts";
 
+/** A part of a pack that lies on the desk. */
+export type LaidPart = { readonly at: number; readonly length: number };
+
+/** Puts a part of a pack on the desk. NOT_FOUND; CORRUPT when it is shorter than it should be. */
+export function layPart(part: PackBytes, packId: string, desk: Desk): LaidPart {
+  const at = desk.plainFrom;
+  const { length } = part;
+  desk.memory.reserve(at + length);
+  const target = desk.memory.view(at, length);
+  if (part instanceof Uint8Array) target.set(part);
+  else readInto(target, part.file, part.offset, `pack ${packId.slice(0, 8)}`);
+  return { at, length };
+}
+
+function readInto(target: Uint8Array, file: string, offset: number, what: string): void {
+  const descriptor = openPack(file, what);
+  try {
+    for (let done = 0; done < target.length;) {
+      const got = readSync(descriptor, target, done, target.length - done, offset + done);
+      if (got === 0) {
+        throw new AppError("CORRUPT", `read ${what}: it is too short`, { hint: HINT_CHECK });
+      }
+      done += got;
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function openPack(file: string, what: string): number {
+  try {
+    return openSync(file, "r");
+  } catch (error) {
+    if (systemCode(error) !== "ENOENT") throw error;
+    throw new AppError("NOT_FOUND", `read ${what}: it is missing`, { hint: HINT_CHECK });
+  }
+}
+
 /**
- * The plain bytes of a blob out of a part of its pack, proven by its id. They are valid until the
- * next blob is opened. CORRUPT.
+ * The plain bytes of a blob of the part, proven by its id; opened in place, so only once. They are
+ * valid until the next blob is opened. CORRUPT.
  */
-export function openBlob(
-  part: Uint8Array,
-  blob: StoredBlob,
-  packId: string,
-  desk: Desk,
-): Uint8Array {
+export function openBlob(part: LaidPart, blob: StoredBlob, packId: string, desk: Desk): Uint8Array {
   const { id, offset, length } = blob;
   const damaged = (problem: string): AppError => {
     const what = `blob ${id.slice(0, 8)} of pack ${packId.slice(0, 8)}`;
     return new AppError("CORRUPT", `read ${what}: ${problem}`, { hint: HINT_CHECK });
   };
-  const at = desk.plainFrom;
-  desk.memory.reserve(at + length);
-  desk.memory.view(at, length).set(part.subarray(offset, offset + length));
-  if (!desk.sealer.open(at, length)) throw damaged("its seal is broken");
-  const plain = decompressed(at + 16, blob, desk);
+  if (offset + length > part.length) throw damaged("the pack is too short");
+  if (!desk.sealer.open(part.at + offset, length)) throw damaged("its seal is broken");
+  const plain = decompressed(part, blob, desk);
   if (plain === undefined) throw damaged("it does not decompress");
   if (blobId(plain).toString("hex") !== id) throw damaged("its content does not match its id");
   return plain;
 }
 
-function decompressed(at: number, blob: StoredBlob, desk: Desk): Uint8Array | undefined {
-  const { length, uncompressedLength } = blob;
-  if (uncompressedLength === 0) return desk.memory.view(at, length - SEAL_BYTES);
-  desk.memory.reserve(at + length + uncompressedLength);
-  const target = desk.memory.view(at + length, uncompressedLength);
-  const frame = desk.memory.view(at, length - SEAL_BYTES);
+function decompressed(part: LaidPart, blob: StoredBlob, desk: Desk): Uint8Array | undefined {
+  const { offset, length, uncompressedLength } = blob;
+  const payloadAt = part.at + offset + 16;
+  if (uncompressedLength === 0) return desk.memory.view(payloadAt, length - SEAL_BYTES);
+  const targetAt = part.at + part.length;
+  desk.memory.reserve(targetAt + uncompressedLength);
+  const target = desk.memory.view(targetAt, uncompressedLength);
+  const frame = desk.memory.view(payloadAt, length - SEAL_BYTES);
   return desk.zstd.decompress(frame, target) === uncompressedLength ? target : undefined;
 }

@@ -7,6 +7,7 @@ import type {
   FromWorker,
   JobKind,
   Jobs,
+  PackBytes,
   PackFile,
   ToWorker,
   WorkerError,
@@ -144,10 +145,9 @@ function post({ worker }: Thread, message: ToWorker): void {
 /** A part of a pack is handed over, not copied; nobody looks at it afterwards. */
 function transferable(message: ToWorker): ArrayBuffer[] {
   if (message.type !== "job") return [];
-  const { part, pack } = message.input as { part?: Uint8Array; pack?: Uint8Array };
-  return [part, pack]
-    .filter((bytes) => bytes !== undefined && bytes.byteLength === bytes.buffer.byteLength)
-    .map((bytes) => bytes!.buffer as ArrayBuffer);
+  const { part } = message.input as { part?: PackBytes };
+  const isWhole = part instanceof Uint8Array && part.byteLength === part.buffer.byteLength;
+  return isWhole ? [part.buffer as ArrayBuffer] : [];
 }
 
 function fromWorkerError({ message, code, hint, isAppError, stack }: WorkerError): Error {

@@ -5,7 +5,7 @@ import { AppError } from "../../base/errors.ts";
 import { checkPack } from "./check-pack.ts";
 import { createDesk } from "./desk.ts";
 import type { FromWorker, JobKind, Jobs, ToWorker, WorkerError, WorkerSetup } from "./jobs.ts";
-import { openBlob } from "./open-blobs.ts";
+import { layPart, openBlob } from "./open-blobs.ts";
 import { createPackWriter } from "./pack-writer.ts";
 import { type Claim, scan, storeBlobs, storeFiles, storeRanges } from "./store.ts";
 import { finishFiles, writeBlobs } from "./write.ts";
@@ -52,9 +52,10 @@ const DOES: { [Kind in JobKind]: Does<Kind> } = {
   },
   writeBlobs: (input) => writeBlobs(input, desk),
   finishFiles: (input) => finishFiles(input),
-  readBlobs: ({ packId, part, blobs }) => ({
-    plain: blobs.map((blob) => Uint8Array.from(openBlob(part, blob, packId, desk))),
-  }),
+  readBlobs({ packId, part, blobs }) {
+    const laid = layPart(part, packId, desk);
+    return { plain: blobs.map((blob) => Uint8Array.from(openBlob(laid, blob, packId, desk))) };
+  },
   checkPack: (input) => checkPack(input, desk),
 };
 

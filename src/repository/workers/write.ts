@@ -18,7 +18,7 @@ import { systemCode } from "../../base/errors.ts";
 import { type ByteString, toText } from "../format/go-string.ts";
 import type { Desk } from "./desk.ts";
 import type { FileFinish, Jobs } from "./jobs.ts";
-import { openBlob } from "./open-blobs.ts";
+import { layPart, openBlob } from "./open-blobs.ts";
 import { rawPath } from "./raw-path.ts";
 
 const OPEN_FILES_MAX = 32;
@@ -29,8 +29,9 @@ const MODE_AT_FIRST = 0o600;
 /** Puts blobs where they belong. Zeros are left out of new files, so that holes stay holes. */
 export function writeBlobs({ packId, part, blobs }: Jobs["writeBlobs"]["in"], desk: Desk): object {
   using files = openFiles();
+  const laid = layPart(part, packId, desk);
   for (const blob of blobs) {
-    const plain = openBlob(part, blob, packId, desk);
+    const plain = openBlob(laid, blob, packId, desk);
     const isHole = isZero(plain);
     for (const { path, offset } of blob.targets) {
       const descriptor = files.open(path);
