@@ -18,6 +18,10 @@ import { prune, type PruneReport } from "./upkeep/prune.ts";
 import { type IndexRepair, repairIndex } from "./upkeep/repair-index.ts";
 import { openWriter, type Writer } from "./writer/writer.ts";
 
+export { folderBackend } from "../backends/folder.ts";
+export type { Backend } from "../backends/backend.ts";
+export type { Run } from "../base/events.ts";
+export { applyPolicy, type KeepPolicy } from "./retention.ts";
 export type { Snapshot } from "./format/snapshot.ts";
 export type { LockLedger } from "./lock.ts";
 export type { Entry, Reader } from "./reader/reader.ts";
