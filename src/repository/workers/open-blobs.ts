@@ -6,6 +6,9 @@ import type { Desk } from "./desk.ts";
 import type { PackBytes, StoredBlob } from "./jobs.ts";
 import { blobId } from "./pack-writer.ts";
 
+/** What claims to be larger is a bomb: chunks have 8 MiB, and a tree of a million files 500 MiB. */
+const BLOB_BYTES_MAX = 1024 ** 3;
+
 /** A part of a pack that lies on the desk. */
 export type LaidPart = { readonly at: number; readonly length: number };
 
@@ -54,6 +57,7 @@ export function openBlob(part: LaidPart, blob: StoredBlob, packId: string, desk:
     const what = `blob ${id.slice(0, 8)} of pack ${packId.slice(0, 8)}`;
     return new AppError("CORRUPT", `read ${what}: ${problem}`, { hint: HINT_CHECK });
   };
+  if (blob.uncompressedLength > BLOB_BYTES_MAX) throw damaged("it claims to be too large");
   if (offset + length > part.length) throw damaged("the pack is too short");
   if (!desk.sealer.open(part.at + offset, length)) throw damaged("its seal is broken");
   const plain = decompressed(part, blob, desk);
