@@ -13,6 +13,8 @@ export type BlobIndex = {
   add(packId: string, entry: PackEntry): void;
   find(id: string, type: BlobType): BlobPlace | undefined;
   has(id: string, type: BlobType): boolean;
+  /** Where the last known blob of a pack ends. */
+  packEnd(packId: string): number;
   /** True for the first who asks for a blob that is not there; that one has to store it. */
   claim(ids: Uint8Array, at: number, type: BlobType): boolean;
   /** Marks a blob as needed: "first" the first time, "again" afterwards, "missing" if unknown. */
@@ -43,6 +45,7 @@ export function createBlobIndex(): BlobIndex {
   let marks = new Uint8Array(capacity);
   let slots = new Uint32Array(capacity * 2);
   const packIds: string[] = [];
+  const packEnds: number[] = [];
   const packNumbers = new Map<string, number>();
   const scratch = new Uint8Array(ID_BYTES);
 
@@ -116,7 +119,9 @@ export function createBlobIndex(): BlobIndex {
       let position = lookUp(entry.id, entry.type);
       if (position === -1) position = insert(scratch, 0, numberOfType(entry.type));
       else if (packs[position] !== CLAIMED) return;
-      packs[position] = numberOf(packId);
+      const number = numberOf(packId);
+      packs[position] = number;
+      packEnds[number] = Math.max(packEnds[number] ?? 0, entry.offset + entry.length);
       offsets[position] = entry.offset;
       lengths[position] = entry.length;
       plainLengths[position] = entry.uncompressedLength;
@@ -127,6 +132,7 @@ export function createBlobIndex(): BlobIndex {
       const { id: _, ...place } = entryAt(position);
       return { ...place, packId: packIds[packs[position]!]! };
     },
+    packEnd: (packId) => packEnds[packNumbers.get(packId) ?? -1] ?? 0,
     has: (id, type) => lookUp(id, type) !== -1,
     claim(all, at, type) {
       if (slots[slotOf(all, at, numberOfType(type))] !== 0) return false;

@@ -4,8 +4,9 @@ import type { Run } from "../../base/events.ts";
 import type { Core } from "../core.ts";
 import { decompress } from "../crypto/compress.ts";
 import { createStrongbox } from "../crypto/strongbox.ts";
-import { HINT_CHECK, packKey } from "../files.ts";
+import { HINT_CHECK } from "../files.ts";
 import type { BlobType } from "../format/pack-header.ts";
+import { openPackWindows } from "./pack-windows.ts";
 import { parseTree, type TreeNode } from "../format/tree.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
 
@@ -18,6 +19,7 @@ export type BlobReader = {
 
 export function openBlobReader(core: Core, index: BlobIndex, run: Run): BlobReader {
   const box = createStrongbox(core.key);
+  const windows = openPackWindows(core, index);
   const blob: BlobReader["blob"] = async (id, type) => {
     const what = `${type} blob ${id.slice(0, 8)} of ${core.backend.label}`;
     const place = index.find(id, type);
@@ -27,8 +29,7 @@ export function openBlobReader(core: Core, index: BlobIndex, run: Run): BlobRead
       });
     }
     const { packId, offset, length, uncompressedLength } = place;
-    const range = { offsetBytes: offset, lengthBytes: length };
-    const sealed = await core.backend.get(packKey(packId), range, run);
+    const sealed = await windows.read(packId, offset, length, run);
     const payload = box.open(sealed);
     const plain =
       payload === undefined || uncompressedLength === 0
