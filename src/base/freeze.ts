@@ -1,4 +1,6 @@
 import { spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { AppError } from "./errors.ts";
 import { isAlive } from "./host.ts";
 
@@ -6,10 +8,10 @@ import { isAlive } from "./host.ts";
  * Stops a process where it stands (SIGSTOP) until disposed. A helper process lets it go on at the
  * limit, whatever has become of us: a frozen application that nobody thaws is an outage.
  */
-export function freeze(
+export async function freeze(
   pid: number,
   limitMs: number,
-): Disposable & { readonly isLate: () => boolean } {
+): Promise<Disposable & { readonly isLate: () => boolean }> {
   if (!isAlive(pid)) throw new AppError("NOT_FOUND", `freeze process ${pid}: there is none`);
   const seconds = String(limitMs / 1000);
   const script = 'sleep "$1"; kill -CONT "$2"';
@@ -19,12 +21,28 @@ export function freeze(
   });
   helper.unref();
   const startedMs = performance.now();
-  process.kill(pid, "SIGSTOP");
-  return {
-    isLate: () => performance.now() - startedMs >= limitMs,
-    [Symbol.dispose]() {
-      if (isAlive(pid)) process.kill(pid, "SIGCONT");
-      helper.kill();
-    },
+  const isLate = (): boolean => performance.now() - startedMs >= limitMs;
+  const thaw = (): void => {
+    if (isAlive(pid)) process.kill(pid, "SIGCONT");
+    helper.kill();
   };
+  process.kill(pid, "SIGSTOP");
+  // The signal only asks: each thread stops when it comes by, and until then it writes.
+  while (!threadStates(pid).every((state) => state === "T" || state === "Z")) {
+    if (isLate()) {
+      thaw();
+      throw new AppError("LOCKED", `freeze process ${pid}: it did not stop within ${limitMs} ms`);
+    }
+    await sleep(1);
+  }
+  return { isLate, [Symbol.dispose]: thaw };
+}
+
+/** The state of each thread, as the kernel has it; "T" is stopped. */
+function threadStates(pid: number): string[] {
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks).map((task) => {
+    const stat = readFileSync(`${tasks}/${task}/stat`, "utf8");
+    return stat.charAt(stat.lastIndexOf(")") + 2);
+  });
 }

@@ -23,7 +23,7 @@ export function holdFrozen(options: {
     await mkdir(copy, { recursive: true, mode: 0o700 });
     try {
       await copyChanged(folder, copy, run);
-      using frozen = freeze(await readPid(pidFile), limitMs);
+      using frozen = await freeze(await readPid(pidFile), limitMs);
       await copyChanged(folder, copy, run);
       if (frozen.isLate()) throw tooSlow(folder, limitMs);
     } catch (error) {
