@@ -25,7 +25,7 @@ suite("a disk that fills up", { skip }, () => {
     const folder = temporary.path;
     const disk = path.join(folder, "repository");
     await mkdir(disk);
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=24m", "tmpfs", disk]);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=320m", "tmpfs", disk]);
     try {
       await mkdir(path.join(folder, "files"));
       await writeFile(path.join(folder, "files", "a"), randomBytes(1024 * KIB));

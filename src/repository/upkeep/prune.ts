@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import { AppError } from "../../base/errors.ts";
+import { AppError, hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { PACK_BYTES } from "../chunk-limits.ts";
 import type { Core } from "../core.ts";
@@ -65,19 +65,38 @@ async function carryOut(
   // What a crash left in the spool folder belongs to nobody while the lock is exclusive.
   await rm(core.backend.spoolFolder, { recursive: true, force: true });
   for (const id of orphans) await core.backend.remove(packKey(id), run);
-  await writeAnew(core, repack, index, run);
-  const gone = new Set([...remove, ...repack].map(({ id }) => id));
+  const written = await writeAnew(core, repack, index, run);
+  const gone = new Set([...remove, ...written].map(({ id }) => id));
   await rewriteIndexes(core, gone, run);
   for (const id of gone) await core.backend.remove(packKey(id), run);
 }
 
+/** Returns the packs whose needed blobs are in new ones: none when there is no room for that. */
 async function writeAnew(
   core: Core,
   repack: readonly PackUse[],
   index: ReturnType<typeof createBlobIndex>,
   run: Run,
+): Promise<readonly PackUse[]> {
+  if (repack.length === 0) return [];
+  try {
+    await repackBlobs(core, repack, index, run);
+    return repack;
+  } catch (error) {
+    if (!hasCode(error, "NO_SPACE")) throw error;
+    // A full disk is why somebody prunes: what needs no room to be freed is freed all the same.
+    const message = "no room to write packs anew; only those that nobody needs are removed";
+    run.report({ type: "warning", message });
+    return [];
+  }
+}
+
+async function repackBlobs(
+  core: Core,
+  repack: readonly PackUse[],
+  index: ReturnType<typeof createBlobIndex>,
+  run: Run,
 ): Promise<void> {
-  if (repack.length === 0) return;
   await using sink = openBlobSink(core, createBlobIndex(), run);
   const wanted = repack.flatMap(({ used }) => used.map(({ id, type }) => ({ id, type })));
   await using pool = openReadPool(core);
