@@ -56,12 +56,13 @@ export function isSameProcess(pid: number, start: string): boolean {
   return start !== "" && processStart(pid) === start;
 }
 
-/** Processes that have one of these files open; those of other users only if we are root. */
+/** Processes that have one of these files, or a file in one of these folders, open; those of other users only if we are root. */
 export function processesUsing(files: readonly string[]): number[] {
-  const wanted = new Set(files);
+  const isWanted = (open: string): boolean =>
+    files.some((file) => open === file || open.startsWith(`${file}/`));
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((pid) => openFilesOf(pid).some((file) => wanted.has(file)))
+    .filter((pid) => openFilesOf(pid).some(isWanted))
     .map(Number);
 }
 

@@ -19,6 +19,9 @@ export type Place = {
 /** Beside the live one, and in a folder that is a mount point, versions lie in such a folder. */
 export const VERSIONS_IN_MOUNT = ".lastgood";
 
+/** What lies in a mount point and is not its content: our versions, and the file system's own. */
+export const NOT_CONTENT: ReadonlySet<string> = new Set([VERSIONS_IN_MOUNT, "lost+found"]);
+
 /** The place of a file and its companions (`-wal`, `-shm`), or of a folder. */
 export function placeOf(file: string, companions: readonly string[]): Place {
   const liveFolder = path.dirname(file);
@@ -37,7 +40,7 @@ export function placeInside(folder: string): Place {
   return {
     liveFolder: folder,
     versionsFolder: path.join(folder, VERSIONS_IN_MOUNT),
-    isLive: (name) => name !== VERSIONS_IN_MOUNT,
+    isLive: (name) => !NOT_CONTENT.has(name),
     order: () => 0,
   };
 }

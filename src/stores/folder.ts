@@ -3,7 +3,7 @@ import path from "node:path";
 import { systemCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { Reader, Writer } from "../repository/repository.ts";
-import { isMountPoint, placeInside, placeOf, VERSIONS_IN_MOUNT } from "../slots/place.ts";
+import { isMountPoint, placeInside, placeOf, NOT_CONTENT } from "../slots/place.ts";
 import type { Hold } from "./hold.ts";
 import { ownTree } from "./ownership.ts";
 import {
@@ -79,8 +79,9 @@ async function captureFolder(
     return { facts: undefined, errors, warnings: [] };
   }
   await using held = await config.hold(run);
+  const isMount = await isMountPoint(config.path);
   const summary = await into.tree(at, held.folder ?? config.path, {
-    isExcluded: (relative) => relative === VERSIONS_IN_MOUNT,
+    isExcluded: (relative) => isMount && NOT_CONTENT.has(relative),
   });
   const { filesNew, filesChanged, filesUnmodified, bytes, problems } = summary;
   const unread = problems.filter(({ code }) => code !== "changed" && code !== "ENOENT");
@@ -115,7 +116,7 @@ async function compareWithLive(from: Reader, at: string, live: string): Promise<
     );
     const now = await readdir(path.join(live, relative), { withFileTypes: true }).catch(() => []);
     for (const entry of now) {
-      if (relative === "" && entry.name === VERSIONS_IN_MOUNT) continue;
+      if (relative === "" && NOT_CONTENT.has(entry.name)) continue;
       const below = path.posix.join(relative, entry.name);
       const node = then.get(entry.name);
       then.delete(entry.name);

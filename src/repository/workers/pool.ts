@@ -58,6 +58,9 @@ export function openPool(setup: WorkerSetup, owner: PoolOwner): Pool {
     const thread: Thread = { worker, jobs: new Map() };
     worker.on("message", (message: FromWorker) => receive(thread, message));
     worker.on("error", (error) => failAll(error));
+    worker.on("exit", () => {
+      if (thread.jobs.size > 0) failAll(new Error("a thread of the repository ended by itself"));
+    });
     threads.push(thread);
     return thread;
   };
@@ -128,6 +131,8 @@ export function openPool(setup: WorkerSetup, owner: PoolOwner): Pool {
       await Promise.all(threads.map((thread) => start(thread, kind, input)));
     },
     async [Symbol.asyncDispose]() {
+      // Whoever still has work for it must not start a thread anew.
+      failAll(new AppError("UNAVAILABLE", "work on the repository: it is closed"));
       await Promise.all(threads.map(({ worker }) => worker.terminate()));
     },
   };
