@@ -1,9 +1,9 @@
-import { cp, lstat, mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { cp, lchown, lstat, mkdir, readdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { AppError, systemCode } from "../base/errors.ts";
 import { freeze } from "../base/freeze.ts";
 import type { Run } from "../base/events.ts";
-import { VERSIONS_IN_MOUNT } from "../slots/place.ts";
+import { NOT_CONTENT } from "../slots/place.ts";
 import type { Hold } from "./hold.ts";
 
 /**
@@ -21,10 +21,11 @@ export function holdFrozen(options: {
     const copy = path.join(temporary, "frozen");
     await rm(copy, { recursive: true, force: true });
     await mkdir(copy, { recursive: true, mode: 0o700 });
+    const seen: Seen = new Map();
     try {
-      await copyChanged(folder, copy, run);
+      await copyChanged(folder, copy, seen, run);
       using frozen = await freeze(await readPid(pidFile), limitMs);
-      await copyChanged(folder, copy, run);
+      await copyChanged(folder, copy, seen, run);
       if (frozen.isLate()) throw tooSlow(folder, limitMs);
     } catch (error) {
       await rm(copy, { recursive: true, force: true });
@@ -49,28 +50,45 @@ async function readPid(file: string): Promise<number> {
   throw new AppError("SOURCE_FAILED", `read ${file}: no process id in it`);
 }
 
-/** Makes the copy like the folder; what has the same size and time is not copied again. */
-async function copyChanged(from: string, to: string, run: Run): Promise<void> {
+/** How each file looked when it was copied. */
+type Seen = Map<string, { readonly identity: string; readonly isSettled: boolean }>;
+
+/**
+ * File systems give times in steps of some milliseconds: what was changed as late as this before
+ * it was copied may be changed again without looking different, so it is copied again.
+ */
+const SETTLED_MS = 1000;
+
+/** Makes the copy like the folder; what certainly has not changed since is not copied again. */
+async function copyChanged(from: string, to: string, seen: Seen, run: Run): Promise<void> {
   run.signal.throwIfAborted();
   const [there, here] = await Promise.all([readdir(from), readdir(to)]);
-  const wanted = there.filter((name) => name !== VERSIONS_IN_MOUNT);
+  const wanted = there.filter((name) => !NOT_CONTENT.has(name));
   for (const name of here.filter((old) => !wanted.includes(old))) {
     await rm(path.join(to, name), { recursive: true });
   }
-  for (const name of wanted) await copyEntry(path.join(from, name), path.join(to, name), run);
+  for (const name of wanted) {
+    await copyEntry(path.join(from, name), path.join(to, name), seen, run);
+  }
 }
 
-async function copyEntry(from: string, to: string, run: Run): Promise<void> {
+async function copyEntry(from: string, to: string, seen: Seen, run: Run): Promise<void> {
   try {
     const stat = await lstat(from, { bigint: true });
     if (stat.isDirectory()) {
       await mkdir(to, { recursive: true, mode: Number(stat.mode) & 0o777 });
-      return await copyChanged(from, to, run);
+      await lchown(to, Number(stat.uid), Number(stat.gid));
+      return await copyChanged(from, to, seen, run);
     }
-    const old = await lstat(to, { bigint: true }).catch(() => undefined);
-    if (old?.size === stat.size && old.mtimeNs / 1_000_000n === stat.mtimeNs / 1_000_000n) return;
+    const { ino, size, mtimeNs, ctimeNs } = stat;
+    const identity = `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+    const before = seen.get(from);
+    if (before?.identity === identity && before.isSettled) return;
+    const nowMs = performance.timeOrigin + performance.now();
+    seen.set(from, { identity, isSettled: nowMs - Number(ctimeNs) / 1e6 > SETTLED_MS });
     await rm(to, { force: true });
     await cp(from, to, { preserveTimestamps: true, verbatimSymlinks: true });
+    await lchown(to, Number(stat.uid), Number(stat.gid));
   } catch (error) {
     // Gone since it was listed. If that was while it ran, the next look sees the folder as it is.
     if (systemCode(error) !== "ENOENT") throw error;
