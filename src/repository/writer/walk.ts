@@ -38,6 +38,11 @@ export type WalkTools = {
   /** Whether to leave this out, given its path below the folder. */
   readonly isExcluded: (relative: ByteString) => boolean;
   readonly summary: TreeSummary;
+  /**
+   * RFC 3339 in UTC. What was changed later than this may have been changed again after the parent
+   * read it without looking different, since file systems give times in steps of milliseconds.
+   */
+  readonly settledBefore: string;
 };
 
 /** So often the walk lets the threads' messages through: it never waits for the disk itself. */
@@ -137,18 +142,22 @@ export async function walkFolder(
   ): Promise<{ node: Later }> => {
     const { summary, sink } = tools;
     summary.bytes += node.sizeBytes;
-    if (before !== undefined && isUnchanged(node, before, sink)) {
+    if (before !== undefined && isUnchanged(node, before, sink) && isSettled(node, tools)) {
       summary.filesUnmodified++;
       return { node: encodeNode({ ...node, content: before.content }) };
     }
-    summary[before === undefined ? "filesNew" : "filesChanged"]++;
     const { done } = await tools.files.store({
       path,
       sizeBytes: node.sizeBytes,
       mtimeNs: stat.mtimeNs,
       chunking: tools.chunking(path),
     });
-    const later = done.then((stored) => finishFile(path, node, stored, summary));
+    const later = done.then((stored) => {
+      const isSame = "content" in stored && isSameContent(stored.content, before?.content);
+      const count = before === undefined ? "filesNew" : "filesChanged";
+      summary[isSame ? "filesUnmodified" : count]++;
+      return finishFile(path, node, stored, summary);
+    });
     // The folder hears of a failure, but only once it has looked at all its entries.
     later.catch(() => {});
     return { node: later };
@@ -186,6 +195,15 @@ function isUnchanged(node: TreeNode, before: TreeNode, { index }: BlobSink): boo
     isSameTime(before.ctime, node.ctime) &&
     before.content.every((id) => index.has(id, "data"))
   );
+}
+
+function isSettled({ ctime }: TreeNode, { settledBefore }: WalkTools): boolean {
+  // Both are in UTC; to the second is near enough.
+  return ctime.slice(0, 19) < settledBefore.slice(0, 19);
+}
+
+function isSameContent(a: readonly string[], b: readonly string[] | null | undefined): boolean {
+  return b !== undefined && b !== null && a.length === b.length && a.every((id, i) => id === b[i]);
 }
 
 async function nodesByName(

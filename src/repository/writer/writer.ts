@@ -3,7 +3,7 @@ import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Core } from "../core.ts";
 import { type ByteString, toBytes } from "../format/go-string.ts";
-import { formatTime } from "../format/go-time.ts";
+import { formatTime, parseTime } from "../format/go-time.ts";
 import { toGoMode } from "../format/mode.ts";
 import { encodeSnapshot, type Snapshot, type SnapshotFile } from "../format/snapshot.ts";
 import { encodeNode, type TreeNode } from "../format/tree.ts";
@@ -94,6 +94,7 @@ export function openWriter(
         summary,
         isExcluded,
         chunking,
+        settledBefore: settledBefore(parent),
         loadTree: reader.tree,
       };
       const { node } = await walkFolder(path, lastSegment(name), parentTree, tools, run);
@@ -174,6 +175,14 @@ export function openWriter(
 }
 
 const FOLDER = { mode: 0o040755, uid: 0, gid: 0 };
+
+/** So long before the parent was begun: two seconds are a step of the coarsest file systems. */
+const SETTLED_NS = 2_000_000_000n;
+
+function settledBefore(parent: Snapshot | undefined): string {
+  const begun = parent === undefined ? undefined : parseTime(parent.time);
+  return begun === undefined ? "" : formatTime(begun - SETTLED_NS);
+}
 
 function newSummary(): TreeSummary {
   return { filesNew: 0, filesChanged: 0, filesUnmodified: 0, dirs: 0, bytes: 0, problems: [] };
