@@ -17,7 +17,7 @@ export type Place = {
 };
 
 /** Beside the live one, and in a folder that is a mount point, versions lie in such a folder. */
-export const VERSIONS_IN_MOUNT = ".lastgood";
+const VERSIONS_IN_MOUNT = ".lastgood";
 
 /** What lies in a mount point and is not its content: our versions, and the file system's own. */
 export const NOT_CONTENT: ReadonlySet<string> = new Set([VERSIONS_IN_MOUNT, "lost+found"]);

@@ -140,7 +140,8 @@ suite("what restic writes, lastgood can use", { skip }, () => {
         run,
       );
       const pruned = await repository.prune("do", run);
-      assert(pruned.bytesFreed > 20 * 1024 * 1024, `${pruned.bytesFreed} bytes freed`);
+      // 21 MiB are no longer needed; up to 5 % of the 60 MiB in use may stay beside what is.
+      assert(pruned.bytesFreed > 17 * 1024 * 1024, `${pruned.bytesFreed} bytes freed`);
       assert.match(await restic(repo, "check", "--read-data"), /no errors were found/);
     });
   }
