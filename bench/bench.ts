@@ -1,5 +1,5 @@
 // Compares lastgood, restic and borg on the same data, one after the other in turn, and prints a
-// table of ratios: above 1.00x in "speed" lastgood is faster. `npm run bench [-- --quick]`.
+// table of ratios: above 1.00x in "speed" lastgood is faster. `npm run bench [-- --quick or --once]`.
 import { copyFileSync, mkdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import path from "node:path";
@@ -8,7 +8,7 @@ import { measure, type Measured, median } from "./measure.ts";
 import { BORG, bytesIn, LASTGOOD, RESTIC, type Tool } from "./tools.ts";
 
 const isQuick = process.argv.includes("--quick");
-const ROUNDS = isQuick ? 1 : 3;
+const ROUNDS = isQuick || process.argv.includes("--once") ? 1 : 3;
 const folder = path.join(import.meta.dirname, "data");
 const mixed = path.join(folder, "mixed");
 const small = path.join(folder, "small");
