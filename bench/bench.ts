@@ -9,7 +9,8 @@ import { BORG, bytesIn, LASTGOOD, RESTIC, type Tool } from "./tools.ts";
 
 const isQuick = process.argv.includes("--quick");
 const ROUNDS = isQuick || process.argv.includes("--once") ? 1 : 3;
-const folder = path.join(import.meta.dirname, "data");
+// Each size has data of its own, made once.
+const folder = path.join(import.meta.dirname, "data", isQuick ? "quick" : "full");
 const mixed = path.join(folder, "mixed");
 const small = path.join(folder, "small");
 const database = path.join(folder, "database", "app.db");
@@ -32,7 +33,7 @@ async function each(
   act: (tool: Tool, repository: string) => Promise<void>,
 ): Promise<void> {
   for (const tool of tools) {
-    process.stderr.write(`\r\u001b[K${what}: ${tool.name}`);
+    process.stderr.write(`${what}: ${tool.name}\n`);
     await act(tool, path.join(folder, `repository-${tool.name}`));
   }
 }
