@@ -6,15 +6,24 @@ import type { Run } from "../base/events.ts";
 import type { Check } from "../checks/check.ts";
 import { commandCheck } from "../checks/command.ts";
 import { httpCheck } from "../checks/http.ts";
-import type { CheckConfig, ComponentConfig, Config, StoreConfig } from "../config/schema.ts";
+import type { CheckConfig, ComponentConfig, StoreConfig } from "../config/schema.ts";
 import { STORES } from "../plugins.ts";
 import { commandRunner } from "../runners/command.ts";
 import type { Runner } from "../runners/runner.ts";
+import { placeWithin } from "../slots/place.ts";
 import { type Hold, holdByCommand, holdByHttp, holdLockFile, noHold } from "../stores/hold.ts";
 import { holdFrozen } from "../stores/hold-frozen.ts";
 import type { Ownership, Store } from "../stores/store.ts";
 
-export type ComponentsConfig = Config["components"];
+/** What is switched on its own: a store, or a part of a folder with the folder it lies `within`. */
+export type SlotConfig = StoreConfig & { readonly within?: string };
+
+type OpenedConfig = Omit<ComponentConfig, "stores"> & {
+  readonly stores: Readonly<Record<string, SlotConfig>>;
+};
+
+/** Components as the configuration has them, or as an operation needs them. */
+export type ComponentsConfig = Readonly<Record<string, OpenedConfig>>;
 
 /** A store with what the configuration says of it beyond its files. */
 export type OpenStore = {
@@ -32,7 +41,7 @@ export type OpenCheck = {
 /** A part of the system with all that can be done to it. */
 export type Component = {
   readonly name: string;
-  readonly config: ComponentConfig;
+  readonly config: OpenedConfig;
   /** Undefined: lastgood does not know how to stop and start it. */
   readonly runner: Runner | undefined;
   readonly stores: readonly OpenStore[];
@@ -59,14 +68,17 @@ export async function openComponents(
 
 async function openComponent(
   name: string,
-  config: ComponentConfig,
+  config: OpenedConfig,
   surroundings: Surroundings,
 ): Promise<Component> {
   const runner = openRunner(name, config, surroundings.folder);
   const stores: OpenStore[] = [];
   for (const [storeName, storeConfig] of Object.entries(config.stores)) {
     const store = await openStore(`${name}/${storeName}`, storeConfig, runner, surroundings);
-    stores.push({ store, component: name, config: storeConfig });
+    const { within } = storeConfig;
+    const opened =
+      within === undefined ? store : { ...store, place: () => placeWithin(within, store.livePath) };
+    stores.push({ store: opened, component: name, config: storeConfig });
   }
   const checks = Object.entries(config.checks).map(([checkName, checkConfig]) => ({
     name: checkName,
@@ -76,7 +88,7 @@ async function openComponent(
   return { name, config, runner, stores, checks };
 }
 
-function openRunner(name: string, { run }: ComponentConfig, folder: string): Runner | undefined {
+function openRunner(name: string, { run }: OpenedConfig, folder: string): Runner | undefined {
   if (run === undefined) return undefined;
   const { start, stop, alive } = run.command;
   return commandRunner(name, {

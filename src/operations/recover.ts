@@ -1,4 +1,3 @@
-import path from "node:path";
 import type { Run } from "../base/events.ts";
 import { recoverOperation } from "../journal/carry-out.ts";
 import type { Outcome } from "../journal/journal.ts";
@@ -7,7 +6,7 @@ import { openComponents } from "./components.ts";
 import { lockComponents } from "./operation-lock.ts";
 import { pointSource } from "./point-source.ts";
 import type { OperationSetup } from "./restore.ts";
-import type { System } from "./system.ts";
+import { surroundingsOf, type System } from "./system.ts";
 
 export type Recovered = {
   readonly operations: readonly { readonly operation: string; readonly outcome: Outcome }[];
@@ -22,11 +21,7 @@ export async function recover(system: System, run: Run): Promise<Recovered> {
   for (const { id, setup } of system.journal.unfinished()) {
     const { components: configs, baseline } = setup as OperationSetup;
     using _lock = lockComponents(system.paths.locks, Object.keys(configs));
-    const components = await openComponents(configs, {
-      folder: path.dirname(system.loaded.file),
-      temporary: system.paths.temporary,
-      clock: system.host.clock,
-    });
+    const components = await openComponents(configs, surroundingsOf(system));
     const executor = {
       journal: system.journal,
       perform: performer(components, pointSource(system), baseline),

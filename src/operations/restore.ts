@@ -7,21 +7,13 @@ import { describeStep, planSwitches, type Plan, type Switch } from "../journal/p
 import { version, type Version } from "../slots/slot.ts";
 import { performer, sampleChecks } from "./acts.ts";
 import { carryOut } from "../journal/carry-out.ts";
-import type { Component, ComponentsConfig, OpenStore } from "./components.ts";
+import type { Component, ComponentsConfig } from "./components.ts";
 import { lockComponents } from "./operation-lock.ts";
 import { pointSource } from "./point-source.ts";
-import { describePoint, listPoints } from "./points/catalogue.ts";
-import {
-  findPoint,
-  type Point,
-  type PointDescription,
-  stampOf,
-  storePath,
-} from "./points/point.ts";
+import { type PointDescription, stampOf, storePath } from "./points/point.ts";
+import { type Prepared, prepareRestore, type RestoreOptions } from "./prepare-restore.ts";
 import { needSpace, type SpaceNeed } from "./space.ts";
-import { type Selection, selectStores, type System } from "./system.ts";
-
-export type RestoreOptions = Selection & { readonly reason: string; readonly force: boolean };
+import type { System } from "./system.ts";
 
 /** What a restore will do, for people to decide on. */
 export type RestorePreview = {
@@ -47,13 +39,6 @@ export type RestoreResult = {
   readonly elapsedMs: number;
 };
 
-type Prepared = {
-  readonly point: Point;
-  readonly description: PointDescription;
-  readonly stores: readonly OpenStore[];
-  readonly stale: readonly string[];
-};
-
 /** Plans a restore and changes nothing. */
 export async function previewRestore(
   system: System,
@@ -61,7 +46,7 @@ export async function previewRestore(
   options: RestoreOptions,
   run: Run,
 ): Promise<RestorePreview> {
-  const prepared = await prepare(system, named, options, run);
+  const prepared = await prepareRestore(system, named, options, run);
   const plan = planFor(prepared, version("before-this"));
   const repository = await system.repository(run);
   const loss = await repository.read(prepared.point.snapshot, run, async (reader, inner) => {
@@ -94,13 +79,13 @@ export async function restore(
   run: Run,
 ): Promise<RestoreResult> {
   const started = monotonicMs();
-  const prepared = await prepare(system, named, options, run);
+  const prepared = await prepareRestore(system, named, options, run);
   refuseFull(await spaceFor(prepared));
   const operation = newOperationId(system);
   const displaced = version(`before-${operation}`);
   const plan = planFor(prepared, displaced);
-  const { point, stale, stores } = prepared;
-  const ended = await begin(system, operation, "restore", plan, stores, options.reason, run);
+  const { point, stale, components } = prepared;
+  const ended = await begin(system, operation, "restore", plan, components, options.reason, run);
   return {
     ...ended,
     stamp: point.stamp,
@@ -117,11 +102,10 @@ export async function begin(
   operation: string,
   kind: string,
   plan: Plan,
-  stores: readonly OpenStore[],
+  components: readonly Component[],
   reason: string,
   run: Run,
 ): Promise<{ outcome: Outcome; error: string | undefined }> {
-  const components = componentsOf(system, stores);
   using _lock = lockComponents(
     system.paths.locks,
     components.map(({ name }) => name),
@@ -170,59 +154,6 @@ function refuseUnfinished(system: System): void {
       hint: "End it first: lastgood recover",
     },
   );
-}
-
-function componentsOf(system: System, stores: readonly OpenStore[]): Component[] {
-  const names = new Set(stores.map(({ component }) => component));
-  return system.components.filter(({ name }) => names.has(name));
-}
-
-async function prepare(
-  system: System,
-  named: string,
-  options: RestoreOptions,
-  run: Run,
-): Promise<Prepared> {
-  const point = findPoint(await listPoints(system, run), named);
-  const description = await describePoint(await system.repository(run), point, run);
-  if (!point.valid) {
-    const why = description.errors.join(", ");
-    throw new AppError("POINT_INVALID", `restore ${point.stamp}: it is invalid: ${why}`, {
-      hint: "Choose a valid one: lastgood points",
-    });
-  }
-  const wanted = selectStores(system, options);
-  const has = ({ store }: OpenStore): boolean => point.stores.includes(store.name);
-  const stores = wanted.filter(has);
-  if (stores.length === 0) {
-    throw new AppError("NOT_FOUND", `restore ${point.stamp}: it has nothing of these stores`, {
-      hint: `It has: ${point.stores.join(", ")}`,
-    });
-  }
-  refuseOtherLayout(stores, description, options);
-  return {
-    point,
-    description,
-    stores,
-    stale: wanted.filter((s) => !has(s)).map((s) => s.store.name),
-  };
-}
-
-/** A point that was taken of other paths is probably of another deployment. */
-function refuseOtherLayout(
-  stores: readonly OpenStore[],
-  description: PointDescription,
-  { force }: RestoreOptions,
-): void {
-  if (force) return;
-  for (const { store } of stores) {
-    const then = description.stores[store.name]!;
-    if (then.kind === store.kind && then.path === store.livePath) continue;
-    const was = `${then.kind} ${then.path}`;
-    throw new AppError("REFUSED", `restore ${store.name}: the point has it as ${was}`, {
-      hint: `It is ${store.kind} ${store.livePath} now. If that is meant to be: --force`,
-    });
-  }
 }
 
 function planFor({ point, stores }: Prepared, displaced: Version): Plan {

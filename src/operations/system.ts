@@ -9,7 +9,7 @@ import { readSecret } from "../config/secrets.ts";
 import { Journal } from "../journal/journal.ts";
 import { BACKENDS } from "../plugins.ts";
 import type { Repository } from "../repository/repository.ts";
-import { type Component, openComponents, type OpenStore } from "./components.ts";
+import { type Component, openComponents, type OpenStore, type Surroundings } from "./components.ts";
 import { folderLedger } from "./lock-ledger.ts";
 
 /** What an operation is given besides its own options. */
@@ -69,6 +69,12 @@ export async function openSystem(loaded: Loaded, host: Host): Promise<System> {
     repository: (run) => (repository ??= openRepositoryAt(config.repository, state, host, run)),
     [Symbol.dispose]: () => journal[Symbol.dispose](),
   };
+}
+
+/** What an operation's components are opened with, whatever configuration they come from. */
+export function surroundingsOf({ loaded, paths, host }: System): Surroundings {
+  const { clock } = host;
+  return { folder: path.dirname(loaded.file), temporary: paths.temporary, clock };
 }
 
 /** Opens a repository that the configuration names. */

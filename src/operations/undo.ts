@@ -6,30 +6,38 @@ import type { Progress } from "../journal/journal.ts";
 import { planSwitches, type Switch } from "../journal/plan.ts";
 import { discardVersion, isReady } from "../slots/place.ts";
 import { version, type Version } from "../slots/slot.ts";
-import type { OpenStore } from "./components.ts";
-import { begin, newOperationId, type RestoreResult } from "./restore.ts";
-import type { System } from "./system.ts";
+import { type Component, openComponents, type OpenStore } from "./components.ts";
+import { begin, newOperationId, type OperationSetup, type RestoreResult } from "./restore.ts";
+import { surroundingsOf, type System } from "./system.ts";
 
 /** An operation that can still be undone: what it displaced lies ready. */
 export type Undoable = {
   readonly operation: Progress;
   readonly displaced: Version;
+  readonly components: readonly Component[];
   readonly stores: readonly OpenStore[];
 };
 
 const HISTORY_MAX = 1000;
 
-/** Operations that can be undone, newest first. */
+/**
+ * Operations that can be undone, newest first. Their slots are those of the journal: the
+ * configuration may have changed since.
+ */
 export async function listUndoable(system: System): Promise<Undoable[]> {
-  const all = system.components.flatMap(({ stores }) => stores);
+  const opened = new Map<string, Promise<Component[]>>();
   const found: Undoable[] = [];
   for (const operation of system.journal.history(HISTORY_MAX)) {
     const displaced = version(`before-${operation.id}`);
+    const { components: configs } = operation.setup as OperationSetup;
+    const key = JSON.stringify(configs);
+    if (!opened.has(key)) opened.set(key, openComponents(configs, surroundingsOf(system)));
+    const components = (await opened.get(key))!;
     const stores: OpenStore[] = [];
-    for (const open of all) {
+    for (const open of components.flatMap((component) => component.stores)) {
       if (await isReady(await open.store.place(), displaced)) stores.push(open);
     }
-    if (stores.length > 0) found.push({ operation, displaced, stores });
+    if (stores.length > 0) found.push({ operation, displaced, components, stores });
   }
   return found;
 }
@@ -42,7 +50,7 @@ export async function undo(
   run: Run,
 ): Promise<RestoreResult> {
   const started = monotonicMs();
-  const { displaced, stores } = await find(system, named, "undo");
+  const { displaced, components, stores } = await find(system, named, "undo");
   const operation = newOperationId(system);
   const safetyPoint = version(`before-${operation}`);
   const plan = planSwitches(
@@ -54,7 +62,7 @@ export async function undo(
       ready: true,
     })),
   );
-  const ended = await begin(system, operation, "undo", plan, stores, reason, run);
+  const ended = await begin(system, operation, "undo", plan, components, reason, run);
   const elapsedMs = monotonicMs() - started;
   return { ...ended, stamp: displaced, safetyPoint, operation, stale: [], elapsedMs };
 }

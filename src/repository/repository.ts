@@ -23,6 +23,7 @@ export type { Backend } from "../backends/backend.ts";
 export type { Run } from "../base/events.ts";
 export { applyPolicy, type KeepPolicy } from "./retention.ts";
 export type { Snapshot } from "./format/snapshot.ts";
+export type { TreeNode } from "./format/tree.ts";
 export type { LockLedger } from "./lock.ts";
 export type { Entry, Reader } from "./reader/reader.ts";
 export type { Restored } from "./reader/restore.ts";

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { lstat } from "node:fs/promises";
 import path from "node:path";
 import { AppError, systemCode } from "../base/errors.ts";
@@ -43,6 +44,16 @@ export function placeInside(folder: string): Place {
     isLive: (name) => !NOT_CONTENT.has(name),
     order: () => 0,
   };
+}
+
+/**
+ * The place of a file or folder inside a folder that is a slot itself. Its versions lie with those
+ * of that folder, where no capture sees them.
+ */
+export async function placeWithin(folder: string, file: string): Promise<Place> {
+  const outer = (await isMountPoint(folder)) ? placeInside(folder) : placeOf(folder, []);
+  const name = createHash("sha256").update(file).digest("hex").slice(0, 16);
+  return { ...placeOf(file, []), versionsFolder: path.join(outer.versionsFolder, `part-${name}`) };
 }
 
 /** Whether a folder is a mount point: then it lies on another device than the one above it. */
@@ -97,6 +108,7 @@ export async function switchVersions(
 ): Promise<void> {
   await settle(place, effects);
   if (!(await isReady(place, version))) return;
+  await effects.makeFolder(place.liveFolder);
   if (!(await isReady(place, displaced))) await leave(place, displaced, effects);
   await enter(place, version, effects);
 }
@@ -177,7 +189,12 @@ export async function discardVersion(
   // Renamed first: half a version must not look like a whole one.
   if (await isReady(place, version)) await effects.rename(folder, folder + STAGING);
   await effects.removeTree(folder + STAGING);
-  if ((await namesIn(place.versionsFolder)).length === 0) {
-    await effects.removeTree(place.versionsFolder);
-  }
+  await removeIfEmpty(place.versionsFolder, effects);
+  // Of a part: with it goes the folder of the slot around it, when nothing else lies there.
+  const above = path.dirname(place.versionsFolder);
+  if (above.endsWith(VERSIONS_IN_MOUNT)) await removeIfEmpty(above, effects);
+}
+
+async function removeIfEmpty(folder: string, effects: Effects): Promise<void> {
+  if ((await namesIn(folder)).length === 0) await effects.removeTree(folder);
 }

@@ -3,7 +3,7 @@ import path from "node:path";
 import { systemCode } from "../base/errors.ts";
 import { placeOf } from "../slots/place.ts";
 import { own } from "./ownership.ts";
-import { errorWord, type Ownership, type Store, type StoreContext } from "./store.ts";
+import { errorWord, tellProblems, type Ownership, type Store, type StoreContext } from "./store.ts";
 
 export type FileConfig = {
   readonly path: string;
@@ -44,9 +44,9 @@ export function fileStore(config: FileConfig, { name }: StoreContext): Store {
 
     place: async () => placeOf(config.path, []),
 
-    async materialise(from, at, folder) {
+    async materialise(from, at, folder, run) {
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      await from.file(`${at}/${base}`, path.join(folder, base));
+      tellProblems(await from.file(`${at}/${base}`, path.join(folder, base)), run);
       await own(path.join(folder, base), config.ownership);
     },
 

@@ -12,6 +12,7 @@ import {
   type Ownership,
   type Store,
   type StoreContext,
+  tellProblems,
 } from "./store.ts";
 
 /** Looks for what is wrong with a copy while it is still held. */
@@ -44,12 +45,12 @@ export function folderStore(
     place: async () =>
       (await isMountPoint(config.path)) ? placeInside(config.path) : placeOf(config.path, []),
 
-    async materialise(from, at, folder) {
+    async materialise(from, at, folder, run) {
       // Inside a mount point the content alone is switched; else the folder as a whole.
       const inside = await isMountPoint(config.path);
       const target = inside ? folder : path.join(folder, base);
       await mkdir(path.dirname(target), { recursive: true, mode: 0o700 });
-      await from.tree(`${at}/${base}`, target);
+      tellProblems(await from.tree(`${at}/${base}`, target), run);
       await ownTree(target, config.ownership);
     },
 

@@ -9,7 +9,14 @@ import {
   inspectDatabase,
   SQLITE_COMPANIONS,
 } from "./sqlite-file.ts";
-import { errorWord, type Facts, type Ownership, type Store, type StoreContext } from "./store.ts";
+import {
+  errorWord,
+  tellProblems,
+  type Facts,
+  type Ownership,
+  type Store,
+  type StoreContext,
+} from "./store.ts";
 
 export type SqliteConfig = {
   readonly path: string;
@@ -60,9 +67,9 @@ export function sqliteStore(config: SqliteConfig, { name, temporary }: StoreCont
 
     place: async () => placeOf(config.path, SQLITE_COMPANIONS),
 
-    async materialise(from, at, folder) {
+    async materialise(from, at, folder, run) {
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      await from.file(`${at}/${base}`, path.join(folder, base));
+      tellProblems(await from.file(`${at}/${base}`, path.join(folder, base)), run);
       await own(path.join(folder, base), config.ownership);
     },
 

@@ -1,6 +1,6 @@
 import type { Effects } from "../base/effects.ts";
 import type { Run } from "../base/events.ts";
-import type { Reader, Writer } from "../repository/repository.ts";
+import type { Reader, Restored, Writer } from "../repository/repository.ts";
 import type { Place } from "../slots/place.ts";
 
 /** What was found out about a store's content when it was captured; kept with the point. */
@@ -62,4 +62,14 @@ export type Ownership = {
 export function errorWord(store: string, problem: string): string {
   const own = store.slice(store.indexOf("/") + 1);
   return `${own.replaceAll(/[^A-Za-z0-9]/g, "_")}_${problem}`;
+}
+
+const PROBLEMS_TOLD_MAX = 10;
+
+/** Warns of what a restore could not put back as it was, such as an owner. */
+export function tellProblems({ problems }: Restored, run: Run): void {
+  const told = problems.slice(0, PROBLEMS_TOLD_MAX);
+  for (const message of told) run.report({ type: "warning", message });
+  const more = problems.length - told.length;
+  if (more > 0) run.report({ type: "warning", message: `and ${more} more of the kind` });
 }

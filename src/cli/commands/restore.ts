@@ -1,9 +1,10 @@
+import path from "node:path";
 import { AppError } from "../../base/errors.ts";
 import { rebuildFrom } from "../../operations/rebuild.ts";
+import type { RestoreOptions } from "../../operations/prepare-restore.ts";
 import {
   previewRestore,
   restore,
-  type RestoreOptions,
   type RestorePreview,
   type RestoreResult,
 } from "../../operations/restore.ts";
@@ -16,6 +17,7 @@ import {
   reasonOf,
   type Result,
   selectionOf,
+  textOption,
 } from "../command.ts";
 import { formatBytes, formatMs } from "../format.ts";
 import { OUTCOMES } from "../outcome.ts";
@@ -23,13 +25,14 @@ import { repositoryOfFlags } from "../repository-flags.ts";
 
 export const restoreCommand: Command = {
   name: "restore",
-  summary: "Brings data back to a point: all of it, a component or a store.",
+  summary: "Brings data back to a point: all of it, a component, a store or a file.",
   arguments: "<point>",
   options: [
     ["--plan", "show what would be done and lost; change nothing"],
     ["--yes", "do not ask"],
     ["--component <name>", "only this component"],
     ["--store <name>", "only this store"],
+    ["--file <path>", "only this file or folder, by the path that the application uses"],
     ["--reason <text>", "why, for the history"],
     ["--force", "even though the point has other paths"],
     ["--repository <folder>", "on a new machine: from this repository, without a configuration"],
@@ -38,6 +41,7 @@ export const restoreCommand: Command = {
   examples: [
     "lastgood restore latest --plan",
     "lastgood restore 20261121T030000Z --store db",
+    "lastgood restore latest --file uploads/2026/contract.pdf",
     "lastgood restore latest --repository /mnt/backup --password-file /root/key",
   ],
 
@@ -63,8 +67,10 @@ export const restoreCommand: Command = {
 async function restoreIn(system: System, args: Arguments, context: Context): Promise<Result> {
   const [named = "latest"] = args.positionals;
   const { run, confirm } = context;
+  const file = textOption(args, "file");
   const options: RestoreOptions = {
     ...selectionOf(args),
+    file: file === undefined ? undefined : path.resolve(context.folder, file),
     reason: reasonOf(args),
     force: isSet(args, "force"),
   };

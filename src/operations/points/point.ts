@@ -1,3 +1,4 @@
+import path from "node:path";
 import { AppError } from "../../base/errors.ts";
 import type { Snapshot } from "../../repository/repository.ts";
 import type { Facts } from "../../stores/store.ts";
@@ -45,9 +46,18 @@ export type StoreDescription = {
 export const DESCRIPTION_PATH = "lastgood/point.json";
 export const CONFIG_PATH = "lastgood/lastgood.yaml";
 
-/** Where a store's content lies in a point. */
-export function storePath(store: string): string {
-  return `stores/${store}`;
+/**
+ * Where a slot's content lies in a point. A slot is a store, "component/store"; or a part of one,
+ * "component/store:path", the path as it is below that of the store; or one of the files of a
+ * component, "component/files:/absolute". Names have no colons.
+ */
+export function storePath(slot: string): string {
+  const colon = slot.indexOf(":");
+  if (colon === -1) return `stores/${slot}`;
+  const store = slot.slice(0, colon);
+  const above = path.posix.dirname(slot.slice(colon + 1));
+  const component = store.slice(0, store.indexOf("/"));
+  return above.startsWith("/") ? filePath(component, above) : `stores/${store}/${above}`;
 }
 
 /** Where a file outside of stores lies in a point. */

@@ -1,0 +1,115 @@
+import path from "node:path";
+import { AppError } from "../base/errors.ts";
+import type { Run } from "../base/events.ts";
+import type { Reader, TreeNode } from "../repository/repository.ts";
+import type { Facts } from "../stores/store.ts";
+import { type Component, openComponents, type OpenStore, type SlotConfig } from "./components.ts";
+import { filePath, type Point, type PointDescription, storePath } from "./points/point.ts";
+import { surroundingsOf, type System } from "./system.ts";
+
+/** A file or folder that a point has, found by the path under which the application knows it. */
+type Found = {
+  readonly component: string;
+  /** The name of its slot, without the component. See `storePath`. */
+  readonly name: string;
+  /** Where it lies in the point. */
+  readonly at: string;
+  /** The folder store around it, whose versions' place it shares. */
+  readonly within: string | undefined;
+};
+
+export type Part = {
+  readonly description: PointDescription;
+  readonly components: readonly Component[];
+  readonly stores: readonly OpenStore[];
+};
+
+/**
+ * Makes a slot of its own of a single file or folder in a point, so that it is restored, taken back
+ * and recovered like a store. NOT_FOUND, REFUSED.
+ */
+export async function partOfPoint(
+  system: System,
+  point: Point,
+  description: PointDescription,
+  file: string,
+  run: Run,
+): Promise<Part> {
+  const found = locate(system, description, file);
+  const repository = await system.repository(run);
+  const { node, facts } = await repository.read(point.snapshot, run, async (reader) => {
+    const there = await reader.find(found.at);
+    if (there?.type !== "file" && there?.type !== "dir") throw notThere(point, file);
+    return { node: there, facts: await factsOf(reader, found.at, there) };
+  });
+
+  const { config } = system.components.find(({ name }) => name === found.component)!;
+  const kind = node.type === "dir" ? "folder" : "file";
+  const part: SlotConfig = {
+    ...(kind === "folder" ? { folder: file } : { file }),
+    ...(found.within === undefined ? {} : { within: found.within }),
+    optional: false,
+    include: "always",
+  };
+  const stores = { ...config.stores, [found.name]: part };
+  const components = await openComponents(
+    { [found.component]: { ...config, stores } },
+    surroundingsOf(system),
+  );
+  const slot = `${found.component}/${found.name}`;
+  const described = { kind, path: file, capturedAt: point.stamp, facts, errors: [] };
+  return {
+    description: { ...description, stores: { ...description.stores, [slot]: described } },
+    components,
+    stores: components.flatMap((each) => each.stores.filter(({ store }) => store.name === slot)),
+  };
+}
+
+function locate(system: System, description: PointDescription, file: string): Found {
+  for (const { name: component, stores } of system.components) {
+    if (description.files[component]?.includes(file) === true) {
+      const at = filePath(component, file);
+      return { component, name: `files:${file}`, at, within: undefined };
+    }
+    for (const { store } of stores) {
+      const relative = path.relative(store.livePath, file);
+      if (relative.startsWith("..") || path.isAbsolute(relative)) continue;
+      if (store.kind !== "folder" || relative === "") throw onlyWhole(store.name, file);
+      const below = path.join(path.basename(store.livePath), relative);
+      const name = `${store.name.slice(component.length + 1)}:${below}`;
+      return { component, name, at: `${storePath(store.name)}/${below}`, within: store.livePath };
+    }
+  }
+  throw new AppError("NOT_FOUND", `restore ${file}: it is in no store and not among files:`, {
+    hint: "Give the path that the application uses. The stores are shown by: lastgood config",
+  });
+}
+
+/** What belongs together is of one moment only as a whole. */
+function onlyWhole(store: string, file: string): AppError {
+  return new AppError("REFUSED", `restore ${file}: store ${store} is restored as a whole only`, {
+    hint: `lastgood restore latest --store ${store}`,
+  });
+}
+
+function notThere({ stamp }: Point, file: string): AppError {
+  return new AppError("NOT_FOUND", `restore ${file}: point ${stamp} has no such file`, {
+    hint: "Look into other points: lastgood points",
+  });
+}
+
+async function factsOf(reader: Reader, at: string, node: TreeNode): Promise<Facts> {
+  if (node.type !== "dir") return { bytes: node.sizeBytes, files: 1 };
+  let bytes = 0;
+  let files = 0;
+  const visit = async (folder: string): Promise<void> => {
+    for (const { name, node: child } of await reader.list(folder)) {
+      if (child.type === "dir") await visit(`${folder}/${name}`);
+      if (child.type !== "file") continue;
+      files++;
+      bytes += child.sizeBytes;
+    }
+  };
+  await visit(at);
+  return { bytes, files };
+}

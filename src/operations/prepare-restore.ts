@@ -1,0 +1,80 @@
+import path from "node:path";
+import { AppError } from "../base/errors.ts";
+import type { Run } from "../base/events.ts";
+import type { Component, OpenStore } from "./components.ts";
+import { partOfPoint } from "./part.ts";
+import { describePoint, listPoints } from "./points/catalogue.ts";
+import { findPoint, type Point, type PointDescription } from "./points/point.ts";
+import { type Selection, selectStores, type System } from "./system.ts";
+
+export type RestoreOptions = Selection & {
+  /** The absolute path of a single file or folder, in a folder store or among `files:`. */
+  readonly file?: string | undefined;
+  readonly reason: string;
+  readonly force: boolean;
+};
+
+/** What a restore is about, once everything that was asked for has been found. */
+export type Prepared = {
+  readonly point: Point;
+  readonly description: PointDescription;
+  readonly components: readonly Component[];
+  readonly stores: readonly OpenStore[];
+  /** Stores that the point has nothing of. */
+  readonly stale: readonly string[];
+};
+
+/** Finds the point and what is to be restored of it. NOT_FOUND, POINT_INVALID, REFUSED. */
+export async function prepareRestore(
+  system: System,
+  named: string,
+  options: RestoreOptions,
+  run: Run,
+): Promise<Prepared> {
+  const point = findPoint(await listPoints(system, run), named);
+  const description = await describePoint(await system.repository(run), point, run);
+  if (!point.valid) {
+    const why = description.errors.join(", ");
+    throw new AppError("POINT_INVALID", `restore ${point.stamp}: it is invalid: ${why}`, {
+      hint: "Choose a valid one: lastgood points",
+    });
+  }
+  if (options.file !== undefined) {
+    const part = await partOfPoint(system, point, description, path.resolve(options.file), run);
+    return { point, stale: [], ...part };
+  }
+  const wanted = selectStores(system, options);
+  const has = ({ store }: OpenStore): boolean => point.stores.includes(store.name);
+  const stores = wanted.filter(has);
+  if (stores.length === 0) {
+    throw new AppError("NOT_FOUND", `restore ${point.stamp}: it has nothing of these stores`, {
+      hint: `It has: ${point.stores.join(", ")}`,
+    });
+  }
+  refuseOtherLayout(stores, description, options);
+  const names = new Set(stores.map(({ component }) => component));
+  return {
+    point,
+    description,
+    components: system.components.filter(({ name }) => names.has(name)),
+    stores,
+    stale: wanted.filter((store) => !has(store)).map(({ store }) => store.name),
+  };
+}
+
+/** A point that was taken of other paths is probably of another deployment. */
+function refuseOtherLayout(
+  stores: readonly OpenStore[],
+  description: PointDescription,
+  { force }: RestoreOptions,
+): void {
+  if (force) return;
+  for (const { store } of stores) {
+    const then = description.stores[store.name]!;
+    if (then.kind === store.kind && then.path === store.livePath) continue;
+    const was = `${then.kind} ${then.path}`;
+    throw new AppError("REFUSED", `restore ${store.name}: the point has it as ${was}`, {
+      hint: `It is ${store.kind} ${store.livePath} now. If that is meant to be: --force`,
+    });
+  }
+}
