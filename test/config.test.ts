@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { suite, test } from "node:test";
 import { AppError } from "../src/base/errors.ts";
+import { configJsonSchema } from "../src/config/json-schema.ts";
 import { parseConfig } from "../src/config/load.ts";
 
 const HEAD = `system: test
@@ -94,4 +97,9 @@ suite("configuration", () => {
     assert.equal(config.repository.at, "/x/repo");
     assert.deepEqual(config.repository.password, { file: "/x/key" });
   });
+});
+
+test("the committed schema is the one that the program has", () => {
+  const file = path.join(import.meta.dirname, "../lastgood.schema.json");
+  assert.deepEqual(JSON.parse(readFileSync(file, "utf8")), structuredClone(configJsonSchema()));
 });

@@ -15,7 +15,7 @@ const ALL_PAGES = 2 ** 31 - 1;
  */
 export async function copyLiveDatabase(file: string, target: string): Promise<void> {
   try {
-    using database = new DatabaseSync(file, { readOnly: true, timeout: BUSY_MS });
+    using database = openLive(file);
     await backup(database, target, { rate: ALL_PAGES });
     // The copy says in its header that it has a log beside it; it must stand alone.
     using copy = new DatabaseSync(target);
@@ -26,6 +26,37 @@ export async function copyLiveDatabase(file: string, target: string): Promise<vo
       cause: error,
     });
   }
+}
+
+/** The primary result codes of SQLite for a file that is damaged, and for one that is none. */
+const SQLITE_READONLY = 8;
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
+
+/**
+ * Opens for reading. Where a writer died in the middle of a transaction, the database can be read
+ * only once its journal has been rolled back, as the application does when it starts.
+ */
+function openLive(file: string): DatabaseSync {
+  const database = new DatabaseSync(file, { readOnly: true, timeout: BUSY_MS });
+  try {
+    database.prepare("SELECT count(*) FROM sqlite_schema").get();
+    return database;
+  } catch (error) {
+    database.close();
+    if (primaryCode(error) !== SQLITE_READONLY) throw error;
+    return new DatabaseSync(file, { timeout: BUSY_MS });
+  }
+}
+
+/** Whether the copy failed because the database itself is damaged. */
+export function isDamage(error: unknown): boolean {
+  const code = primaryCode((error as Error).cause);
+  return code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
+}
+
+function primaryCode(error: unknown): number {
+  return ((error as { errcode?: number } | undefined)?.errcode ?? 0) & 0xff;
 }
 
 export type DatabaseState = {
@@ -52,7 +83,7 @@ export function inspectDatabase(file: string): DatabaseState {
 /** Rows of a live database, for comparing; undefined when it cannot be read. */
 export function countLiveRows(file: string): Readonly<Record<string, number>> | undefined {
   try {
-    using database = new DatabaseSync(file, { readOnly: true, timeout: BUSY_MS });
+    using database = openLive(file);
     return countRows(database);
   } catch {
     // That it cannot be read is the answer: it is why somebody wants to restore.

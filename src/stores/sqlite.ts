@@ -1,15 +1,19 @@
 import { lstat, mkdir, rm } from "node:fs/promises";
 import path from "node:path";
-import { systemCode } from "../base/errors.ts";
+import { hasCode, systemCode } from "../base/errors.ts";
+import type { Run } from "../base/events.ts";
+import type { Writer } from "../repository/repository.ts";
 import { placeOf } from "../slots/place.ts";
 import { own } from "./ownership.ts";
 import {
   copyLiveDatabase,
   countLiveRows,
   inspectDatabase,
+  isDamage,
   SQLITE_COMPANIONS,
 } from "./sqlite-file.ts";
 import {
+  type Captured,
   errorWord,
   tellProblems,
   type Facts,
@@ -33,37 +37,8 @@ export function sqliteStore(config: SqliteConfig, { name, temporary }: StoreCont
     name,
     livePath: config.path,
 
-    async capture(into, at, run) {
-      const live = await lstat(config.path, { bigint: true }).catch(nothingThere);
-      if (live === undefined) {
-        return {
-          facts: undefined,
-          errors: config.optional ? [] : [errorWord(name, "missing")],
-          warnings: [],
-        };
-      }
-      await mkdir(temporary, { recursive: true, mode: 0o700 });
-      const copy = path.join(temporary, `${name.replaceAll("/", "-")}.db`);
-      try {
-        await rm(copy, { force: true });
-        await copyLiveDatabase(config.path, copy);
-        run.signal.throwIfAborted();
-        const { problems, rows } = inspectDatabase(copy);
-        const { sizeBytes } = await into.file(`${at}/${base}`, copy, {
-          chunking: "pages",
-          metadata: {
-            mode: Number(live.mode),
-            uid: Number(live.uid),
-            gid: Number(live.gid),
-            mtimeNs: live.mtimeNs,
-          },
-        });
-        const errors = problems.length > 0 ? [errorWord(name, "integrity_check_failed")] : [];
-        return { facts: { bytes: sizeBytes, rows }, errors, warnings: problems.slice(0, 3) };
-      } finally {
-        await rm(copy, { force: true });
-      }
-    },
+    capture: (into, at, run) =>
+      captureDatabase(config, { name, temporary }, into, `${at}/${base}`, run),
 
     place: async () => placeOf(config.path, SQLITE_COMPANIONS),
 
@@ -91,6 +66,50 @@ export function sqliteStore(config: SqliteConfig, { name, temporary }: StoreCont
       return describeRows(live, facts?.rows ?? {});
     },
   };
+}
+
+async function captureDatabase(
+  config: SqliteConfig,
+  { name, temporary }: Pick<StoreContext, "name" | "temporary">,
+  into: Writer,
+  at: string,
+  run: Run,
+): Promise<Captured> {
+  const live = await lstat(config.path, { bigint: true }).catch(nothingThere);
+  if (live === undefined) {
+    const errors = config.optional ? [] : [errorWord(name, "missing")];
+    return { facts: undefined, errors, warnings: [] };
+  }
+  await mkdir(temporary, { recursive: true, mode: 0o700 });
+  const copy = path.join(temporary, `${name.replaceAll("/", "-")}.db`);
+  try {
+    await rm(copy, { force: true });
+    await copyLiveDatabase(config.path, copy);
+    run.signal.throwIfAborted();
+    const { problems, rows } = inspectDatabase(copy);
+    const { sizeBytes } = await into.file(at, copy, {
+      chunking: "pages",
+      metadata: {
+        mode: Number(live.mode),
+        uid: Number(live.uid),
+        gid: Number(live.gid),
+        mtimeNs: live.mtimeNs,
+      },
+    });
+    const errors = problems.length > 0 ? [errorWord(name, "integrity_check_failed")] : [];
+    return { facts: { bytes: sizeBytes, rows }, errors, warnings: problems.slice(0, 3) };
+  } catch (error) {
+    if (!hasCode(error, "SOURCE_FAILED")) throw error;
+    // The other stores are still worth a copy; the point is invalid and says why.
+    const problem = isDamage(error) ? "integrity_check_failed" : "unreadable";
+    return {
+      facts: undefined,
+      errors: [errorWord(name, problem)],
+      warnings: [(error as Error).message],
+    };
+  } finally {
+    await rm(copy, { force: true });
+  }
 }
 
 function sameRows(rows: Readonly<Record<string, number>>, facts: Facts | undefined): boolean {

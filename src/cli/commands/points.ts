@@ -25,12 +25,12 @@ export const pointsCommand: Command = {
         ? await context.withSystem((system) => listPoints(system, context.run))
         : await pointsOf(at, textOption(args, "passwordFile"), context);
     const value = {
-      points: points.map(({ stamp, snapshot, system, valid, pinned, stores }) => ({
+      points: points.map(({ stamp, snapshot, system, valid, errors, pinned, stores }) => ({
         stamp,
         snapshot: snapshot.id,
         system,
         valid,
-        errors: [],
+        errors,
         pinned,
         components: [...new Set(stores.map((store) => store.split("/")[0]))],
         stores,
@@ -61,8 +61,8 @@ async function pointsOf(
   return pointsAmong(await opened.snapshots(run));
 }
 
-function verdictOf({ valid, pinned, isSafety }: Point): string {
-  const words = [valid ? "valid" : "INVALID"];
+function verdictOf({ valid, errors, pinned, isSafety }: Point): string {
+  const words = [valid ? "valid" : `INVALID (${errors.join(", ")})`];
   if (pinned) words.push("pinned");
   if (isSafety) words.push("safety");
   return words.join(" ");

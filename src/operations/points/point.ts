@@ -9,6 +9,8 @@ export type Point = {
   readonly snapshot: Snapshot;
   readonly system: string;
   readonly valid: boolean;
+  /** Why it cannot be restored from. */
+  readonly errors: readonly string[];
   readonly pinned: boolean;
   readonly isSafety: boolean;
   /** "component/store", in the order of capture. */
@@ -67,19 +69,23 @@ export function filePath(component: string, file: string): string {
 
 const TAG = "lastgood";
 const MARKER_TAG = "lastgood-marker";
+/** The others stand in the point's description. */
+const ERRORS_MAX = 20;
 
 export function pointTags(point: {
   readonly stamp: string;
   readonly system: string;
   readonly valid: boolean;
+  readonly errors: readonly string[];
   readonly stores: readonly string[];
 }): string[] {
-  const { stamp, system, valid, stores } = point;
+  const { stamp, system, valid, errors, stores } = point;
   return [
     TAG,
     `stamp:${stamp}`,
     `system:${system}`,
     valid ? "valid" : "invalid",
+    ...errors.slice(0, ERRORS_MAX).map((word) => `error:${word}`),
     ...stores.map((store) => `store:${store}`),
   ];
 }
@@ -108,7 +114,8 @@ export function pointsAmong(snapshots: readonly Snapshot[]): Point[] {
         valid: tags.includes("valid"),
         pinned: pins.get(stamp) ?? false,
         isSafety: tags.includes("safety"),
-        stores: tags.filter((tag) => tag.startsWith("store:")).map((tag) => tag.slice(6)),
+        errors: valuesOf(tags, "error"),
+        stores: valuesOf(tags, "store"),
       },
     ];
   });
@@ -120,6 +127,10 @@ export function isMarkerOf({ tags = [] }: Snapshot, stamps: ReadonlySet<string>)
 
 function valueOf(tags: readonly string[], key: string): string | undefined {
   return tags.find((tag) => tag.startsWith(`${key}:`))?.slice(key.length + 1);
+}
+
+function valuesOf(tags: readonly string[], key: string): string[] {
+  return tags.filter((tag) => tag.startsWith(`${key}:`)).map((tag) => tag.slice(key.length + 1));
 }
 
 /** The point that a stamp, the beginning of a snapshot's id, or "latest" names. NOT_FOUND. */

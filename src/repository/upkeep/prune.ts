@@ -51,17 +51,19 @@ export async function prune(
   refuseDamaged([...plan.keep, ...plan.repack], sizes, core);
   const known = new Set([...plan.keep, ...plan.repack, ...plan.remove].map(({ id }) => id));
   const orphans = [...sizes.keys()].filter((id) => !known.has(id));
-  if (how === "do") await carryOut(core, plan, orphans, index, run);
-  return report(plan, orphans, sizes);
+  if (how === "plan") return report(plan, orphans, sizes);
+  const repack = await carryOut(core, plan, orphans, index, run);
+  return report({ ...plan, repack }, orphans, sizes);
 }
 
+/** Returns the packs that were in fact written anew. */
 async function carryOut(
   core: Core,
   { repack, remove }: PrunePlan,
   orphans: readonly string[],
   index: ReturnType<typeof createBlobIndex>,
   run: Run,
-): Promise<void> {
+): Promise<PrunePlan["repack"]> {
   // What a crash left in the spool folder belongs to nobody while the lock is exclusive.
   await rm(core.backend.spoolFolder, { recursive: true, force: true });
   for (const id of orphans) await core.backend.remove(packKey(id), run);
@@ -69,15 +71,16 @@ async function carryOut(
   const gone = new Set([...remove, ...written].map(({ id }) => id));
   await rewriteIndexes(core, gone, run);
   for (const id of gone) await core.backend.remove(packKey(id), run);
+  return written;
 }
 
 /** Returns the packs whose needed blobs are in new ones: none when there is no room for that. */
 async function writeAnew(
   core: Core,
-  repack: readonly PackUse[],
+  repack: PrunePlan["repack"],
   index: ReturnType<typeof createBlobIndex>,
   run: Run,
-): Promise<readonly PackUse[]> {
+): Promise<PrunePlan["repack"]> {
   if (repack.length === 0) return [];
   try {
     await repackBlobs(core, repack, index, run);
