@@ -1,9 +1,9 @@
 import type { Dirent } from "node:fs";
-import { copyFile, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { chmod, copyFile, mkdir, open, readdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { translateDiskError } from "../base/disk-errors.ts";
 import { AppError, systemCode } from "../base/errors.ts";
-import { putInPlace, syncDirectory, syncFile, temporaryIn, writeFileDurable } from "../base/fs.ts";
+import { makeFolderDurable, putInPlace, syncDirectory, syncFile, temporaryIn } from "../base/fs.ts";
 import { type Backend, isKey, type Key } from "./backend.ts";
 
 /** As restic leaves its files: nobody changes them by mistake. */
@@ -12,21 +12,21 @@ const READ_ONLY = 0o400;
 /** Keeps each object in a file of its own under a folder, in restic's local layout. */
 export function folderBackend(folder: string): Backend {
   const fileOf = (key: Key): string => path.join(folder, key);
+  const spoolFolder = path.join(folder, "tmp");
   return {
     label: folder,
     localFolder: folder,
-    spoolFolder: path.join(folder, "tmp"),
+    spoolFolder,
 
     async put(key, data, { signal }) {
       signal.throwIfAborted();
       const file = fileOf(key);
-      const stored =
-        data instanceof Uint8Array
-          ? writeFileDurable(file, data, "refuse", READ_ONLY)
-          : takeFile(data.file, file);
-      await stored.catch((error: unknown) => {
+      try {
+        const source = data instanceof Uint8Array ? await spool(data, spoolFolder) : data.file;
+        await takeFile(source, file);
+      } catch (error) {
         throw translate(error, `write ${key} in ${folder}`);
-      });
+      }
     },
 
     async get(key, range, { signal }) {
@@ -68,28 +68,48 @@ export function folderBackend(folder: string): Backend {
   };
 }
 
+/** What a crash leaves half written lies among the spool files, where `prune` finds it. */
+async function spool(data: Uint8Array, folder: string): Promise<string> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const file = temporaryIn(folder);
+  try {
+    await writeFile(file, data, { flag: "wx", mode: 0o600 });
+  } catch (error) {
+    await rm(file, { force: true });
+    throw error;
+  }
+  return file;
+}
+
 async function takeFile(source: string, file: string): Promise<void> {
   const directory = path.dirname(file);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const temporary = temporaryIn(directory);
   try {
-    await rename(source, temporary).catch(async (error: unknown) => {
+    await makeFolderDurable(directory);
+    await makeReadOnly(source);
+    await putInPlace(source, file, "refuse").catch(async (error: unknown) => {
       if (systemCode(error) !== "EXDEV") throw error;
-      await copyFile(source, temporary);
+      await takeCopy(source, file);
     });
-    await makeReadOnly(temporary);
-    await putInPlace(temporary, file, "refuse");
   } finally {
-    await rm(temporary, { force: true });
     await rm(source, { force: true });
   }
   await syncDirectory(directory);
 }
 
+async function takeCopy(source: string, file: string): Promise<void> {
+  const temporary = temporaryIn(path.dirname(file));
+  try {
+    await copyFile(source, temporary);
+    await makeReadOnly(temporary);
+    await putInPlace(temporary, file, "refuse");
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
 async function makeReadOnly(file: string): Promise<void> {
   await syncFile(file);
-  await using handle = await open(file, "r");
-  await handle.chmod(READ_ONLY);
+  await chmod(file, READ_ONLY);
 }
 
 async function* walk(

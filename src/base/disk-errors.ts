@@ -19,6 +19,8 @@ export function translateDiskError(error: unknown, doing: string): unknown {
         cause: error,
         hint: "Run lastgood as the user who owns it; see whether the disk is mounted read-only.",
       });
+    case "ENAMETOOLONG":
+      return new AppError("REFUSED", `${doing}: the name is too long here`, { cause: error });
     case "EIO":
     case "ESTALE":
     case "ETIMEDOUT":

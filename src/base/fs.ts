@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { link, mkdir, open, rename, rm } from "node:fs/promises";
+import { access, link, mkdir, open, rename, rm } from "node:fs/promises";
 import path from "node:path";
+import { systemCode } from "./errors.ts";
 
 /** Files whose name starts with this are leftovers of a crash and can be removed. */
 const TEMPORARY_PREFIX = ".tmp-";
@@ -18,7 +19,7 @@ export async function writeFileDurable(
   mode = 0o600,
 ): Promise<void> {
   const directory = path.dirname(file);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await makeFolderDurable(directory);
   const temporary = temporaryIn(directory);
   try {
     await writeAndSync(temporary, data, mode);
@@ -27,6 +28,15 @@ export async function writeFileDurable(
     await rm(temporary, { force: true });
   }
   await syncDirectory(directory);
+}
+
+/** Makes a folder with those above it. After a crash they are all there. */
+export async function makeFolderDurable(folder: string, mode = 0o700): Promise<void> {
+  const first = await mkdir(folder, { recursive: true, mode });
+  if (first === undefined) return;
+  for (let made = folder; made.length >= first.length; made = path.dirname(made)) {
+    await syncDirectory(path.dirname(made));
+  }
 }
 
 /** A name in the folder that no other file has; see TEMPORARY_PREFIX. */
@@ -42,11 +52,24 @@ export async function putInPlace(
 ): Promise<void> {
   // Unlike a rename, a link does not replace what another process has just put there.
   if (whenExists === "refuse") {
-    await link(temporary, file);
-    await rm(temporary);
+    await link(temporary, file).catch((error: unknown) => renameIfFree(error, temporary, file));
+    await rm(temporary, { force: true });
   } else {
     await rename(temporary, file);
   }
+}
+
+/** FAT knows no links. Without them two who write the same name at once cannot be told apart. */
+const NO_LINKS: ReadonlySet<unknown> = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
+
+async function renameIfFree(problem: unknown, temporary: string, file: string): Promise<void> {
+  if (!NO_LINKS.has(systemCode(problem))) throw problem;
+  await access(file).then(
+    () => {
+      throw Object.assign(new Error(`${file} exists`), { code: "EEXIST" });
+    },
+    () => rename(temporary, file),
+  );
 }
 
 async function writeAndSync(file: string, data: Uint8Array, mode: number): Promise<void> {

@@ -52,6 +52,11 @@ export function processStart(pid: number): string {
   }
 }
 
+/** Names the namespace in which our process ids count; empty where there is none. */
+export function pidNamespace(): string {
+  return linkOf("/proc/self/ns/pid");
+}
+
 export function isSameProcess(pid: number, start: string): boolean {
   return start !== "" && processStart(pid) === start;
 }

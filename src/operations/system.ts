@@ -8,7 +8,7 @@ import type { Config, SecretReference } from "../config/schema.ts";
 import { readSecret } from "../config/secrets.ts";
 import { Journal } from "../journal/journal.ts";
 import { BACKENDS } from "../plugins.ts";
-import type { Repository } from "../repository/repository.ts";
+import type { LockLedger, Repository } from "../repository/repository.ts";
 import { type Component, openComponents, type OpenStore, type Surroundings } from "./components.ts";
 import { folderLedger } from "./lock-ledger.ts";
 
@@ -81,11 +81,13 @@ export function surroundingsOf({ loaded, paths, host }: System): Surroundings {
 export async function openRepositoryAt(
   { at, password }: { readonly at: string; readonly password: SecretReference },
   state: string,
-  { env }: Host,
+  { env, clock }: Host,
   run: Run,
 ): Promise<Repository> {
   const { openRepository } = await import("../repository/repository.ts");
-  const ledger = folderLedger(path.join(state, "repository-locks"), hostFacts());
+  const ledgers = path.join(state, "repository-locks");
+  const ledger = (id: string): LockLedger =>
+    folderLedger(path.join(ledgers, id), hostFacts(), clock);
   const backend = await BACKENDS.folder(at);
   return await openRepository(backend, await readSecret(password, env, run), { ledger }, run);
 }

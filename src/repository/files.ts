@@ -82,6 +82,12 @@ export function packKey(id: string): Key {
   return key(`data/${id.slice(0, 2)}/${id}`);
 }
 
+/** The pack that lies under this key; undefined for what lies where no pack belongs. */
+export function packIdOf(found: Key): string | undefined {
+  const id = found.slice(found.lastIndexOf("/") + 1);
+  return /^[0-9a-f]{64}$/.test(id) && found === packKey(id) ? id : undefined;
+}
+
 function unpack(plain: Buffer): Buffer {
   if (plain[0] === ZSTD_MARK) return decompress(plain.subarray(1));
   // Version 1 wrote JSON as it is: an object or a list.

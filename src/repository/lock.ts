@@ -20,14 +20,18 @@ export type LockLedger = {
   abandoned(): Promise<string[]>;
 };
 
-export const noLedger: LockLedger = {
+export const noLedger = (): LockLedger => ({
   remember: async () => {},
   forget: async () => {},
   abandoned: async () => [],
-};
+});
 
 /** A lock that is held. `run` is cancelled when the lock is lost. */
-export type Lock = AsyncDisposable & { readonly run: Run };
+export type Lock = AsyncDisposable & {
+  readonly run: Run;
+  /** LOCKED when somebody has removed the lock: what was added may have been pruned since. */
+  confirm(): Promise<void>;
+};
 
 type LockFile = {
   readonly time: string;
@@ -70,16 +74,43 @@ export async function acquireLock(core: Core, kind: LockKind, run: Run): Promise
   }
 }
 
+/**
+ * For reading: where no lock can be written, since the disk is full or read-only, it goes without.
+ * A restore must not fail for want of a few bytes.
+ */
+export async function acquireReadLock(core: Core, kind: LockKind, run: Run): Promise<Lock> {
+  try {
+    return await acquireLock(core, kind, run);
+  } catch (error) {
+    if (!hasCode(error, "REFUSED") && !hasCode(error, "NO_SPACE")) throw error;
+    const message = `reading ${core.backend.label} without a lock: ${(error as Error).message}`;
+    run.report({ type: "warning", message });
+    return { run, confirm: async () => {}, [Symbol.asyncDispose]: async () => {} };
+  }
+}
+
 function hold(core: Core, kind: LockKind, first: string, sighup: Disposable, run: Run): Lock {
   const lost = new AbortController();
   let id = first;
   let refreshedMs = core.clock.now().getTime();
   let refreshing: Promise<void> = Promise.resolve();
 
+  const confirm = async (): Promise<void> => {
+    const held = id;
+    if ((await core.files.ids("locks", run)).includes(held) || held !== id) return;
+    throw new AppError("LOCKED", `keep lock of ${core.backend.label}: somebody removed it`, {
+      hint: "What was added may have been pruned meanwhile, so that nothing was completed. Try again.",
+    });
+  };
+
   const refresh = async (): Promise<void> => {
     const ageMs = core.clock.now().getTime() - refreshedMs;
     if (ageMs > LOST_MS) lost.abort(new AppError("LOCKED", "keep lock: it could not be refreshed"));
     if (ageMs < REFRESH_MS || lost.signal.aborted) return;
+    await confirm().catch((error: unknown) => {
+      if (hasCode(error, "LOCKED")) lost.abort(error);
+      throw error;
+    });
     const next = await writeLock(core, kind, run);
     await removeLock(core, id);
     id = next;
@@ -93,6 +124,7 @@ function hold(core: Core, kind: LockKind, first: string, sighup: Disposable, run
 
   return {
     run: { ...run, signal: AbortSignal.any([run.signal, lost.signal]) },
+    confirm,
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       await refreshing;
@@ -137,7 +169,7 @@ async function refuseConflicts(
 ): Promise<void> {
   for (const id of await core.files.ids("locks", run)) {
     if (own.includes(id)) continue;
-    const other = await loadLock(core, id, run);
+    const other = await loadLock(core, id, kind, run);
     if (other === undefined || (kind === "shared" && !other.exclusive)) continue;
     const { hostname, username, pid, time } = other;
     throw new AppError(
@@ -153,7 +185,12 @@ async function refuseConflicts(
 }
 
 /** Undefined for one that is gone by now, or empty because a writer died or is about to write. */
-async function loadLock(core: Core, id: string, run: Run): Promise<LockFile | undefined> {
+async function loadLock(
+  core: Core,
+  id: string,
+  kind: LockKind,
+  run: Run,
+): Promise<LockFile | undefined> {
   try {
     return (await core.files.load("locks", id, run)) as LockFile;
   } catch (error) {
@@ -162,6 +199,11 @@ async function loadLock(core: Core, id: string, run: Run): Promise<LockFile | un
     for await (const info of core.backend.list(`locks/${id}`, run)) {
       if (info.sizeBytes === 0) return undefined;
     }
-    throw error;
+    const problem = `lock ${core.backend.label}: the lock ${id.slice(0, 8)} is damaged`;
+    const hint = `If nobody works on it, remove the lock: restic -r ${core.backend.label} unlock`;
+    // Nobody can know whose it was. Adding and reading harm nobody; removing could.
+    if (kind === "exclusive") throw new AppError("LOCKED", problem, { cause: error, hint });
+    run.report({ type: "warning", message: problem });
+    return undefined;
   }
 }

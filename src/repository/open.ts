@@ -25,7 +25,8 @@ const KEYS_MAX = 20;
 export type OpenOptions = {
   readonly clock: Clock;
   readonly host: HostFacts;
-  readonly ledger: LockLedger;
+  /** Which ledger belongs to the repository of this id. */
+  readonly ledger: (repositoryId: string) => LockLedger;
 };
 
 /** Makes an empty repository. ALREADY_EXISTS when there is any trace of one. */
@@ -75,7 +76,9 @@ export async function openCore(
   }
   const config = decodeConfig(plain, backend.label);
   const files = openFiles(backend, box, config.version);
-  return { backend, config, key: master, keyId, files, ...options };
+  const { clock, host } = options;
+  const ledger = options.ledger(config.id);
+  return { backend, config, key: master, keyId, files, clock, host, ledger };
 }
 
 async function loadConfig(backend: Backend, run: Run): Promise<Uint8Array> {
@@ -102,7 +105,13 @@ async function findKey(
     if (!/^[0-9a-f]{64}$/.test(keyId) || tried === KEYS_MAX) continue;
     tried++;
     try {
+      run.signal.throwIfAborted();
       const bytes = Buffer.from(await backend.get(name, "all", run));
+      if (hash("sha256", bytes) !== keyId) {
+        throw new AppError("CORRUPT", `open ${backend.label}: ${name} is damaged`, {
+          hint: "Take this key file from a copy of the repository, or open it with another key.",
+        });
+      }
       const master = await openKeyFile(bytes, password);
       if (master !== undefined) return { master, keyId };
     } catch (error) {
@@ -113,7 +122,10 @@ async function findKey(
   }
   if (tried === 0) throw new AppError("CORRUPT", `open ${backend.label}: it has no key file`);
   if (damage !== undefined && tried === 1) throw damage;
-  throw new AppError("WRONG_KEY", `open ${backend.label}: the password opens none of its keys`, {
-    hint: "Look which password or key file belongs to this repository.",
-  });
+  const but = damage === undefined ? "" : `; and ${(damage as Error).message}`;
+  throw new AppError(
+    "WRONG_KEY",
+    `open ${backend.label}: the password opens none of its sound keys${but}`,
+    { hint: "Look which password or key file belongs to this repository." },
+  );
 }

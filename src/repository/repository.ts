@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import type { Backend } from "../backends/backend.ts";
 import { systemClock } from "../base/clock.ts";
+import { AppError, hasCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { hostFacts } from "../base/host.ts";
 import type { KdfCost } from "./format/key-file.ts";
 import { decodeSnapshot, type Snapshot } from "./format/snapshot.ts";
+import { parseTime } from "./format/go-time.ts";
 import { loadIndex } from "./index/load-index.ts";
 import { inParallel } from "./in-parallel.ts";
-import { acquireLock, type LockLedger, noLedger } from "./lock.ts";
+import { acquireLock, acquireReadLock, type LockLedger, noLedger } from "./lock.ts";
 import { createCore, openCore } from "./open.ts";
 import type { Core } from "./core.ts";
 import { openReader, type Reader } from "./reader/reader.ts";
@@ -64,7 +66,8 @@ export type Repository = {
 };
 
 export type RepositoryOptions = {
-  readonly ledger?: LockLedger;
+  /** Given the id of a repository. */
+  readonly ledger?: (repositoryId: string) => LockLedger;
 };
 
 const SNAPSHOTS_AT_ONCE = 8;
@@ -90,33 +93,37 @@ export async function openRepository(
   const repository: Repository = {
     id: core.config.id,
     label: backend.label,
-    snapshots: (inner) => listSnapshots(core, inner),
+    snapshots: (inner) => listSnapshots(core, "sound", inner),
 
     async write(parent, outer, work) {
       await using lock = await acquireLock(core, "shared", outer);
       const index = await loadIndex(core, lock.run);
-      await using writer = openWriter(core, index, parent, lock.run);
+      await using writer = openWriter(core, index, parent, lock);
       return await work(writer, lock.run);
     },
 
     async read(snapshot, outer, work) {
-      await using lock = await acquireLock(core, "shared", outer);
+      await using lock = await acquireReadLock(core, "shared", outer);
       const index = await loadIndex(core, lock.run);
       return await work(openReader(core, index, snapshot, lock.run), lock.run);
     },
 
     async forget(ids, outer) {
       await using lock = await acquireLock(core, "exclusive", outer);
+      const there = new Set(await core.files.ids("snapshots", lock.run));
+      const unknown = ids.find((id) => !there.has(id));
+      if (unknown !== undefined) throw noSnapshot(unknown, core);
       for (const id of ids) await core.files.remove("snapshots", id, lock.run);
     },
 
     async prune(how, outer) {
       await using lock = await acquireLock(core, "exclusive", outer);
-      return await prune(core, await listSnapshots(core, lock.run), how, lock.run);
+      const snapshots = await listSnapshots(core, "all", lock.run);
+      return await prune(core, snapshots, how, lock.run);
     },
 
     async check(how, outer) {
-      await using lock = await acquireLock(core, "exclusive", outer);
+      await using lock = await acquireReadLock(core, "exclusive", outer);
       return await check(core, how, lock.run);
     },
 
@@ -127,12 +134,11 @@ export async function openRepository(
 
     async copyTo(target, ids, outer) {
       const to = coreOf(target);
-      await using own = await acquireLock(core, "shared", outer);
+      await using own = await acquireReadLock(core, "shared", outer);
       await using other = await acquireLock(to, "shared", own.run);
-      const wanted = new Set(ids);
-      const snapshots = await listSnapshots(core, other.run);
-      const chosen = snapshots.filter(({ id }) => wanted.has(id));
-      return await copySnapshots(core, to, chosen, other.run);
+      const snapshots = await listSnapshots(core, "sound", other.run);
+      const chosen = ids.map((id) => need(snapshots, id, core));
+      return await copySnapshots(core, to, chosen, other);
     },
 
     keys: (inner) => listKeys(core, inner),
@@ -163,15 +169,44 @@ function coreOf(repository: Repository): Core {
 function defaults({ ledger = noLedger }: RepositoryOptions): {
   clock: typeof systemClock;
   host: ReturnType<typeof hostFacts>;
-  ledger: LockLedger;
+  ledger: (repositoryId: string) => LockLedger;
 } {
   return { clock: systemClock, host: hostFacts(), ledger };
 }
 
-async function listSnapshots(core: Core, run: Run): Promise<Snapshot[]> {
+/**
+ * "sound": one that is damaged is told and left out, since the others are still worth something.
+ * "all": then CORRUPT, as who removes what no snapshot needs must know each of them.
+ */
+async function listSnapshots(core: Core, which: "all" | "sound", run: Run): Promise<Snapshot[]> {
   const snapshots: Snapshot[] = [];
   await inParallel(await core.files.ids("snapshots", run), SNAPSHOTS_AT_ONCE, async (id) => {
-    snapshots.push(decodeSnapshot(await core.files.load("snapshots", id, run), id));
+    try {
+      snapshots.push(decodeSnapshot(await core.files.load("snapshots", id, run), id));
+    } catch (error) {
+      // Forgotten since the list was made.
+      if (hasCode(error, "NOT_FOUND") && which === "sound") return;
+      if (!hasCode(error, "CORRUPT") || which === "all") throw error;
+      run.report({ type: "warning", message: (error as Error).message });
+    }
   });
-  return snapshots.toSorted((a, b) => Date.parse(a.time) - Date.parse(b.time));
+  return snapshots.toSorted(byTime);
+}
+
+function byTime(a: Snapshot, b: Snapshot): number {
+  const [first = 0n, second = 0n] = [parseTime(a.time), parseTime(b.time)];
+  return first < second ? -1 : first > second ? 1 : a.id < b.id ? -1 : 1;
+}
+
+function need(snapshots: readonly Snapshot[], id: string, core: Core): Snapshot {
+  const found = snapshots.find((snapshot) => snapshot.id === id);
+  if (found === undefined) throw noSnapshot(id, core);
+  return found;
+}
+
+function noSnapshot(id: string, { backend }: Core): AppError {
+  return new AppError(
+    "NOT_FOUND",
+    `find snapshot ${id.slice(0, 8)} in ${backend.label}: not there`,
+  );
 }

@@ -27,6 +27,8 @@ export type FolderConfig = {
 };
 
 const LOSS_LINES_MAX = 10;
+/** What happens to a folder that is in use; the copy is one that could have been, or nearly. */
+const HARMLESS: ReadonlySet<string> = new Set(["changed", "replaced", "ENOENT"]);
 
 /** A folder with all that is in it. A restore replaces it; nothing of the newer state stays. */
 export function folderStore(
@@ -85,11 +87,9 @@ async function captureFolder(
     isExcluded: (relative) => isMount && NOT_CONTENT.has(relative),
   });
   const { filesNew, filesChanged, filesUnmodified, bytes, problems } = summary;
-  const unread = problems.filter(({ code }) => code !== "changed" && code !== "ENOENT");
-  const files =
-    filesNew + filesChanged + filesUnmodified - (problems.length - countChanged(problems));
+  const unread = problems.filter(({ code }) => !HARMLESS.has(code));
   return {
-    facts: { bytes, files },
+    facts: { bytes, files: filesNew + filesChanged + filesUnmodified },
     errors: [
       ...(unread.length > 0 ? [errorWord(name, "unreadable")] : []),
       ...(await inspect(held.folder ?? config.path)),
@@ -98,10 +98,6 @@ async function captureFolder(
       .slice(0, LOSS_LINES_MAX)
       .map(({ path: file, message }) => `${file}: ${message}`),
   };
-}
-
-function countChanged(problems: readonly { readonly code: string }[]): number {
-  return problems.filter(({ code }) => code === "changed").length;
 }
 
 async function compareWithLive(from: Reader, at: string, live: string): Promise<string[]> {

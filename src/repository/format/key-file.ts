@@ -28,8 +28,9 @@ export type KdfCost = { readonly N: number; readonly r: number; readonly p: numb
 export const KDF_COST: KdfCost = { N: 32768, r: 8, p: 3 };
 
 const SALT_BYTES = 64;
-/** A key file that asks for more would be a way to stop the program. */
+/** A key file that asks for more memory or time (some 30 s) would be a way to stop the program. */
 const KDF_BYTES_MAX = 1024 ** 3;
+const KDF_WORK_MAX = 2 ** 28;
 
 export function newMasterKey(): MasterKey {
   return { encrypt: randomBytes(32), macK: randomBytes(16), macR: randomBytes(16) };
@@ -80,14 +81,15 @@ export async function openKeyFile(bytes: Buffer, password: string): Promise<Mast
 export function parseKeyFile(bytes: Buffer): KeyFile {
   let file: Partial<KeyFile>;
   try {
-    file = JSON.parse(bytes.toString()) as Partial<KeyFile>;
+    file = (JSON.parse(bytes.toString()) ?? {}) as Partial<KeyFile>;
   } catch (error) {
     throw new AppError("CORRUPT", "read key file: not JSON", { cause: error });
   }
   const { kdf, N = 0, r = 0, p = 0, salt, data } = file;
   if (kdf !== "scrypt") throw new AppError("UNSUPPORTED", `read key file: unknown kdf ${kdf}`);
   const isPower = N > 1 && Number.isInteger(Math.log2(N));
-  const isBounded = r > 0 && p > 0 && 128 * N * r <= KDF_BYTES_MAX && p <= 1024;
+  const isWhole = [N, r, p].every((value) => Number.isInteger(value) && value > 0);
+  const isBounded = isWhole && 128 * N * r <= KDF_BYTES_MAX && N * r * p <= KDF_WORK_MAX;
   if (!isPower || !isBounded || typeof salt !== "string" || typeof data !== "string") {
     throw new AppError("CORRUPT", "read key file: its parameters are damaged");
   }

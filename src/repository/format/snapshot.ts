@@ -1,4 +1,5 @@
 import { AppError } from "../../base/errors.ts";
+import { parseTime } from "./go-time.ts";
 
 /** What restic counts while it backs up; written since 0.17 and kept when read. */
 export type SnapshotSummary = {
@@ -63,6 +64,7 @@ export function decodeSnapshot(json: unknown, id: string): Snapshot {
   const file = (json ?? {}) as SnapshotFile;
   const isRight =
     typeof file.time === "string" &&
+    parseTime(file.time) !== undefined &&
     /^[0-9a-f]{64}$/.test(file.tree) &&
     Array.isArray(file.paths ?? []) &&
     Array.isArray(file.tags ?? []);

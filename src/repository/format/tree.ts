@@ -131,6 +131,16 @@ const TYPES: ReadonlySet<unknown> = new Set<NodeType>([
 
 /** Reads a tree blob, whoever wrote it. CORRUPT when it is no tree or dangerous to restore. */
 export function parseTree(bytes: Uint8Array, what: string): TreeNode[] {
+  try {
+    return parseNodes(bytes, what);
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    // A field of another type, a number that is none, a text longer than any memory.
+    throw new AppError("CORRUPT", `read ${what}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function parseNodes(bytes: Uint8Array, what: string): TreeNode[] {
   const nodes = parseJson(bytes, what);
   const result: TreeNode[] = [];
   let previous: ByteString | undefined;
@@ -165,7 +175,21 @@ function exactNumbers(_key: string, value: unknown, context?: { source?: string 
   return isLarge ? BigInt(source) : value;
 }
 
+const TEXTS = ["mtime", "atime", "ctime", "user", "group", "linktarget", "linktarget_raw"] as const;
+const NUMBERS = ["mode", "uid", "gid", "inode", "device_id", "size", "links", "device"] as const;
+
+function refuseOtherTypes(json: NodeJson, what: string): void {
+  const isText = TEXTS.every((key) => typeof (json[key] ?? "") === "string");
+  const isNumber = NUMBERS.every((key) => isWhole(json[key] ?? 0));
+  if (!isText || !isNumber) throw new AppError("CORRUPT", `read ${what}: a field is no such value`);
+}
+
+function isWhole(value: unknown): boolean {
+  return typeof value === "bigint" || (Number.isInteger(value) && (value as number) >= 0);
+}
+
 function toNode(json: NodeJson, what: string): TreeNode {
+  refuseOtherTypes(json, what);
   const name = nameOf(json, what);
   if (!TYPES.has(json.type)) throw new AppError("CORRUPT", `read ${what}: ${name}: no known type`);
   const type = json.type as NodeType;
@@ -212,7 +236,8 @@ function nameOf(json: NodeJson, what: string): ByteString {
 
 function contentOf(json: NodeJson, what: string): string[] {
   const { content } = json;
-  const isList = Array.isArray(content) && content.every((id) => ID.test(String(id)));
+  const isList =
+    Array.isArray(content) && content.every((id) => typeof id === "string" && ID.test(id));
   if (!isList) throw new AppError("CORRUPT", `read ${what}: no list of chunks`);
   return content as string[];
 }

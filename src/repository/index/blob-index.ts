@@ -1,53 +1,48 @@
 import type { BlobType, PackEntry } from "../format/pack-header.ts";
+import { createBlobTable, NO_PLACE } from "./blob-table.ts";
 
 /** Where a blob lies. */
 export type BlobPlace = Omit<PackEntry, "id"> & { readonly packId: string };
 
-/**
- * All blobs of a repository, in typed arrays: some 55 bytes a blob, where an object for each would
- * take 400. A hash table of positions; ids are hashes already, so their first bytes are the hash.
- */
+/** All blobs of a repository, and those that a run has claimed to store. */
 export type BlobIndex = {
   readonly size: number;
-  /** Adds a blob, or tells where a claimed one has come to lie. A known one stays as it is. */
+  /** Adds a blob, or tells where a claimed one has come to lie; a known one has one copy more. */
   add(packId: string, entry: PackEntry): void;
   find(id: string, type: BlobType): BlobPlace | undefined;
+  /** All places of a blob: two writers at once both store what is new to both. */
+  findAll(id: string, type: BlobType): readonly BlobPlace[];
   has(id: string, type: BlobType): boolean;
+  /** Of several copies this one was found to be sound: it is the one to keep. */
+  prefer(id: string, type: BlobType, place: BlobPlace): void;
+  /** No copy of the blob is sound: it counts as not there, so that it is stored again. */
+  forget(id: string, type: BlobType): void;
+  /** The bytes of a known blob when it is opened. */
+  plainLength(id: string, type: BlobType): number;
   /** Where the last known blob of a pack ends. */
   packEnd(packId: string): number;
   /** True for the first who asks for a blob that is not there; that one has to store it. */
   claim(ids: Uint8Array, at: number, type: BlobType): boolean;
   /** Marks a blob as needed: "first" the first time, "again" afterwards, "missing" if unknown. */
   mark(id: string, type: BlobType): "first" | "again" | "missing";
-  /** Every blob with its place, in the order of adding; not those that are only claimed. */
+  /** Every copy of every blob, in the order of adding; not those that are only claimed. */
   entries(): Generator<IndexEntry, void, undefined>;
 };
 
 export type IndexEntry = {
   readonly packId: string;
   readonly entry: PackEntry;
+  /** Whether it is needed. Of several copies only the first is. */
   readonly marked: boolean;
 };
 
-const ID_BYTES = 32;
-const CLAIMED = 0xffffffff;
-
 export function createBlobIndex(): BlobIndex {
-  let capacity = 1024;
-  let size = 0;
-  let ids = new Uint8Array(capacity * ID_BYTES);
-
-  let packs = new Uint32Array(capacity);
-  let offsets = new Uint32Array(capacity);
-  let lengths = new Uint32Array(capacity);
-  let plainLengths = new Uint32Array(capacity);
-  let types = new Uint8Array(capacity);
-  let marks = new Uint8Array(capacity);
-  let slots = new Uint32Array(capacity * 2);
+  const table = createBlobTable();
   const packIds: string[] = [];
   const packEnds: number[] = [];
   const packNumbers = new Map<string, number>();
-  const scratch = new Uint8Array(ID_BYTES);
+  /** Second and further copies, by position. Rare, so that objects do no harm. */
+  const copies = new Map<number, BlobPlace[]>();
 
   const numberOf = (packId: string): number => {
     let number = packNumbers.get(packId);
@@ -58,110 +53,84 @@ export function createBlobIndex(): BlobIndex {
     return number;
   };
 
-  const matches = (position: number, id: Uint8Array, at: number, type: number): boolean => {
-    if (types[position] !== type) return false;
-    const from = position * ID_BYTES;
-    for (let i = 0; i < ID_BYTES; i++) if (ids[from + i] !== id[at + i]) return false;
-    return true;
+  const placeAt = (position: number): BlobPlace => {
+    const { id: _, ...place } = table.entry(position);
+    return { ...place, packId: packIds[table.pack(position)]! };
   };
 
-  /** The slot in which the blob stands or would stand. */
-  const slotOf = (id: Uint8Array, at: number, type: number): number => {
-    const mask = slots.length - 1;
-    let slot = (id[at]! | (id[at + 1]! << 8) | (id[at + 2]! << 16) | (id[at + 3]! << 24)) & mask;
-    while (slots[slot] !== 0 && !matches(slots[slot]! - 1, id, at, type)) slot = (slot + 1) & mask;
-    return slot;
-  };
+  const hasPlace = (position: number): boolean =>
+    position !== -1 && table.pack(position) !== NO_PLACE;
 
-  const grow = (): void => {
-    capacity *= 2;
-    ids = grown(ids, capacity * ID_BYTES);
-    packs = grown(packs, capacity);
-    offsets = grown(offsets, capacity);
-    lengths = grown(lengths, capacity);
-    plainLengths = grown(plainLengths, capacity);
-    types = grown(types, capacity);
-    marks = grown(marks, capacity);
-    slots = new Uint32Array(capacity * 2);
-    for (let position = 0; position < size; position++) {
-      slots[slotOf(ids, position * ID_BYTES, types[position]!)] = position + 1;
-    }
-  };
+  const placesOf = (position: number): BlobPlace[] => [
+    placeAt(position),
+    ...(copies.get(position) ?? []),
+  ];
 
-  const insert = (id: Uint8Array, at: number, type: number): number => {
-    if (size === capacity) grow();
-    const position = size++;
-    ids.set(id.subarray(at, at + ID_BYTES), position * ID_BYTES);
-    types[position] = type;
-    packs[position] = CLAIMED;
-    slots[slotOf(ids, position * ID_BYTES, type)] = position + 1;
-    return position;
+  const addCopy = (position: number, packId: string, entry: PackEntry): void => {
+    const known = placesOf(position);
+    // The same pack may stand in two index files.
+    if (known.some((place) => place.packId === packId && place.offset === entry.offset)) return;
+    const { id: _, ...place } = entry;
+    copies.set(position, [...known.slice(1), { ...place, packId }]);
   };
-
-  const lookUp = (id: string, type: BlobType): number => {
-    Buffer.from(scratch.buffer).write(id, "hex");
-    return slots[slotOf(scratch, 0, numberOfType(type))]! - 1;
-  };
-
-  const entryAt = (position: number): PackEntry => ({
-    id: Buffer.from(ids.buffer, position * ID_BYTES, ID_BYTES).toString("hex"),
-    type: types[position] === 1 ? "tree" : "data",
-    offset: offsets[position]!,
-    length: lengths[position]!,
-    uncompressedLength: plainLengths[position]!,
-  });
 
   return {
     get size() {
-      return size;
+      return table.size;
     },
     add(packId, entry) {
-      let position = lookUp(entry.id, entry.type);
-      if (position === -1) position = insert(scratch, 0, numberOfType(entry.type));
-      else if (packs[position] !== CLAIMED) return;
       const number = numberOf(packId);
-      packs[position] = number;
       packEnds[number] = Math.max(packEnds[number] ?? 0, entry.offset + entry.length);
-      offsets[position] = entry.offset;
-      lengths[position] = entry.length;
-      plainLengths[position] = entry.uncompressedLength;
+      const position = table.find(entry.id, entry.type);
+      if (hasPlace(position)) addCopy(position, packId, entry);
+      else if (position !== -1) table.place(position, number, entry);
+      else table.place(table.insert(entry.id, entry.type), number, entry);
     },
     find(id, type) {
-      const position = lookUp(id, type);
-      if (position === -1 || packs[position] === CLAIMED) return undefined;
-      const { id: _, ...place } = entryAt(position);
-      return { ...place, packId: packIds[packs[position]!]! };
+      const position = table.find(id, type);
+      return hasPlace(position) ? placeAt(position) : undefined;
     },
+    findAll(id, type) {
+      const position = table.find(id, type);
+      return hasPlace(position) ? placesOf(position) : [];
+    },
+    has: (id, type) => table.find(id, type) !== -1,
+    prefer(id, type, place) {
+      const position = table.find(id, type);
+      const others = placesOf(position).filter(
+        ({ packId, offset }) => packId !== place.packId || offset !== place.offset,
+      );
+      table.place(position, numberOf(place.packId), { ...place, id });
+      copies.set(position, others);
+    },
+    forget(id, type) {
+      const position = table.find(id, type);
+      if (position === -1) return;
+      table.forget(position);
+      copies.delete(position);
+    },
+    plainLength: (id, type) => table.plainLength(table.find(id, type)),
     packEnd: (packId) => packEnds[packNumbers.get(packId) ?? -1] ?? 0,
-    has: (id, type) => lookUp(id, type) !== -1,
-    claim(all, at, type) {
-      if (slots[slotOf(all, at, numberOfType(type))] !== 0) return false;
-      insert(all, at, numberOfType(type));
+    claim(ids, at, type) {
+      if (table.findBytes(ids, at, type) !== -1) return false;
+      table.insertBytes(ids, at, type);
       return true;
     },
     mark(id, type) {
-      const position = lookUp(id, type);
-      if (position === -1 || packs[position] === CLAIMED) return "missing";
-      if (marks[position] === 1) return "again";
-      marks[position] = 1;
-      return "first";
+      const position = table.find(id, type);
+      if (!hasPlace(position)) return "missing";
+      return table.mark(position) ? "first" : "again";
     },
     *entries() {
-      for (let position = 0; position < size; position++) {
-        if (packs[position] === CLAIMED) continue;
-        const packId = packIds[packs[position]!]!;
-        yield { packId, entry: entryAt(position), marked: marks[position] === 1 };
+      for (let position = 0; position < table.size; position++) {
+        if (!hasPlace(position)) continue;
+        const entry = table.entry(position);
+        const packId = packIds[table.pack(position)]!;
+        yield { packId, entry, marked: table.isMarked(position) };
+        for (const { packId: other, ...place } of copies.get(position) ?? []) {
+          yield { packId: other, entry: { ...place, id: entry.id }, marked: false };
+        }
       }
     },
   };
-}
-
-function numberOfType(type: BlobType): number {
-  return type === "tree" ? 1 : 0;
-}
-
-function grown<T extends Uint8Array | Uint32Array>(array: T, length: number): T {
-  const larger = new (array.constructor as new (length: number) => T)(length);
-  larger.set(array);
-  return larger;
 }

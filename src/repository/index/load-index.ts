@@ -1,4 +1,5 @@
 import type { Run } from "../../base/events.ts";
+import type { IndexedPack } from "../format/index-file.ts";
 import type { Core } from "../core.ts";
 import { decodeIndex } from "../format/index-file.ts";
 import { inParallel } from "../in-parallel.ts";
@@ -6,13 +7,21 @@ import { type BlobIndex, createBlobIndex } from "./blob-index.ts";
 
 const LOADS_AT_ONCE = 4;
 
-/** Reads all index files. Snapshots must be listed before, so that all they need is in it. */
-export async function loadIndex(core: Core, run: Run): Promise<BlobIndex> {
+/**
+ * Reads all index files, but of packs that `isWanted` refuses nothing. Snapshots must be listed
+ * before, so that all they need is in it.
+ */
+export async function loadIndex(
+  core: Core,
+  run: Run,
+  isWanted: (pack: IndexedPack) => boolean = () => true,
+): Promise<BlobIndex> {
   const index = createBlobIndex();
   const ids = await core.files.ids("index", run);
   await inParallel(ids, LOADS_AT_ONCE, async (id) => {
     const json = await core.files.load("index", id, run);
     for (const pack of decodeIndex(json, `index ${id.slice(0, 8)}`)) {
+      if (!isWanted(pack)) continue;
       for (const blob of pack.blobs) index.add(pack.id, blob);
     }
   });

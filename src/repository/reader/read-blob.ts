@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { AppError } from "../../base/errors.ts";
+import { AppError, hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Core } from "../core.ts";
 import { decompress } from "../crypto/compress.ts";
@@ -8,7 +8,7 @@ import { HINT_CHECK } from "../files.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import { openPackWindows } from "./pack-windows.ts";
 import { parseTree, type TreeNode } from "../format/tree.ts";
-import type { BlobIndex } from "../index/blob-index.ts";
+import type { BlobIndex, BlobPlace } from "../index/blob-index.ts";
 
 /** Reads single blobs, for trees and small files; large ones go through the threads. */
 export type BlobReader = {
@@ -20,23 +20,32 @@ export type BlobReader = {
 export function openBlobReader(core: Core, index: BlobIndex, run: Run): BlobReader {
   const box = createStrongbox(core.key);
   const windows = openPackWindows(core, index);
+  const readAt = async (place: BlobPlace): Promise<Buffer | undefined> => {
+    const { packId, offset, length, uncompressedLength } = place;
+    const payload = box.open(await windows.read(packId, offset, length, run));
+    if (payload === undefined || uncompressedLength === 0) return payload;
+    return decompress(payload, uncompressedLength);
+  };
   const blob: BlobReader["blob"] = async (id, type) => {
     const what = `${type} blob ${id.slice(0, 8)} of ${core.backend.label}`;
-    const place = index.find(id, type);
-    if (place === undefined) {
-      throw new AppError("CORRUPT", `read ${what}: the index does not list it`, {
-        hint: HINT_CHECK,
-      });
+    let problem: unknown = new AppError("CORRUPT", `read ${what}: the index does not list it`, {
+      hint: HINT_CHECK,
+    });
+    for (const [at, place] of index.findAll(id, type).entries()) {
+      try {
+        const plain = await readAt(place);
+        if (plain !== undefined && hash("sha256", plain) === id) {
+          if (at > 0) index.prefer(id, type, place);
+          return plain;
+        }
+        problem = new AppError("CORRUPT", `read ${what}: it is damaged`, { hint: HINT_CHECK });
+      } catch (error) {
+        // Another copy may be sound.
+        if (!hasCode(error, "CORRUPT") && !hasCode(error, "NOT_FOUND")) throw error;
+        problem = error;
+      }
     }
-    const { packId, offset, length, uncompressedLength } = place;
-    const sealed = await windows.read(packId, offset, length, run);
-    const payload = box.open(sealed);
-    const plain =
-      payload === undefined || uncompressedLength === 0
-        ? payload
-        : decompress(payload, uncompressedLength);
-    if (plain !== undefined && hash("sha256", plain) === id) return plain;
-    throw new AppError("CORRUPT", `read ${what}: it is damaged`, { hint: HINT_CHECK });
+    throw problem;
   };
   return {
     blob,

@@ -1,3 +1,4 @@
+import { lstatSync } from "node:fs";
 import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Core } from "../core.ts";
@@ -78,12 +79,16 @@ export function openReader(core: Core, index: BlobIndex, snapshot: Snapshot, run
         blobs,
         run,
       }),
-    file: async (path, target) =>
-      await restoreNodes([{ node: await need(path, "file"), target: toBytes(target) }], {
+    async file(path, target) {
+      if (lstatSync(target, { throwIfNoEntry: false }) !== undefined) {
+        throw new AppError("ALREADY_EXISTS", `restore to ${target}: there is something already`);
+      }
+      return await restoreNodes([{ node: await need(path, "file"), target: toBytes(target) }], {
         core,
         index,
         blobs,
         run,
-      }),
+      });
+    },
   };
 }

@@ -1,7 +1,9 @@
-import { mkdirSync, readdirSync } from "node:fs";
-import { AppError, systemCode } from "../../base/errors.ts";
+import { lstatSync, mkdirSync, readdirSync } from "node:fs";
+import { translateDiskError } from "../../base/disk-errors.ts";
+import { AppError, hasCode, systemCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Core } from "../core.ts";
+import { HINT_CHECK } from "../files.ts";
 import { type ByteString, toText } from "../format/go-string.ts";
 import { parseTime } from "../format/go-time.ts";
 import { permissionsOf } from "../format/mode.ts";
@@ -101,7 +103,9 @@ function collectFile(
   index: BlobIndex,
 ): void {
   const finish = finishOf(node, target);
-  const inode = node.links > 1n ? `${node.deviceId}:${node.inode}` : undefined;
+  // Two names of one file have one content; a tree that says otherwise does not get its way.
+  const inode =
+    node.links > 1n ? `${node.deviceId}:${node.inode}:${node.content!.join()}` : undefined;
   const sameAs = inode === undefined ? undefined : linked.get(inode);
   if (sameAs !== undefined) {
     found.files.push({ ...finish, sameAs });
@@ -125,7 +129,7 @@ function collectFile(
   }
   if (offset !== node.sizeBytes) {
     const sizes = `its chunks have ${offset} bytes, it should have ${node.sizeBytes}`;
-    throw new AppError("CORRUPT", `restore ${toText(target)}: ${sizes}`);
+    throw new AppError("CORRUPT", `restore ${toText(target)}: ${sizes}`, { hint: HINT_CHECK });
   }
   found.bytes += offset;
   found.files.push(finish);
@@ -136,25 +140,76 @@ function makeEmptyFolder(target: ByteString): void {
   try {
     mkdirSync(rawPath(target), { mode: DIRECTORY_MODE_AT_FIRST });
   } catch (error) {
-    if (systemCode(error) !== "EEXIST" || readdirSync(rawPath(target)).length > 0) {
-      throw new AppError("ALREADY_EXISTS", `restore to ${toText(target)}: it is not empty`, {
-        hint: "Name a folder that is not there yet.",
-        cause: error,
-      });
-    }
+    if (systemCode(error) === "EEXIST" && isEmptyFolder(target)) return;
+    throw mkdirProblem(error, target);
   }
 }
 
-async function writeContents(found: Found, pool: Pool, { core, run }: RestoreTools): Promise<void> {
+function isEmptyFolder(target: ByteString): boolean {
+  const stat = lstatSync(rawPath(target));
+  return stat.isDirectory() && readdirSync(rawPath(target)).length === 0;
+}
+
+function mkdirProblem(error: unknown, target: ByteString): unknown {
+  const doing = `restore to ${toText(target)}`;
+  const hint = "Name a folder that is not there yet, in one that is.";
+  switch (systemCode(error)) {
+    case "EEXIST":
+      return new AppError("ALREADY_EXISTS", `${doing}: it is not empty`, { hint, cause: error });
+    case "ENOENT":
+    case "ENOTDIR":
+      return new AppError("NOT_FOUND", `${doing}: there is no folder above it`, {
+        hint,
+        cause: error,
+      });
+    default:
+      return translateDiskError(error, doing);
+  }
+}
+
+async function writeContents(found: Found, pool: Pool, tools: RestoreTools): Promise<void> {
+  const { core, run } = tools;
   let bytesDone = 0;
   await inParallel(planParts(found.wanted), pool.threads * 2, async (planned: PackPart) => {
     const { packId, range, blobs } = planned;
     run.signal.throwIfAborted();
-    const part = await packBytes(core, packId, range, run);
-    await pool.run("writeBlobs", { packId, part, blobs });
+    try {
+      const part = await packBytes(core, packId, range, run);
+      await pool.run("writeBlobs", { packId, part, blobs });
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      for (const blob of blobs) await writeAnyCopy(blob, pool, tools, error);
+    }
     bytesDone += planned.plainBytes;
     run.report({ type: "progress", step: "restore", bytesDone, bytesTotal: found.bytes });
   });
+}
+
+function isDamage(error: unknown): boolean {
+  return hasCode(error, "CORRUPT") || hasCode(error, "NOT_FOUND");
+}
+
+/** One blob on its own, from whichever copy of it is sound. */
+async function writeAnyCopy(
+  blob: PackPart["blobs"][number],
+  pool: Pool,
+  { core, index, run }: RestoreTools,
+  damage: unknown,
+): Promise<void> {
+  let problem = damage;
+  for (const { packId, offset, length, uncompressedLength } of index.findAll(blob.id, blob.type)) {
+    run.signal.throwIfAborted();
+    try {
+      const part = await packBytes(core, packId, { offsetBytes: offset, lengthBytes: length }, run);
+      const alone = { ...blob, offset: 0, length, uncompressedLength };
+      await pool.run("writeBlobs", { packId, part, blobs: [alone] });
+      return;
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      problem = error;
+    }
+  }
+  throw problem;
 }
 
 async function finishAll(

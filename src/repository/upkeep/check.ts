@@ -1,6 +1,8 @@
+import { hash } from "node:crypto";
 import { hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Core } from "../core.ts";
+import { packIdOf } from "../files.ts";
 import { decodeIndex } from "../format/index-file.ts";
 import { type PackEntry, packBytes as packSize } from "../format/pack-header.ts";
 import { decodeSnapshot, type Snapshot } from "../format/snapshot.ts";
@@ -8,6 +10,7 @@ import { type BlobIndex, createBlobIndex } from "../index/blob-index.ts";
 import { inParallel } from "../in-parallel.ts";
 import { packBytes } from "../reader/pack-bytes.ts";
 import { openBlobReader } from "../reader/read-blob.ts";
+import type { Pool } from "../workers/pool.ts";
 import { openReadPool } from "../workers/read-pool.ts";
 import { markUsed } from "./mark-used.ts";
 
@@ -33,7 +36,10 @@ export async function check(core: Core, options: CheckOptions, run: Run): Promis
   const snapshots = await loadSnapshots(core, errors, run);
   const { index, packs } = await loadIndexFiles(core, errors, hints, run);
   const sizes = await comparePacks(core, packs, errors, hints, run);
-  errors.push(...(await markUsed(snapshots, index, openBlobReader(core, index, run), run)));
+  await checkKeys(core, errors, run);
+  for (const problem of await markUsed(snapshots, index, openBlobReader(core, index, run), run)) {
+    errors.push(problem);
+  }
   const bytesRead = await readPacks(core, packs, sizes, options, errors, run);
   return { errors, hints, snapshots: snapshots.length, packs: packs.size, bytesRead };
 }
@@ -81,7 +87,9 @@ async function comparePacks(
 ): Promise<Map<string, number>> {
   const sizes = new Map<string, number>();
   for await (const { key, sizeBytes } of core.backend.list("data/", run)) {
-    sizes.set(key.slice(key.lastIndexOf("/") + 1), sizeBytes);
+    const id = packIdOf(key);
+    if (id === undefined) hints.push(`${key} is where no pack belongs`);
+    else sizes.set(id, sizeBytes);
   }
   for (const [id, blobs] of packs) {
     const size = sizes.get(id);
@@ -106,7 +114,10 @@ async function readPacks(
   run: Run,
 ): Promise<number> {
   if (readData === "none") return 0;
-  const chosen = [...packs].filter(([id]) => sizes.has(id) && isChosen(id, readData));
+  // One of the wrong size is damaged anyway, and may be larger than any memory.
+  const chosen = [...packs].filter(
+    ([id, blobs]) => sizes.get(id) === packSize(blobs) && isChosen(id, readData),
+  );
   const bytesTotal = chosen.reduce((sum, [id]) => sum + sizes.get(id)!, 0);
   let bytesDone = 0;
   await using pool = openReadPool(core);
@@ -115,9 +126,7 @@ async function readPacks(
     let problems: readonly string[] = [];
     // What a second reading does not show was the line or the memory, and is gone.
     for (let tries = 0; tries < 2; tries++) {
-      const range = { offsetBytes: 0, lengthBytes: sizes.get(packId)! };
-      const part = await packBytes(core, packId, range, run);
-      ({ problems } = await pool.run("checkPack", { packId, part, blobs }));
+      problems = await readPack(core, pool, packId, blobs, run);
       if (problems.length === 0) break;
     }
     errors.push(...problems.map((problem) => `pack ${packId.slice(0, 8)}: ${problem}`));
@@ -125,6 +134,32 @@ async function readPacks(
     run.report({ type: "progress", step: "read", bytesDone, bytesTotal });
   });
   return bytesDone;
+}
+
+async function readPack(
+  core: Core,
+  pool: Pool,
+  packId: string,
+  blobs: readonly PackEntry[],
+  run: Run,
+): Promise<readonly string[]> {
+  const problems: string[] = [];
+  await collect(problems, async () => {
+    const range = { offsetBytes: 0, lengthBytes: packSize(blobs) };
+    const part = await packBytes(core, packId, range, run);
+    problems.push(...(await pool.run("checkPack", { packId, part, blobs })).problems);
+  });
+  return problems;
+}
+
+/** Of several passwords one may be lost without the others showing it. */
+async function checkKeys(core: Core, errors: string[], run: Run): Promise<void> {
+  for await (const { key } of core.backend.list("keys/", run)) {
+    await collect(errors, async () => {
+      const bytes = await core.backend.get(key, "all", run);
+      if (hash("sha256", bytes) !== key.slice("keys/".length)) errors.push(`${key} is damaged`);
+    });
+  }
 }
 
 /** As restic's --read-data-subset n/t: by the first byte of the id. */
@@ -137,7 +172,10 @@ async function collect(errors: string[], work: () => Promise<void>): Promise<voi
   try {
     await work();
   } catch (error) {
-    if (!hasCode(error, "CORRUPT")) throw error;
+    const isFinding = (["CORRUPT", "NOT_FOUND", "UNAVAILABLE"] as const).some((code) =>
+      hasCode(error, code),
+    );
+    if (!isFinding) throw error;
     errors.push((error as Error).message);
   }
 }

@@ -1,8 +1,9 @@
 import { AppError, hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Core } from "../core.ts";
-import { encodeSnapshot, type Snapshot } from "../format/snapshot.ts";
+import { decodeSnapshot, encodeSnapshot, type Snapshot } from "../format/snapshot.ts";
 import { loadIndex } from "../index/load-index.ts";
+import type { Lock } from "../lock.ts";
 import { openBlobReader } from "../reader/read-blob.ts";
 import { openReadPool } from "../workers/read-pool.ts";
 import { openBlobSink } from "../writer/blob-sink.ts";
@@ -19,12 +20,10 @@ export async function copySnapshots(
   from: Core,
   to: Core,
   snapshots: readonly Snapshot[],
-  run: Run,
+  { run, confirm }: Lock,
 ): Promise<CopyReport> {
-  const there = await originalsIn(to, run);
-  const missing = snapshots.filter(
-    ({ id, original }) => !there.has(original ?? id) && !there.has(id),
-  );
+  const there = await copiesIn(to, run);
+  const missing = snapshots.filter((snapshot) => !there.has(contentOf(snapshot)));
   const sourceIndex = await loadIndex(from, run);
   const problems = await markUsed(
     missing,
@@ -45,6 +44,7 @@ export async function copySnapshots(
   await using pool = openReadPool(from);
   await copyBlobs({ core: from, index: sourceIndex, pool }, wanted, sink, run);
   await sink.finish();
+  await confirm();
   for (const snapshot of missing) await saveCopy(to, snapshot, run);
   return { copied: missing.map(({ id }) => id), bytesAdded: sink.added.bytesPacked };
 }
@@ -54,14 +54,17 @@ async function saveCopy(to: Core, snapshot: Snapshot, run: Run): Promise<void> {
   await to.files.save("snapshots", encodeSnapshot({ ...file, original: original ?? id }), run);
 }
 
-/** Under which ids, here or where they came from, snapshots are known in this repository. */
-async function originalsIn(core: Core, run: Run): Promise<Set<string>> {
+/** Two snapshots are the same when all but their ids and origins is: tags may have been added. */
+function contentOf(snapshot: Snapshot): string {
+  const tags = snapshot.tags?.toSorted();
+  return encodeSnapshot({ ...snapshot, parent: undefined, original: undefined, tags });
+}
+
+async function copiesIn(core: Core, run: Run): Promise<Set<string>> {
   const known = new Set<string>();
   for (const id of await core.files.ids("snapshots", run)) {
-    known.add(id);
     try {
-      const { original } = (await core.files.load("snapshots", id, run)) as Snapshot;
-      if (original !== undefined) known.add(original);
+      known.add(contentOf(decodeSnapshot(await core.files.load("snapshots", id, run), id)));
     } catch (error) {
       // A damaged snapshot is not there.
       if (!hasCode(error, "CORRUPT")) throw error;

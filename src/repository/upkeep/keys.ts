@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { AppError } from "../../base/errors.ts";
+import { AppError, hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { key as toKey } from "../../backends/backend.ts";
 import type { Core } from "../core.ts";
@@ -20,11 +20,23 @@ export async function listKeys(core: Core, run: Run): Promise<KeyInfo[]> {
   const keys: KeyInfo[] = [];
   for await (const { key } of core.backend.list("keys/", run)) {
     const id = key.slice("keys/".length);
-    const file = parseKeyFile(Buffer.from(await core.backend.get(key, "all", run)));
-    const { created, username, hostname } = file;
-    keys.push({ id, created, username, hostname, current: id === core.keyId });
+    if (!/^[0-9a-f]{64}$/.test(id)) continue;
+    const bytes = Buffer.from(await core.backend.get(key, "all", run));
+    keys.push({ id, ...factsOf(bytes, id), current: id === core.keyId });
   }
   return keys.toSorted((a, b) => a.created.localeCompare(b.created));
+}
+
+function factsOf(bytes: Buffer, id: string): Pick<KeyInfo, "created" | "username" | "hostname"> {
+  try {
+    if (hash("sha256", bytes) !== id) throw new AppError("CORRUPT", "its name does not fit");
+    const { created, username, hostname } = parseKeyFile(bytes);
+    return { created, username, hostname };
+  } catch (error) {
+    // It is listed all the same, so that it can be removed.
+    if (!hasCode(error, "CORRUPT") && !hasCode(error, "UNSUPPORTED")) throw error;
+    return { created: "", username: "DAMAGED", hostname: "" };
+  }
 }
 
 /** Adds a password; the ones that are there go on working. Returns the key's id. */
@@ -39,7 +51,13 @@ export async function addKey(core: Core, password: string, run: Run): Promise<st
 
 /** NOT_FOUND; REFUSED for the key in use, so that a repository always keeps one that was proven. */
 export async function removeKey(core: Core, idPrefix: string, run: Run): Promise<string> {
-  const found = (await listKeys(core, run)).filter(({ id }) => id.startsWith(idPrefix));
+  const all = await listKeys(core, run);
+  if (!all.some(({ current }) => current)) {
+    throw new AppError("REFUSED", `remove key ${idPrefix}: the key in use was removed meanwhile`, {
+      hint: "This may be the last one. Open the repository again with a password that is left.",
+    });
+  }
+  const found = all.filter(({ id }) => id.startsWith(idPrefix));
   const [key] = found;
   if (key === undefined || found.length > 1) {
     const problem = key === undefined ? "there is no such key" : "several keys begin so";

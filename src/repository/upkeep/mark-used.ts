@@ -28,12 +28,23 @@ export async function markUsed(
     }
     for (const node of await read(tree, where)) {
       const path = `${where}/${toText(node.name)}`;
-      for (const id of node.content ?? []) {
-        if (index.mark(id, "data") === "missing") {
-          problems.push(`${path}: chunk ${id.slice(0, 8)} is missing`);
-        }
-      }
+      markContent(node, path);
       if (node.subtree !== undefined) await visit(node.subtree, path);
+    }
+  };
+
+  const markContent = ({ content, sizeBytes }: TreeNode, path: string): void => {
+    if (content === null) return;
+    let bytes = 0;
+    for (const id of content) {
+      if (index.mark(id, "data") === "missing") {
+        problems.push(`${path}: chunk ${id.slice(0, 8)} is missing`);
+        return;
+      }
+      bytes += index.plainLength(id, "data");
+    }
+    if (bytes !== sizeBytes) {
+      problems.push(`${path}: its chunks have ${bytes} bytes, it should have ${sizeBytes}`);
     }
   };
 

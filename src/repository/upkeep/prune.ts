@@ -1,9 +1,10 @@
-import { rm } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
+import path from "node:path";
 import { AppError, hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { PACK_BYTES } from "../chunk-limits.ts";
 import type { Core } from "../core.ts";
-import { packKey } from "../files.ts";
+import { packIdOf, packKey } from "../files.ts";
 import { decodeIndex, encodeIndex } from "../format/index-file.ts";
 import { packBytes } from "../format/pack-header.ts";
 import type { Snapshot } from "../format/snapshot.ts";
@@ -39,7 +40,16 @@ export async function prune(
   how: "do" | "plan",
   run: Run,
 ): Promise<PruneReport> {
-  const index = await loadIndex(core, run);
+  const sizes = await listPacks(core, run);
+  // What is missing or cut off is no copy; where there is none but that, something is missing.
+  const unusable = new Set<string>();
+  const named = new Set<string>();
+  const index = await loadIndex(core, run, ({ id, blobs }) => {
+    named.add(id);
+    const isUsable = sizes.get(id) === packBytes(blobs);
+    if (!isUsable) unusable.add(id);
+    return isUsable;
+  });
   const problems = await markUsed(snapshots, index, openBlobReader(core, index, run), run);
   if (problems.length > 0) throw incomplete(core, problems);
   const plan = planPrune(index, {
@@ -47,12 +57,9 @@ export async function prune(
     packBytesMin: PACK_BYTES / 4,
     version: core.config.version,
   });
-  const sizes = await listPacks(core, run);
-  refuseDamaged([...plan.keep, ...plan.repack], sizes, core);
-  const known = new Set([...plan.keep, ...plan.repack, ...plan.remove].map(({ id }) => id));
-  const orphans = [...sizes.keys()].filter((id) => !known.has(id));
+  const orphans = [...sizes.keys()].filter((id) => !named.has(id));
   if (how === "plan") return report(plan, orphans, sizes);
-  const repack = await carryOut(core, plan, orphans, index, run);
+  const repack = await carryOut(core, plan, { orphans, unusable }, index, run);
   return report({ ...plan, repack }, orphans, sizes);
 }
 
@@ -60,18 +67,30 @@ export async function prune(
 async function carryOut(
   core: Core,
   { repack, remove }: PrunePlan,
-  orphans: readonly string[],
+  { orphans, unusable }: { orphans: readonly string[]; unusable: ReadonlySet<string> },
   index: ReturnType<typeof createBlobIndex>,
   run: Run,
 ): Promise<PrunePlan["repack"]> {
-  // What a crash left in the spool folder belongs to nobody while the lock is exclusive.
-  await rm(core.backend.spoolFolder, { recursive: true, force: true });
+  await removeLeftovers(core.backend.spoolFolder);
   for (const id of orphans) await core.backend.remove(packKey(id), run);
   const written = await writeAnew(core, repack, index, run);
-  const gone = new Set([...remove, ...written].map(({ id }) => id));
+  const gone = new Set([...unusable, ...[...remove, ...written].map(({ id }) => id)]);
   await rewriteIndexes(core, gone, run);
   for (const id of gone) await core.backend.remove(packKey(id), run);
   return written;
+}
+
+/** Whoever is about to write a lock has a small file there for a moment. */
+const LEFTOVER_MS = 10 * 60_000;
+
+/** What a crash left in the spool folder: while the lock is exclusive, no writer's is in use. */
+async function removeLeftovers(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
+    const file = path.join(folder, entry.name);
+    const { mtimeMs = 0 } = (await stat(file).catch(() => undefined)) ?? {};
+    const isOld = performance.timeOrigin + performance.now() - mtimeMs > LEFTOVER_MS;
+    if (entry.isDirectory() || isOld) await rm(file, { recursive: true, force: true });
+  }
 }
 
 /** Returns the packs whose needed blobs are in new ones: none when there is no room for that. */
@@ -122,22 +141,10 @@ async function rewriteIndexes(core: Core, gone: ReadonlySet<string>, run: Run): 
 async function listPacks(core: Core, run: Run): Promise<Map<string, number>> {
   const sizes = new Map<string, number>();
   for await (const { key, sizeBytes } of core.backend.list("data/", run)) {
-    sizes.set(key.slice(key.lastIndexOf("/") + 1), sizeBytes);
+    const id = packIdOf(key);
+    if (id !== undefined) sizes.set(id, sizeBytes);
   }
   return sizes;
-}
-
-function refuseDamaged(
-  needed: readonly PackUse[],
-  sizes: ReadonlyMap<string, number>,
-  core: Core,
-): void {
-  const wrong = needed.filter(({ id, sizeBytes }) => sizes.get(id) !== sizeBytes);
-  if (wrong.length === 0) return;
-  throw incomplete(
-    core,
-    wrong.map(({ id }) => `pack ${id.slice(0, 8)} is missing or has the wrong size`),
-  );
 }
 
 function incomplete(core: Core, problems: readonly string[]): AppError {

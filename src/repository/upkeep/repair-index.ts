@@ -1,9 +1,10 @@
-import { AppError } from "../../base/errors.ts";
+import { AppError, hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Key } from "../../backends/backend.ts";
 import type { Core } from "../core.ts";
 import { createStrongbox } from "../crypto/strongbox.ts";
-import { encodeIndex, type IndexedPack } from "../format/index-file.ts";
+import { packIdOf } from "../files.ts";
+import { decodeIndex, encodeIndex, type IndexedPack } from "../format/index-file.ts";
 import {
   decodeHeader,
   HEADER_BYTES_MAX,
@@ -17,9 +18,13 @@ export type IndexRepair = { readonly packs: number; readonly unreadable: readonl
 const TAIL_BYTES = 64 * 1024;
 const BLOBS_PER_INDEX = 50_000;
 
-/** Makes the index anew from the headers of all packs. Needs the repository for itself. */
+/**
+ * Makes the index anew from the headers of all packs. Where a header is damaged, what the old index
+ * says of the pack stays, as far as the blobs can be opened. Needs the repository for itself.
+ */
 export async function repairIndex(core: Core, run: Run): Promise<IndexRepair> {
   const old = await core.files.ids("index", run);
+  const listed = await listedBlobs(core, old, run);
   const unreadable: string[] = [];
   let packs: IndexedPack[] = [];
   let count = 0;
@@ -30,12 +35,13 @@ export async function repairIndex(core: Core, run: Run): Promise<IndexRepair> {
     blobsWaiting = 0;
   };
   for await (const { key, sizeBytes } of core.backend.list("data/", run)) {
-    const id = key.slice(key.lastIndexOf("/") + 1);
-    if (!/^[0-9a-f]{64}$/.test(id)) continue;
-    const blobs = await readHeader(core, key, sizeBytes, run);
+    const id = packIdOf(key);
+    if (id === undefined) continue;
+    let blobs = await readHeader(core, key, sizeBytes, run);
     if (blobs === undefined) {
       unreadable.push(id);
-      continue;
+      blobs = await openableBlobs(core, key, listed.get(id) ?? [], run);
+      if (blobs.length === 0) continue;
     }
     count++;
     packs.push({ id, blobs });
@@ -45,6 +51,43 @@ export async function repairIndex(core: Core, run: Run): Promise<IndexRepair> {
   await save();
   for (const id of old) await core.files.remove("index", id, run);
   return { packs: count, unreadable };
+}
+
+/** What the index files that can be read say of each pack. */
+async function listedBlobs(
+  core: Core,
+  ids: readonly string[],
+  run: Run,
+): Promise<Map<string, readonly PackEntry[]>> {
+  const listed = new Map<string, readonly PackEntry[]>();
+  for (const id of ids) {
+    try {
+      const json = await core.files.load("index", id, run);
+      for (const pack of decodeIndex(json, `index ${id}`)) listed.set(pack.id, pack.blobs);
+    } catch (error) {
+      if (!hasCode(error, "CORRUPT")) throw error;
+    }
+  }
+  return listed;
+}
+
+async function openableBlobs(
+  core: Core,
+  key: Key,
+  blobs: readonly PackEntry[],
+  run: Run,
+): Promise<PackEntry[]> {
+  const box = createStrongbox(core.key);
+  const openable: PackEntry[] = [];
+  for (const blob of blobs) {
+    const range = { offsetBytes: blob.offset, lengthBytes: blob.length };
+    try {
+      if (box.open(await core.backend.get(key, range, run)) !== undefined) openable.push(blob);
+    } catch (error) {
+      if (!hasCode(error, "CORRUPT")) throw error;
+    }
+  }
+  return openable;
 }
 
 /** The blobs of a pack; undefined when its header is damaged or its size is wrong. */

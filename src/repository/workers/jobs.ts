@@ -1,6 +1,7 @@
 import type { ByteString } from "../format/go-string.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import type { MasterKey } from "../crypto/master-key.ts";
+import type { Identity } from "./identity.ts";
 
 /** What every worker of a pool knows. */
 export type WorkerSetup = {
@@ -52,17 +53,17 @@ export type FileFinish = {
 export type Jobs = {
   /** Finds where the chunks of a file end, from the start of a chunk on, for some 32 MiB. */
   scan: {
-    in: { path: ByteString; from: number; to: number };
+    in: { path: ByteString; seen: Identity; from: number };
     out: { lengths: number[] };
   };
-  /** Stores pieces of one file. Says how much of them there was to read. */
+  /** Stores pieces of the file that was seen. Says how much of them there was to read. */
   storeRanges: {
-    in: { path: ByteString; ranges: readonly Range[] };
+    in: { path: ByteString; seen: Identity; ranges: readonly Range[] };
     out: { ids: Uint8Array; sizeBytes: number };
   };
   /** Stores small files, each as one chunk. Ids in order; empty files and errors have none. */
   storeFiles: {
-    in: { files: readonly { path: ByteString; sizeBytes: number; mtimeNs: bigint }[] };
+    in: { files: readonly { path: ByteString; seen: Identity }[] };
     out: { ids: Uint8Array; files: ReadFileResult[] };
   };
   /** Stores blobs that were made in memory. */

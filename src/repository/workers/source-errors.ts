@@ -1,6 +1,8 @@
 import { systemCode } from "../../base/errors.ts";
 
 const PREFIX = "SOURCE:";
+/** The file was replaced by another one, which can be read from its start. */
+export const ANOTHER_FILE = "another-file";
 
 /**
  * Marks what the operating system says of a file that is to be stored, so that it is not mistaken
@@ -12,8 +14,13 @@ export function ofSource<T>(read: () => T): T {
   } catch (error) {
     const code = systemCode(error);
     if (code === undefined) throw error;
-    throw Object.assign(new Error((error as Error).message), { code: PREFIX + code });
+    throw sourceError(code, (error as Error).message);
   }
+}
+
+/** An error about a source in our own words; see `sourceCode`. */
+export function sourceError(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code: PREFIX + code });
 }
 
 /** The operating system's word, such as ENOENT, if this is about a source; also between threads. */

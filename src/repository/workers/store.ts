@@ -1,12 +1,13 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { readSync } from "node:fs";
 import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CUT_MASK } from "../chunk-limits.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import { WINDOW_BYTES } from "../format/polynomial.ts";
+import type { ByteString } from "../format/go-string.ts";
 import type { Desk } from "./desk.ts";
+import { type Identity, isSameFile, isUntouched, openSource, type SourceFile } from "./identity.ts";
 import type { Jobs, ReadFileResult } from "./jobs.ts";
 import { blobId, type PackWriter } from "./pack-writer.ts";
-import { ofSource, sourceCode } from "./source-errors.ts";
-import { rawPath } from "./raw-path.ts";
+import { ANOTHER_FILE, ofSource, sourceCode, sourceError } from "./source-errors.ts";
 
 /** Asks the owner of the index which of these blobs are to be stored: 1 for each that is. */
 export type Claim = (ids: Uint8Array, type: BlobType) => Promise<Uint8Array>;
@@ -24,9 +25,10 @@ const SCAN_BYTES = 32 * 1024 * 1024;
 
 type Plain = { readonly at: number; readonly length: number };
 
-export function scan({ path, from, to }: Jobs["scan"]["in"], desk: Desk): Jobs["scan"]["out"] {
+export function scan({ path, seen, from }: Jobs["scan"]["in"], desk: Desk): Jobs["scan"]["out"] {
   const lengths: number[] = [];
-  using file = openFile(path);
+  const to = seen.sizeBytes;
+  using file = openSame(path, seen);
   let start = from;
   while (start < to && start - from < SCAN_BYTES) {
     const length = nextChunk(file.descriptor, start, to, desk);
@@ -56,14 +58,14 @@ function nextChunk(descriptor: number, start: number, fileEnd: number, desk: Des
 }
 
 export async function storeRanges(
-  { path, ranges }: Jobs["storeRanges"]["in"],
+  { path, seen, ranges }: Jobs["storeRanges"]["in"],
   tools: StoreTools,
 ): Promise<Jobs["storeRanges"]["out"]> {
   const { desk } = tools;
   const total = ranges.reduce((sum, { length }) => sum + length, 0);
   desk.memory.reserve(desk.plainFrom + total);
   const plains: Plain[] = [];
-  using file = openFile(path);
+  using file = openSame(path, seen);
   let at = desk.plainFrom;
   for (const { offset, length } of ranges) {
     const got = readUpTo(file.descriptor, desk.memory.view(at, length), offset);
@@ -79,13 +81,13 @@ export async function storeFiles(
   tools: StoreTools,
 ): Promise<Jobs["storeFiles"]["out"]> {
   const { desk } = tools;
-  const total = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const total = files.reduce((sum, { seen }) => sum + seen.sizeBytes, 0);
   desk.memory.reserve(desk.plainFrom + total);
   const results: ReadFileResult[] = [];
   const plains: Plain[] = [];
   let at = desk.plainFrom;
   for (const file of files) {
-    const result = readWhole(file, desk.memory.view(at, file.sizeBytes));
+    const result = readWhole(file, desk.memory.view(at, file.seen.sizeBytes));
     results.push(result);
     if ("errorCode" in result || result.sizeBytes === 0) continue;
     plains.push({ at, length: result.sizeBytes });
@@ -99,11 +101,9 @@ function readWhole(
   into: Uint8Array,
 ): ReadFileResult {
   try {
-    using opened = openFile(file.path);
+    using opened = openSource(file.path);
     const sizeBytes = readUpTo(opened.descriptor, into, 0);
-    const { size, mtimeNs } = fstatSync(opened.descriptor, { bigint: true });
-    const changed = sizeBytes !== Number(size) || mtimeNs !== file.mtimeNs;
-    return { sizeBytes, changed };
+    return { sizeBytes, changed: !isUntouched(opened.now(), file.seen) };
   } catch (error) {
     const errorCode = sourceCode(error);
     if (errorCode === undefined) throw error;
@@ -151,9 +151,12 @@ async function storePlains(
   return ids;
 }
 
-function openFile(path: string): Disposable & { readonly descriptor: number } {
-  const descriptor = ofSource(() => openSync(rawPath(path), "r"));
-  return { descriptor, [Symbol.dispose]: () => closeSync(descriptor) };
+/** Opens the file that was seen: pieces of two files must not become one. */
+function openSame(path: ByteString, seen: Identity): SourceFile {
+  const file = openSource(path);
+  if (isSameFile(file.now(), seen)) return file;
+  file[Symbol.dispose]();
+  throw sourceError(ANOTHER_FILE, "another file has taken its place");
 }
 
 /** Reads until the buffer is full or the file ends; returns the number of bytes. */

@@ -97,14 +97,19 @@ function finish(file: FileFinish): void {
       return finishFile(file);
     case "symlink":
       symlinkSync(rawPath(file.linkTarget), path);
-      lchownSync(path, file.uid, file.gid);
+      giveTo(() => lchownSync(path, file.uid, file.gid));
       return lutimesSync(path, seconds(file.atimeNs), seconds(file.mtimeNs));
     case "dir":
     case "fifo":
     case "dev":
     case "chardev":
-      lchownSync(path, file.uid, file.gid);
-      chmodSync(path, file.permissions);
+      chmodSync(
+        path,
+        safely(
+          file.permissions,
+          giveTo(() => lchownSync(path, file.uid, file.gid)),
+        ),
+      );
       return utimesSync(path, seconds(file.atimeNs), seconds(file.mtimeNs));
   }
 }
@@ -114,12 +119,28 @@ function finishFile(file: FileFinish): void {
   try {
     ftruncateSync(descriptor, file.sizeBytes);
     // The owner before the mode: changing the owner clears setuid.
-    fchownSync(descriptor, file.uid, file.gid);
-    fchmodSync(descriptor, file.permissions);
+    const isOwned = giveTo(() => fchownSync(descriptor, file.uid, file.gid));
+    fchmodSync(descriptor, safely(file.permissions, isOwned));
     futimesSync(descriptor, seconds(file.atimeNs), seconds(file.mtimeNs));
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** Only root may give files away: who restores as another user gets them as his own. */
+function giveTo(chown: () => void): boolean {
+  try {
+    chown();
+    return true;
+  } catch (error) {
+    if (systemCode(error) !== "EPERM") throw error;
+    return false;
+  }
+}
+
+/** What would run with the rights of its owner must not do so with another's. */
+function safely(permissions: number, isOwned: boolean): number {
+  return isOwned ? permissions : permissions & 0o1777;
 }
 
 /**

@@ -9,6 +9,7 @@ import { decodeHeader } from "../format/pack-header.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
 import type { JobKind, Jobs, PackFile } from "../workers/jobs.ts";
 import { openPool } from "../workers/pool.ts";
+import { sourceCode } from "../workers/source-errors.ts";
 
 /** What was added to the repository. */
 export type Added = {
@@ -76,7 +77,10 @@ export function openBlobSink(core: Core, index: BlobIndex, run: Run): BlobSink {
   const track = <T>(set: Set<Promise<T>>, task: Promise<T>): void => {
     const tracked: Promise<T> = task.finally(() => set.delete(tracked));
     set.add(tracked);
-    tracked.catch((error: unknown) => failures.push(error));
+    tracked.catch((error: unknown) => {
+      // What a source does is for whoever stores it to say; the repository is well.
+      if (sourceCode(error) === undefined) failures.push(error);
+    });
   };
 
   const savePack = async ({ id, file, header }: PackFile): Promise<void> => {

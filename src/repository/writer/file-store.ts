@@ -1,9 +1,8 @@
-import { lstatSync } from "node:fs";
 import { CHUNK_BYTES_MIN } from "../chunk-limits.ts";
 import type { ByteString } from "../format/go-string.ts";
 import type { Jobs, Range } from "../workers/jobs.ts";
-import { rawPath } from "../workers/raw-path.ts";
-import { ofSource, sourceCode } from "../workers/source-errors.ts";
+import { type Identity, isUntouched, lookAt } from "../workers/identity.ts";
+import { ANOTHER_FILE, sourceCode } from "../workers/source-errors.ts";
 import type { BlobSink } from "./blob-sink.ts";
 
 /**
@@ -23,8 +22,8 @@ export type StoredFile =
 
 export type FileToStore = {
   readonly path: ByteString;
-  readonly sizeBytes: number;
-  readonly mtimeNs: bigint;
+  /** As it was when the walk came by. */
+  readonly seen: Identity;
   readonly chunking: Chunking;
 };
 
@@ -61,7 +60,9 @@ export function createFileStore(sink: BlobSink): FileStore {
     batchBytes = 0;
     if (files.length === 0) return;
     try {
-      const { done } = await sink.start("storeFiles", { files: files.map(({ file }) => file) });
+      const { done } = await sink.start("storeFiles", {
+        files: files.map(({ file: { path, seen } }) => ({ path, seen })),
+      });
       void done.then(
         (output) => deliver(files, output),
         (error) => failAll(files, error),
@@ -75,7 +76,7 @@ export function createFileStore(sink: BlobSink): FileStore {
   return {
     flush,
     async store(file) {
-      if (file.sizeBytes > CHUNK_BYTES_MIN) {
+      if (file.seen.sizeBytes > CHUNK_BYTES_MIN) {
         while (large.size >= LARGE_AT_ONCE) await Promise.race(large).catch(() => {});
         const done = storeLarge(file, sink);
         const tracked: Promise<unknown> = done.finally(() => large.delete(tracked));
@@ -85,7 +86,7 @@ export function createFileStore(sink: BlobSink): FileStore {
       }
       const result = Promise.withResolvers<StoredFile>();
       batch.push({ file, result });
-      batchBytes += file.sizeBytes;
+      batchBytes += file.seen.sizeBytes;
       if (batch.length >= BATCH_FILES_MAX || batchBytes >= BATCH_BYTES_MAX) await flush();
       return { done: result.promise };
     },
@@ -113,11 +114,30 @@ function failAll(files: readonly Waiting[], error: unknown): void {
   }
 }
 
-async function storeLarge(file: FileToStore, sink: BlobSink): Promise<StoredFile> {
+/** One that is replaced all the time is no file that can be stored. */
+const TRIES_MAX = 3;
+
+async function storeLarge(first: FileToStore, sink: BlobSink): Promise<StoredFile> {
+  let file = first;
+  for (let tries = 1; ; tries++) {
+    const stored = await storeParts(file, sink);
+    const isReplaced = "errorCode" in stored && stored.errorCode === ANOTHER_FILE;
+    if (!isReplaced) return file === first ? stored : { ...stored, changed: true };
+    if (tries === TRIES_MAX) return stored;
+    try {
+      file = { ...first, seen: lookAt(first.path) };
+    } catch (error) {
+      return sourceProblem(error);
+    }
+  }
+}
+
+async function storeParts(file: FileToStore, sink: BlobSink): Promise<StoredFile> {
   try {
     const parts: Promise<Jobs["storeRanges"]["out"]>[] = [];
     for await (const ranges of groupsOf(file, sink)) {
-      const { done } = await sink.start("storeRanges", { path: file.path, ranges });
+      const { path, seen } = file;
+      const { done } = await sink.start("storeRanges", { path, seen, ranges });
       done.catch(() => {});
       parts.push(done);
     }
@@ -128,9 +148,24 @@ async function storeLarge(file: FileToStore, sink: BlobSink): Promise<StoredFile
       changed: hasChanged(file),
     };
   } catch (error) {
-    const errorCode = sourceCode(error);
-    if (errorCode === undefined) throw error;
-    return { errorCode, message: (error as Error).message };
+    return sourceProblem(error);
+  }
+}
+
+/** What is wrong with the file; anything else is thrown again. */
+function sourceProblem(error: unknown): StoredFile {
+  const errorCode = sourceCode(error);
+  if (errorCode === undefined) throw error;
+  return { errorCode, message: (error as Error).message };
+}
+
+/** A file that has vanished since was whole when it was read. */
+function hasChanged({ path, seen }: FileToStore): boolean {
+  try {
+    return !isUntouched(lookAt(path), seen);
+  } catch (error) {
+    if (sourceCode(error) === undefined) throw error;
+    return true;
   }
 }
 
@@ -150,7 +185,8 @@ async function* groupsOf(file: FileToStore, sink: BlobSink): AsyncGenerator<Rang
 }
 
 async function* rangesOf(file: FileToStore, sink: BlobSink): AsyncGenerator<Range> {
-  const { path, sizeBytes, chunking } = file;
+  const { path, seen, chunking } = file;
+  const { sizeBytes } = seen;
   if (chunking === "pages") {
     const length = pieceBytes(sizeBytes);
     for (let offset = 0; offset < sizeBytes; offset += length) {
@@ -159,17 +195,12 @@ async function* rangesOf(file: FileToStore, sink: BlobSink): AsyncGenerator<Rang
     return;
   }
   for (let offset = 0; offset < sizeBytes;) {
-    const { done } = await sink.start("scan", { path, from: offset, to: sizeBytes });
+    const { done } = await sink.start("scan", { path, seen, from: offset });
     for (const length of (await done).lengths) {
       yield { offset, length };
       offset += length;
     }
   }
-}
-
-function hasChanged(file: FileToStore): boolean {
-  const { size, mtimeNs } = ofSource(() => lstatSync(rawPath(file.path), { bigint: true }));
-  return Number(size) !== file.sizeBytes || mtimeNs !== file.mtimeNs;
 }
 
 function hexIds(ids: Uint8Array): string[] {

@@ -1,6 +1,6 @@
 import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from "node:fs";
 import { setImmediate as yieldToOthers } from "node:timers/promises";
-import { systemCode } from "../../base/errors.ts";
+import { AppError, systemCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { type ByteString, toText } from "../format/go-string.ts";
 import { isSameTime } from "../format/go-time.ts";
@@ -8,17 +8,22 @@ import { encodeNode, encodeTree, type TreeNode } from "../format/tree.ts";
 import { rawPath } from "../workers/raw-path.ts";
 import type { BlobSink } from "./blob-sink.ts";
 import type { Chunking, FileStore, StoredFile } from "./file-store.ts";
+import type { Parent } from "./parent.ts";
+import { identityOf } from "../workers/identity.ts";
 import { type Names, statNode } from "./stat-node.ts";
 
 /** Something in a folder that could not be read, or not at one moment. */
 export type Problem = {
   readonly path: string;
-  /** `changed`, or the operating system's word, such as EACCES. ENOENT: it vanished meanwhile. */
+  /**
+   * `changed`; `replaced` by something that is no file; or the operating system's word, such as
+   * EACCES. ENOENT: it vanished meanwhile.
+   */
   readonly code: string;
   readonly message: string;
 };
 
-/** What was found and stored of a folder. */
+/** What was found and stored of a folder; files without those that could not be read. */
 export type TreeSummary = {
   filesNew: number;
   filesChanged: number;
@@ -32,17 +37,11 @@ export type WalkTools = {
   readonly sink: BlobSink;
   readonly files: FileStore;
   readonly names: Names;
-  /** The nodes of a tree of the parent snapshot. */
-  readonly loadTree: (id: string) => Promise<readonly TreeNode[]>;
+  readonly parent: Parent;
   readonly chunking: (path: ByteString) => Chunking;
   /** Whether to leave this out, given its path below the folder. */
   readonly isExcluded: (relative: ByteString) => boolean;
   readonly summary: TreeSummary;
-  /**
-   * RFC 3339 in UTC. What was changed later than this may have been changed again after the parent
-   * read it without looking different, since file systems give times in steps of milliseconds.
-   */
-  readonly settledBefore: string;
 };
 
 /** So often the walk lets the threads' messages through: it never waits for the disk itself. */
@@ -148,14 +147,11 @@ export async function walkFolder(
     }
     const { done } = await tools.files.store({
       path,
-      sizeBytes: node.sizeBytes,
-      mtimeNs: stat.mtimeNs,
+      seen: identityOf(stat),
       chunking: tools.chunking(path),
     });
     const later = done.then((stored) => {
-      const isSame = "content" in stored && isSameContent(stored.content, before?.content);
-      const count = before === undefined ? "filesNew" : "filesChanged";
-      summary[isSame ? "filesUnmodified" : count]++;
+      if ("content" in stored) summary[kindOf(stored.content, before)]++;
       return finishFile(path, node, stored, summary);
     });
     // The folder hears of a failure, but only once it has looked at all its entries.
@@ -163,7 +159,13 @@ export async function walkFolder(
     return { node: later };
   };
 
-  const stat = lstatSync(rawPath(folder), { bigint: true });
+  const stat = lstatSync(rawPath(folder), { bigint: true, throwIfNoEntry: false });
+  if (stat?.isDirectory() !== true) {
+    const problem = stat === undefined ? "there is nothing" : "it is no folder";
+    throw new AppError("SOURCE_FAILED", `read ${toText(folder)}: ${problem}`, {
+      hint: "Name the folder itself, not a link to it.",
+    });
+  }
   return await saveFolder(folder, "", statNode(name, stat, tools.names), parent);
 }
 
@@ -197,9 +199,21 @@ function isUnchanged(node: TreeNode, before: TreeNode, { index }: BlobSink): boo
   );
 }
 
-function isSettled({ ctime }: TreeNode, { settledBefore }: WalkTools): boolean {
+/**
+ * What was changed within a tick before the parent was begun may have been changed again after it
+ * was read without looking different: file systems give times in steps of milliseconds.
+ */
+function isSettled({ ctime }: TreeNode, { parent: { settledBefore } }: WalkTools): boolean {
   // Both are in UTC; to the second is near enough.
   return ctime.slice(0, 19) < settledBefore.slice(0, 19);
+}
+
+function kindOf(
+  content: readonly string[],
+  before: TreeNode | undefined,
+): "filesNew" | "filesChanged" | "filesUnmodified" {
+  if (before === undefined) return "filesNew";
+  return isSameContent(content, before.content) ? "filesUnmodified" : "filesChanged";
 }
 
 function isSameContent(a: readonly string[], b: readonly string[] | null | undefined): boolean {
@@ -208,10 +222,10 @@ function isSameContent(a: readonly string[], b: readonly string[] | null | undef
 
 async function nodesByName(
   tree: string | undefined,
-  { loadTree }: WalkTools,
+  { parent }: WalkTools,
 ): Promise<Map<ByteString, TreeNode>> {
   if (tree === undefined) return new Map();
-  return new Map((await loadTree(tree)).map((node) => [node.name, node]));
+  return new Map((await parent.loadTree(tree)).map((node) => [node.name, node]));
 }
 
 function byBytes(a: ByteString, b: ByteString): number {

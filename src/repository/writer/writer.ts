@@ -1,18 +1,20 @@
-import { lstatSync } from "node:fs";
-import { AppError } from "../../base/errors.ts";
-import type { Run } from "../../base/events.ts";
+import { type BigIntStats, lstatSync } from "node:fs";
+import { AppError, systemCode } from "../../base/errors.ts";
 import type { Core } from "../core.ts";
 import { type ByteString, toBytes } from "../format/go-string.ts";
-import { formatTime, parseTime } from "../format/go-time.ts";
+import { formatTime } from "../format/go-time.ts";
 import { toGoMode } from "../format/mode.ts";
 import { encodeSnapshot, type Snapshot, type SnapshotFile } from "../format/snapshot.ts";
 import { encodeNode, type TreeNode } from "../format/tree.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
+import type { Lock } from "../lock.ts";
 import { openBlobReader } from "../reader/read-blob.ts";
+import { identityOf } from "../workers/identity.ts";
 import { rawPath } from "../workers/raw-path.ts";
 import { type Added, openBlobSink } from "./blob-sink.ts";
 import { type Chunking, createFileStore } from "./file-store.ts";
 import { createLayout } from "./layout.ts";
+import { openParent } from "./parent.ts";
 import { statNode, systemNames } from "./stat-node.ts";
 import { type TreeSummary, walkFolder } from "./walk.ts";
 
@@ -56,25 +58,15 @@ export function openWriter(
   core: Core,
   index: BlobIndex,
   parent: Snapshot | undefined,
-  run: Run,
+  { run, confirm }: Lock,
 ): Writer {
   const sink = openBlobSink(core, index, run);
   const files = createFileStore(sink);
   const names = systemNames();
-  const reader = openBlobReader(core, index, run);
+  const before = openParent(parent, openBlobReader(core, index, run), index, run);
   const layout = createLayout();
   const started = core.clock.now();
   const total: TreeSummary = newSummary();
-
-  const parentTreeAt = async (name: string): Promise<string | undefined> => {
-    let tree = parent?.tree;
-    for (const segment of name.split("/")) {
-      if (tree === undefined) return undefined;
-      const nodes = await reader.tree(tree);
-      tree = nodes.find((node) => node.name === toBytes(segment))?.subtree;
-    }
-    return tree;
-  };
 
   const storeBytes = async (content: Uint8Array): Promise<string[]> => {
     if (content.length === 0) return [];
@@ -86,7 +78,7 @@ export function openWriter(
     async tree(name, folder, { chunking = () => "content", isExcluded = () => false }) {
       const summary = newSummary();
       const path = typeof folder === "string" ? toBytes(folder) : folder.toString("latin1");
-      const parentTree = await parentTreeAt(name);
+      const parentTree = await before.treeAt(name);
       const tools = {
         sink,
         files,
@@ -94,8 +86,7 @@ export function openWriter(
         summary,
         isExcluded,
         chunking,
-        settledBefore: settledBefore(parent),
-        loadTree: reader.tree,
+        parent: before,
       };
       const { node } = await walkFolder(path, lastSegment(name), parentTree, tools, run);
       await files.flush();
@@ -105,10 +96,9 @@ export function openWriter(
     },
 
     async file(name, path, { chunking, metadata }) {
-      const stat = lstatSync(rawPath(toBytes(path)), { bigint: true });
-      const sizeBytes = Number(stat.size);
-      const { mtimeNs } = stat;
-      const { done } = await files.store({ path: toBytes(path), sizeBytes, mtimeNs, chunking });
+      const stat = statOf(path);
+      if (!stat.isFile()) throw new AppError("SOURCE_FAILED", `read ${path}: it is no file`);
+      const { done } = await files.store({ path: toBytes(path), seen: identityOf(stat), chunking });
       await files.flush();
       const stored = await done;
       if ("errorCode" in stored) {
@@ -166,6 +156,7 @@ export function openWriter(
           total_bytes_processed: total.bytes,
         },
       };
+      await confirm();
       const id = await core.files.save("snapshots", encodeSnapshot(file), run);
       return { snapshot: { ...file, id }, added: sink.added };
     },
@@ -176,12 +167,15 @@ export function openWriter(
 
 const FOLDER = { mode: 0o040755, uid: 0, gid: 0 };
 
-/** So long before the parent was begun: two seconds are a step of the coarsest file systems. */
-const SETTLED_NS = 2_000_000_000n;
-
-function settledBefore(parent: Snapshot | undefined): string {
-  const begun = parent === undefined ? undefined : parseTime(parent.time);
-  return begun === undefined ? "" : formatTime(begun - SETTLED_NS);
+function statOf(path: string): BigIntStats {
+  try {
+    return lstatSync(rawPath(toBytes(path)), { bigint: true });
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+    throw new AppError("SOURCE_FAILED", `read ${path}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
 }
 
 function newSummary(): TreeSummary {
