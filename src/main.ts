@@ -25,11 +25,13 @@ async function main(): Promise<number> {
   const stdout = (text: string): void => void process.stdout.write(text);
   const stderr = (text: string): void => void process.stderr.write(text);
 
-  // Whoever reads us may have stopped reading, as `head` does.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    process.exit(0);
-  });
+  // Whoever reads us may have stopped reading, as `head` does, or the terminal may be gone. What was
+  // begun goes on to its end, and the exit code tells how it went.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE" && error.code !== "EIO") throw error;
+    });
+  }
 
   // The first signal asks to stop. On the second we leave at once: `recover` ends what is open.
   const stop = new AbortController();

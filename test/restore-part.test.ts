@@ -6,7 +6,8 @@ import { DatabaseSync } from "node:sqlite";
 import { suite, test } from "node:test";
 import { backup } from "../src/operations/backup.ts";
 import { restore } from "../src/operations/restore.ts";
-import { keep, undo } from "../src/operations/undo.ts";
+import { keep } from "../src/operations/set-aside.ts";
+import { undo } from "../src/operations/undo.ts";
 import { newSystem } from "./support/system.ts";
 import { quietRun, temporaryFolder } from "./support/temporary.ts";
 

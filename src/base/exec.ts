@@ -1,5 +1,9 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import path from "node:path";
 import { execa } from "execa";
-import { AppError } from "./errors.ts";
+import { AppError, systemCode } from "./errors.ts";
 import type { Run } from "./events.ts";
 
 /** What a program is given: never through a shell. */
@@ -9,6 +13,11 @@ export type ExecOptions = {
   readonly timeoutMs: number;
   readonly folder?: string;
   readonly input?: string;
+  /**
+   * Where all it prints goes instead of the result. For what leaves something running: that may
+   * write for years, and would die of a pipe whose reader has gone.
+   */
+  readonly logFile?: string;
   /** Added to the environment. */
   readonly env?: Readonly<Record<string, string>>;
 };
@@ -21,6 +30,8 @@ export type ExecResult = {
 
 const OUTPUT_BYTES_MAX = 1024 * 1024;
 const KILL_AFTER_MS = 5000;
+/** So long after a program's end its output is waited for. */
+const LAST_WORDS_MS = 500;
 
 /**
  * Runs a program to its end. On cancellation or after the timeout it is asked to stop, and killed
@@ -29,8 +40,9 @@ const KILL_AFTER_MS = 5000;
  */
 export async function exec(command: Command, options: ExecOptions, run: Run): Promise<ExecResult> {
   const [program, ...args] = command;
-  const { timeoutMs, folder, input, env } = options;
-  const result = await execa(program, args, {
+  const { timeoutMs, folder, input, env, logFile } = options;
+  if (logFile !== undefined) return await execLogged(command, logFile, options, run);
+  const child = execa(program, args, {
     cancelSignal: run.signal,
     forceKillAfterDelay: KILL_AFTER_MS,
     timeout: timeoutMs,
@@ -41,14 +53,61 @@ export async function exec(command: Command, options: ExecOptions, run: Run): Pr
     ...(env === undefined ? {} : { env }),
     ...(input === undefined ? { stdin: "ignore" as const } : { input }),
   });
+  // A child that goes on in the background keeps the pipes open; that is no reason to wait for it.
+  const { nodeChildProcess } = child;
+  nodeChildProcess.once("exit", () => {
+    setTimeout(() => {
+      nodeChildProcess.stdout?.destroy();
+      nodeChildProcess.stderr?.destroy();
+    }, LAST_WORDS_MS).unref();
+  });
+  const result = await child;
   run.signal.throwIfAborted();
   if (result.exitCode !== undefined) {
-    return { exitCode: result.exitCode, stdout: result.stdout, stderr: result.stderr };
+    return { exitCode: result.exitCode, stdout: result.stdout ?? "", stderr: result.stderr ?? "" };
   }
   const problem = result.timedOut
     ? `it took longer than ${timeoutMs / 1000} s`
-    : (result.originalMessage ?? result.shortMessage);
-  throw new AppError("SOURCE_FAILED", `run ${program}: ${problem}`, {
+    : (result.originalMessage ?? result.shortMessage ?? "");
+  throw notRun(program, problem);
+}
+
+/** As `exec` with a log file. A program in its own right may stay behind: only its start counts. */
+async function execLogged(
+  [program, ...args]: Command,
+  logFile: string,
+  { timeoutMs, folder }: ExecOptions,
+  { signal }: Run,
+): Promise<ExecResult> {
+  mkdirSync(path.dirname(logFile), { recursive: true, mode: 0o700 });
+  const log = openSync(logFile, "w", 0o600);
+  const child = spawn(program, args, {
+    cwd: folder,
+    stdio: ["ignore", log, log],
+  });
+  closeSync(log);
+  const ended = once(child, "exit") as Promise<[number | null]>;
+  const tooLong = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  const stop = (): void => {
+    child.kill("SIGTERM");
+    setTimeout(() => child.kill("SIGKILL"), KILL_AFTER_MS).unref();
+  };
+  tooLong.addEventListener("abort", stop);
+  try {
+    const [exitCode] = await ended;
+    signal.throwIfAborted();
+    if (exitCode === null) throw notRun(program, `it took longer than ${timeoutMs / 1000} s`);
+    return { exitCode, stdout: readFileSync(logFile, "utf8").slice(-OUTPUT_BYTES_MAX), stderr: "" };
+  } catch (error) {
+    if (error instanceof AppError || systemCode(error) === undefined) throw error;
+    throw notRun(program, (error as Error).message);
+  } finally {
+    tooLong.removeEventListener("abort", stop);
+  }
+}
+
+function notRun(program: string, problem: string): AppError {
+  return new AppError("SOURCE_FAILED", `run ${program}: ${problem}`, {
     hint: "Look whether the program is installed and what it waits for.",
   });
 }

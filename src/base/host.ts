@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import os from "node:os";
 
 /** Who we are on this machine, as repository locks and snapshots record it. */
@@ -59,25 +59,6 @@ export function pidNamespace(): string {
 
 export function isSameProcess(pid: number, start: string): boolean {
   return start !== "" && processStart(pid) === start;
-}
-
-/** Processes that have one of these files, or a file in one of these folders, open; those of other users only if we are root. */
-export function processesUsing(files: readonly string[]): number[] {
-  const isWanted = (open: string): boolean =>
-    files.some((file) => open === file || open.startsWith(`${file}/`));
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((pid) => openFilesOf(pid).some(isWanted))
-    .map(Number);
-}
-
-function openFilesOf(pid: string): string[] {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).map((fd) => linkOf(`/proc/${pid}/fd/${fd}`));
-  } catch {
-    // It has ended, or is none of ours to look at.
-    return [];
-  }
 }
 
 function linkOf(file: string): string {

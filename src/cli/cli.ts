@@ -24,7 +24,7 @@ export type CliHost = Pick<Context, "env" | "clock" | "folder" | "confirm"> & {
 /** Runs one command line and says with which code the process is to exit. */
 export async function runCli(argv: readonly string[], host: CliHost): Promise<number> {
   try {
-    const { configFile, rest } = takeConfigFile(argv);
+    const { configFile, rest } = takeConfigFile(argv.filter((_, at) => !isEarlyJson(argv, at)));
     const [verb, ...args] = rest;
     if (verb === undefined || verb === "help" || verb === "--help" || verb === "-h") {
       host.print(overview(COMMANDS));
@@ -42,6 +42,11 @@ export async function runCli(argv: readonly string[], host: CliHost): Promise<nu
     host.output.error(error);
     return exitCodeOf(error, host.signal);
   }
+}
+
+/** `--json` may stand before the verb, too; it was looked for in the whole line. */
+function isEarlyJson(argv: readonly string[], at: number): boolean {
+  return argv[at] === "--json" && argv.slice(0, at).every((word) => word.startsWith("-"));
 }
 
 async function loadCommand(verb: string): Promise<Command> {
@@ -117,5 +122,6 @@ function contextOf(configFile: string | undefined, host: CliHost): Context {
 
 function exitCodeOf(error: unknown, signal: AbortSignal): number {
   if (error instanceof AppError) return ERRORS[error.code].exit;
-  return signal.aborted ? EXIT_INTERRUPTED : EXIT_BUG;
+  const isInterrupted = signal.aborted || (error instanceof Error && error.name === "AbortError");
+  return isInterrupted ? EXIT_INTERRUPTED : EXIT_BUG;
 }

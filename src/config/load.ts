@@ -110,7 +110,8 @@ function withAbsolutePaths(config: Config, folder: string): Config {
     if (Array.isArray(value)) {
       return key === "files" ? value.map((file) => path.resolve(folder, file as string)) : value;
     }
-    if (typeof value !== "object" || value === null) return value;
+    // What is sent to an application is its own business.
+    if (typeof value !== "object" || value === null || key === "body") return value;
     return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, resolve(v, k)]));
   };
   return resolve(config, "") as Config;

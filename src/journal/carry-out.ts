@@ -80,6 +80,7 @@ async function goBack(
 async function gone(way: Way, begun: number, executor: Executor, run: Run): Promise<boolean> {
   for (const step of way.steps) {
     if (step.ifBegun !== undefined && begun <= step.ifBegun) continue;
+    if (step.unlessBegun !== undefined && begun > step.unlessBegun) continue;
     try {
       await performReported(step, executor, run);
     } catch (error) {

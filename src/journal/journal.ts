@@ -130,12 +130,12 @@ export class Journal implements Disposable {
 
   /** Operations that a crash interrupted, oldest first. */
   unfinished(): Progress[] {
-    return this.#select("WHERE outcome IS NULL ORDER BY started, id");
+    return this.#select("WHERE outcome IS NULL ORDER BY rowid");
   }
 
   /** All operations, newest first. */
   history(limit: number): Progress[] {
-    return this.#select(`ORDER BY started DESC, id DESC LIMIT ${Math.trunc(limit)}`);
+    return this.#select(`ORDER BY rowid DESC LIMIT ${Math.trunc(limit)}`);
   }
 
   #select(rest: string): Progress[] {

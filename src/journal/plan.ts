@@ -28,6 +28,8 @@ export type Act =
 export type Step = Act & {
   /** In a way back: only if this step of the way forward (its number) was begun. */
   readonly ifBegun?: number;
+  /** In a way back: not if this one was. */
+  readonly unlessBegun?: number;
 };
 
 /** A way back, and how far back it leads. */
@@ -46,6 +48,8 @@ export type Switch = {
   readonly to: Version;
   /** The name that what is live now gets. */
   readonly displaced: Version;
+  /** The name under which the version lies after going back, with what was written to it since. */
+  readonly rejected: Version;
   /** Whether the version to switch to lies ready already, as after an earlier switch. */
   readonly ready: boolean;
 };
@@ -83,11 +87,11 @@ function wayBack(
   const firstSwitch = steps.findIndex(({ act }) => act === "active");
   return [
     ...components.map((component): Step => ({ act: "stopped", component, ifBegun: firstSwitch })),
-    ...switches.toReversed().map(({ slot, to, displaced }): Step => ({
+    ...switches.toReversed().map(({ slot, displaced, rejected }): Step => ({
       act: "active",
       slot,
       version: displaced,
-      displaced: to,
+      displaced: rejected,
       ifBegun: numberOf("active", slot),
     })),
     ...components.toReversed().map((component): Step => ({
@@ -108,6 +112,16 @@ function wayBack(
         slot,
         version: to,
         ifBegun: numberOf("staged", slot),
+      })),
+    // What the application wrote while it ran on it is in no other copy.
+    ...switches
+      .filter(({ rejected, to }) => rejected !== to)
+      .map(({ slot, component, rejected }): Step => ({
+        act: "discarded",
+        slot,
+        version: rejected,
+        ifBegun: numberOf("active", slot),
+        unlessBegun: numberOf("running", component),
       })),
   ];
 }

@@ -3,7 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Effects, realEffects } from "../base/effects.ts";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
-import { processesUsing } from "../base/host.ts";
+import { hostFacts } from "../base/host.ts";
+import { processesUsing } from "../base/open-files.ts";
 import type { Verdict } from "../checks/check.ts";
 import type { Perform } from "../journal/carry-out.ts";
 import type { Slot } from "../slots/slot.ts";
@@ -50,7 +51,7 @@ export function performer(
       case "stopped":
         return await stop(componentOf(step.component), run);
       case "running":
-        return await componentOf(step.component).runner?.start(run);
+        return await start(componentOf(step.component), run);
       case "healthy":
         return await waitUntilHealthy(componentOf(step.component), step.atLeast, baseline, run);
     }
@@ -60,10 +61,7 @@ export function performer(
 /** REFUSED when something goes on using the data: it would write into what was switched away. */
 async function stop({ name, runner, stores }: Component, run: Run): Promise<void> {
   await runner?.stop(run);
-  const files = stores.flatMap(({ store }) =>
-    ["", ...SQLITE_COMPANIONS].map((suffix) => store.livePath + suffix),
-  );
-  const [pid] = processesUsing(files);
+  const [pid] = usersOf(stores);
   if (pid === undefined) return;
   throw new AppError("REFUSED", `stop ${name}: process ${pid} still has its data open`, {
     hint:
@@ -71,6 +69,23 @@ async function stop({ name, runner, stores }: Component, run: Run): Promise<void
         ? "Say under run: how it is stopped and started, or stop it yourself first."
         : "Another program uses the same files. Stop it first.",
   });
+}
+
+/** Processes that have something of the live data open. */
+function usersOf(stores: Component["stores"]): number[] {
+  const files = stores.flatMap(({ store }) =>
+    ["", ...SQLITE_COMPANIONS].map((suffix) => store.livePath + suffix),
+  );
+  return processesUsing(files, hostFacts().pid);
+}
+
+/** A second one must not be started beside one that only seems to be gone. */
+async function start({ name, runner, stores }: Component, run: Run): Promise<void> {
+  if (runner === undefined) return;
+  const [pid] = usersOf(stores);
+  if (pid === undefined || (await runner.isAlive(run))) return await runner.start(run);
+  const message = `start ${name}: process ${pid} has its data open, so it seems to run already`;
+  run.report({ type: "warning", message });
 }
 
 const POLL_MS = 250;

@@ -71,7 +71,7 @@ async function openComponent(
   config: OpenedConfig,
   surroundings: Surroundings,
 ): Promise<Component> {
-  const runner = openRunner(name, config, surroundings.folder);
+  const runner = openRunner(name, config, surroundings);
   const stores: OpenStore[] = [];
   for (const [storeName, storeConfig] of Object.entries(config.stores)) {
     const store = await openStore(`${name}/${storeName}`, storeConfig, runner, surroundings);
@@ -88,7 +88,11 @@ async function openComponent(
   return { name, config, runner, stores, checks };
 }
 
-function openRunner(name: string, { run }: OpenedConfig, folder: string): Runner | undefined {
+function openRunner(
+  name: string,
+  { run }: OpenedConfig,
+  { folder, temporary }: Surroundings,
+): Runner | undefined {
   if (run === undefined) return undefined;
   const { start, stop, alive } = run.command;
   return commandRunner(name, {
@@ -96,6 +100,7 @@ function openRunner(name: string, { run }: OpenedConfig, folder: string): Runner
     stop,
     alive,
     folder,
+    logFile: path.join(path.dirname(temporary), "logs", `${name}.start.log`),
     startTimeoutMs: run.command["start-timeout"],
     stopTimeoutMs: run.command["stop-timeout"],
   });

@@ -6,7 +6,8 @@ import type { Run } from "../base/events.ts";
 import { listPoints } from "./points/catalogue.ts";
 import { needSpace } from "./space.ts";
 import type { System } from "./system.ts";
-import { listUndoable } from "./undo.ts";
+import { listSetAside } from "./set-aside.ts";
+import { unfinishedOf } from "./unfinished.ts";
 
 export type Finding = {
   readonly severity: "error" | "warning";
@@ -24,7 +25,7 @@ export async function doctor(system: System, run: Run): Promise<readonly Finding
 }
 
 async function unfinished(system: System): Promise<Finding[]> {
-  return system.journal.unfinished().map(({ id }) => ({
+  return unfinishedOf(system).interrupted.map(({ id }) => ({
     severity: "error",
     problem: `operation ${id} was interrupted`,
     hint: "lastgood recover",
@@ -106,7 +107,7 @@ async function components(system: System): Promise<Finding[]> {
     }
     for (const file of config.files.filter((one) => !existsSync(one))) {
       const problem = `${name}: files: ${file} is not there`;
-      findings.push({ severity: "error", problem, hint: "A backup will fail. Correct the path." });
+      findings.push({ severity: "error", problem, hint: "Correct the path." });
     }
     return findings;
   });
@@ -123,11 +124,11 @@ async function space(system: System): Promise<Finding[]> {
       hint: "Free some space.",
     });
   }
-  for (const { operation } of await listUndoable(system)) {
+  for (const { operation, version } of await listSetAside(system)) {
     findings.push({
       severity: "warning",
-      problem: `${operation.id}: what it displaced still takes space`,
-      hint: `If the restore is good: lastgood keep ${operation.id}`,
+      problem: `${operation.id}: what it set aside still takes space (${version})`,
+      hint: `When you are sure that it is not needed: lastgood keep ${operation.id}`,
     });
   }
   return findings;

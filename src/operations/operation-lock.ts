@@ -1,7 +1,8 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { AppError } from "../base/errors.ts";
+import { translateDiskError } from "../base/disk-errors.ts";
+import { AppError, hasCode } from "../base/errors.ts";
 
 /**
  * Keeps other operations away from these components until disposed. A SQLite transaction on the
@@ -9,13 +10,23 @@ import { AppError } from "../base/errors.ts";
  */
 export function lockComponents(folder: string, components: readonly string[]): Disposable {
   using stack = new DisposableStack();
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw translateDiskError(error, `lock in ${folder}`);
+  }
   // In one order for all, so that two operations cannot wait for each other.
   for (const component of components.toSorted()) {
-    const database = stack.use(new DatabaseSync(path.join(folder, `${component}.lock`)));
     try {
+      const database = stack.use(new DatabaseSync(path.join(folder, `${component}.lock`)));
       database.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
     } catch (error) {
+      if (!isBusy(error)) {
+        throw new AppError("UNAVAILABLE", `lock ${component}: ${(error as Error).message}`, {
+          hint: `See who owns ${folder} and whether its disk is full or read-only.`,
+          cause: error,
+        });
+      }
       throw new AppError("LOCKED", `lock ${component}: another operation is under way on it`, {
         hint: "Wait until it has ended; lastgood status shows it.",
         cause: error,
@@ -23,4 +34,20 @@ export function lockComponents(folder: string, components: readonly string[]): D
     }
   }
   return stack.move();
+}
+
+/** Whether another operation holds the lock of one of these components now. */
+export function isUnderWay(folder: string, components: readonly string[]): boolean {
+  try {
+    lockComponents(folder, components)[Symbol.dispose]();
+    return false;
+  } catch (error) {
+    if (hasCode(error, "LOCKED")) return true;
+    throw error;
+  }
+}
+
+/** SQLITE_BUSY. */
+function isBusy(error: unknown): boolean {
+  return (((error as { errcode?: number }).errcode ?? 0) & 0xff) === 5;
 }

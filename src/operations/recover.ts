@@ -6,6 +6,7 @@ import { openComponents } from "./components.ts";
 import { lockComponents } from "./operation-lock.ts";
 import { pointSource } from "./point-source.ts";
 import type { OperationSetup } from "./restore.ts";
+import { unfinishedOf } from "./unfinished.ts";
 import { surroundingsOf, type System } from "./system.ts";
 
 export type Recovered = {
@@ -18,7 +19,7 @@ export type Recovered = {
  */
 export async function recover(system: System, run: Run): Promise<Recovered> {
   const operations: { operation: string; outcome: Outcome }[] = [];
-  for (const { id, setup } of system.journal.unfinished()) {
+  for (const { id, setup } of unfinishedOf(system).interrupted) {
     const { components: configs, baseline } = setup as OperationSetup;
     using _lock = lockComponents(system.paths.locks, Object.keys(configs));
     const components = await openComponents(configs, surroundingsOf(system));

@@ -13,6 +13,7 @@ import { pointSource } from "./point-source.ts";
 import { type PointDescription, stampOf, storePath } from "./points/point.ts";
 import { type Prepared, prepareRestore, type RestoreOptions } from "./prepare-restore.ts";
 import { needSpace, type SpaceNeed } from "./space.ts";
+import { componentsOf } from "./unfinished.ts";
 import type { System } from "./system.ts";
 
 /** What a restore will do, for people to decide on. */
@@ -47,7 +48,7 @@ export async function previewRestore(
   run: Run,
 ): Promise<RestorePreview> {
   const prepared = await prepareRestore(system, named, options, run);
-  const plan = planFor(prepared, version("before-this"));
+  const plan = planFor(prepared, version("before-this"), version("rejected-this"));
   const repository = await system.repository(run);
   const loss = await repository.read(prepared.point.snapshot, run, async (reader, inner) => {
     const found: Record<string, readonly string[]> = {};
@@ -83,7 +84,7 @@ export async function restore(
   refuseFull(await spaceFor(prepared));
   const operation = newOperationId(system);
   const displaced = version(`before-${operation}`);
-  const plan = planFor(prepared, displaced);
+  const plan = planFor(prepared, displaced, version(`rejected-${operation}`));
   const { point, stale, components } = prepared;
   const ended = await begin(system, operation, "restore", plan, components, options.reason, run);
   return {
@@ -110,7 +111,9 @@ export async function begin(
     system.paths.locks,
     components.map(({ name }) => name),
   );
-  refuseUnfinished(system);
+  refuseInterrupted(system, components);
+  // Whoever cannot be asked whether it lives must not be stopped.
+  for (const { runner } of components) await runner?.isAlive(run);
   const baseline = await sampleChecks(components, run);
   const setup: OperationSetup = {
     components: Object.fromEntries(components.map(({ name, config }) => [name, config])),
@@ -144,23 +147,25 @@ export function newOperationId(system: System): string {
   return `${stampOf(system.host.clock.now())}-${randomBytes(2).toString("hex")}`;
 }
 
-function refuseUnfinished(system: System): void {
-  const [open] = system.journal.unfinished();
+/** The components are locked by us: what is not ended on one of them now never will be. */
+function refuseInterrupted({ journal }: System, components: readonly Component[]): void {
+  const names = new Set(components.map(({ name }) => name));
+  const open = journal
+    .unfinished()
+    .find((one) => componentsOf(one).some((name) => names.has(name)));
   if (open === undefined) return;
   throw new AppError(
     "NEEDS_HUMAN",
     `begin: operation ${open.id} was interrupted and is not ended`,
-    {
-      hint: "End it first: lastgood recover",
-    },
+    { hint: "End it first: lastgood recover" },
   );
 }
 
-function planFor({ point, stores }: Prepared, displaced: Version): Plan {
+function planFor({ point, stores }: Prepared, displaced: Version, rejected: Version): Plan {
   return planSwitches(
     stores.map(({ store, component }): Switch => {
       const to = version(point.stamp);
-      return { slot: store.name, component, to, displaced, ready: false };
+      return { slot: store.name, component, to, displaced, rejected, ready: false };
     }),
   );
 }

@@ -1,10 +1,11 @@
 import type { Run } from "../base/events.ts";
 import type { Verdict } from "../checks/check.ts";
-import type { Outcome } from "../journal/journal.ts";
+import type { Outcome, Progress } from "../journal/journal.ts";
 import { sampleChecks } from "./acts.ts";
 import { readCatalogue } from "./points/catalogue.ts";
 import type { System } from "./system.ts";
 import { listUndoable } from "./undo.ts";
+import { unfinishedOf } from "./unfinished.ts";
 
 export type Status = {
   readonly ok: boolean;
@@ -44,7 +45,8 @@ export async function status(system: System, run: Run): Promise<Status> {
   ]);
   const recent = system.journal.history(RECENT);
   const [last] = recent;
-  const unfinished = system.journal.unfinished().map(({ id }) => id);
+  const { interrupted, underWay } = unfinishedOf(system);
+  const unfinished = interrupted.map(({ id }) => id);
   const valid = catalogue?.points.filter((point) => point.valid) ?? [];
   const points =
     catalogue === undefined
@@ -55,17 +57,25 @@ export async function status(system: System, run: Run): Promise<Status> {
           newest: valid.at(-1)?.stamp,
           seen: catalogue.at,
         };
-  const bad = Object.entries(baseline).filter(([, verdict]) => verdict === "bad");
+  const isRequired = requiredChecks(system);
+  const unwell = Object.entries(baseline).filter(
+    ([name, verdict]) => verdict === "bad" || (verdict === "unknown" && isRequired.has(name)),
+  );
+  const stopped = await stoppedComponents(system, run);
   const needsHuman = last?.outcome === "needs-human" ? [last.id] : [];
   const problems = [
     ...unfinished.map((id) => `operation ${id} was interrupted: lastgood recover`),
     ...needsHuman.map((id) => `operation ${id} needs you: lastgood history`),
-    ...bad.map(([name]) => `check ${name} is bad`),
+    ...stopped.map((name) => `${name} does not run`),
+    ...unwell.map(([name, verdict]) => `check ${name} is ${verdict}`),
+    ...(catalogue?.points.at(-1)?.valid === false
+      ? [`the newest point ${catalogue.points.at(-1)?.stamp} is invalid: lastgood show`]
+      : []),
     ...(valid.length === 0 ? ["there is no valid recovery point yet: lastgood backup"] : []),
   ];
   return {
     ok: problems.length === 0,
-    sentence: problems[0] ?? `All is well. Newest recovery point: ${points?.newest}.`,
+    sentence: problems[0] ?? `${busy(underWay)} Newest recovery point: ${points?.newest}.`,
     components: byComponent(baseline),
     points,
     unfinished,
@@ -77,6 +87,25 @@ export async function status(system: System, run: Run): Promise<Status> {
     })),
     last: last && { operation: last.id, kind: last.kind, outcome: last.outcome },
   };
+}
+
+function busy([first]: readonly Progress[]): string {
+  return first === undefined ? "All is well." : `A ${first.kind} is under way.`;
+}
+
+function requiredChecks(system: System): ReadonlySet<string> {
+  const names = system.components.flatMap(({ name: component, checks }) =>
+    checks.filter(({ isRequired }) => isRequired).map(({ name }) => `${component}/${name}`),
+  );
+  return new Set(names);
+}
+
+async function stoppedComponents(system: System, run: Run): Promise<string[]> {
+  const stopped: string[] = [];
+  for (const { name, runner } of system.components) {
+    if ((await runner?.isAlive(run)) === false) stopped.push(name);
+  }
+  return stopped;
 }
 
 function byComponent(baseline: Readonly<Record<string, Verdict>>): Status["components"] {

@@ -10,19 +10,28 @@ export type CommandRunnerConfig = {
   /** Exit code 0: it lives. */
   readonly alive: Command;
   readonly folder: string;
+  /** What the last start printed, and what was started prints there. */
+  readonly logFile: string;
   readonly startTimeoutMs: number;
   readonly stopTimeoutMs: number;
 };
 
 const POLL_MS = 100;
+/** A shell's words for "not executable" and "not found": they say nothing of the component. */
+const NOT_RUN: ReadonlySet<number> = new Set([126, 127]);
 const ALIVE_TIMEOUT_MS = 10_000;
 
 /** A component that commands stop, start and ask about. Their exit code is not believed. */
 export function commandRunner(component: string, config: CommandRunnerConfig): Runner {
-  const { start, stop, alive, folder, startTimeoutMs, stopTimeoutMs } = config;
+  const { start, stop, alive, folder, logFile, startTimeoutMs, stopTimeoutMs } = config;
 
-  const isAlive = async (run: Run): Promise<boolean> =>
-    (await exec(alive, { timeoutMs: ALIVE_TIMEOUT_MS, folder }, run)).exitCode === 0;
+  const isAlive = async (run: Run): Promise<boolean> => {
+    const { exitCode } = await exec(alive, { timeoutMs: ALIVE_TIMEOUT_MS, folder }, run);
+    if (!NOT_RUN.has(exitCode)) return exitCode === 0;
+    throw new AppError("SOURCE_FAILED", `ask ${component}: ${alive[0]} could not be run`, {
+      hint: `Whether ${component} lives is unknown. Correct run.command.alive.`,
+    });
+  };
 
   const waitFor = async (wanted: boolean, timeoutMs: number, run: Run): Promise<boolean> => {
     const deadline = performance.now() + timeoutMs;
@@ -49,10 +58,10 @@ export function commandRunner(component: string, config: CommandRunnerConfig): R
     },
     async start(run) {
       if (await isAlive(run)) return;
-      await execOk(start, { timeoutMs: startTimeoutMs, folder }, run);
+      await execOk(start, { timeoutMs: startTimeoutMs, folder, logFile }, run);
       if (await waitFor(true, startTimeoutMs, run)) return;
       throw new AppError("UNHEALTHY", `start ${component}: not alive after ${startTimeoutMs} ms`, {
-        hint: "See its own log for the reason.",
+        hint: `See its own log for the reason, or what it printed: ${logFile}`,
       });
     },
   };

@@ -21,6 +21,12 @@ export async function copyLiveDatabase(file: string, target: string): Promise<vo
     using copy = new DatabaseSync(target);
     copy.exec("PRAGMA journal_mode = DELETE");
   } catch (error) {
+    if (primaryCode(error) === SQLITE_FULL) {
+      throw new AppError("NO_SPACE", `copy database ${file} to ${target}: no space left`, {
+        hint: "The copy lies in the state folder for a moment. Free some space there.",
+        cause: error,
+      });
+    }
     throw new AppError("SOURCE_FAILED", `copy database ${file}: ${(error as Error).message}`, {
       hint: "Look whether it is a SQLite database and whether it is damaged: PRAGMA integrity_check.",
       cause: error,
@@ -31,6 +37,7 @@ export async function copyLiveDatabase(file: string, target: string): Promise<vo
 /** The primary result codes of SQLite for a file that is damaged, and for one that is none. */
 const SQLITE_READONLY = 8;
 const SQLITE_CORRUPT = 11;
+const SQLITE_FULL = 13;
 const SQLITE_NOTADB = 26;
 
 /**

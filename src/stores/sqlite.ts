@@ -82,8 +82,11 @@ async function captureDatabase(
   }
   await mkdir(temporary, { recursive: true, mode: 0o700 });
   const copy = path.join(temporary, `${name.replaceAll("/", "-")}.db`);
+  const removeCopy = async (): Promise<void> => {
+    for (const suffix of ["", ...SQLITE_COMPANIONS]) await rm(copy + suffix, { force: true });
+  };
   try {
-    await rm(copy, { force: true });
+    await removeCopy();
     await copyLiveDatabase(config.path, copy);
     run.signal.throwIfAborted();
     const { problems, rows } = inspectDatabase(copy);
@@ -108,7 +111,7 @@ async function captureDatabase(
       warnings: [(error as Error).message],
     };
   } finally {
-    await rm(copy, { force: true });
+    await removeCopy();
   }
 }
 

@@ -1,3 +1,4 @@
+import { unfinishedOf } from "../../operations/unfinished.ts";
 import type { Command } from "../command.ts";
 import { table } from "../format.ts";
 
@@ -9,14 +10,17 @@ export const historyCommand: Command = {
   examples: ["lastgood history"],
 
   async run(_args, { withSystem }) {
-    const operations = await withSystem(async (system) => system.journal.history(HISTORY_MAX));
+    const { operations, underWay } = await withSystem(async (system) => ({
+      operations: system.journal.history(HISTORY_MAX),
+      underWay: new Set(unfinishedOf(system).underWay.map(({ id }) => id)),
+    }));
     const value = {
       operations: operations.map(({ setup: _, plan: __, ...facts }) => facts),
     };
     const rows = operations.map(({ id, kind, outcome, who, reason, error }) => [
       id,
       kind,
-      outcome ?? "interrupted",
+      outcome ?? (underWay.has(id) ? "under way" : "interrupted"),
       who,
       reason || (error ?? ""),
     ]);

@@ -1,5 +1,6 @@
+import { AppError } from "../../base/errors.ts";
 import { pin } from "../../operations/points/pin.ts";
-import { keep } from "../../operations/undo.ts";
+import { keep } from "../../operations/set-aside.ts";
 import { type Command, reasonOf, textOption } from "../command.ts";
 
 export const keepCommand: Command = {
@@ -15,6 +16,9 @@ export const keepCommand: Command = {
 
   async run(args, { withSystem, run }) {
     const [pinned, unpinned] = [textOption(args, "pin"), textOption(args, "unpin")];
+    if (pinned !== undefined && unpinned !== undefined) {
+      throw new AppError("USAGE", "keep: --pin or --unpin, not both");
+    }
     return await withSystem(async (system) => {
       if (pinned !== undefined || unpinned !== undefined) {
         const word = pinned === undefined ? "unpinned" : "pinned";

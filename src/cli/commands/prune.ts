@@ -1,4 +1,4 @@
-import { expireUndo } from "../../operations/undo.ts";
+import { expireSetAside } from "../../operations/set-aside.ts";
 import { type Command, isSet } from "../command.ts";
 import { formatBytes } from "../format.ts";
 
@@ -11,7 +11,7 @@ export const pruneCommand: Command = {
   async run(args, { withSystem, run }) {
     const how = isSet(args, "plan") ? "plan" : "do";
     const value = await withSystem(async (system) => {
-      if (how === "do") await expireUndo(system);
+      if (how === "do") await expireSetAside(system);
       return await (await system.repository(run)).prune(how, run);
     });
     const { bytesFreed, bytesUsed, packsRemoved, packsRepacked } = value;

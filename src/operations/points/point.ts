@@ -150,13 +150,15 @@ export function findPoint(points: readonly Point[], named: string): Point {
   });
 }
 
-/** YYYYMMDDTHHMMSSZ of now, or of the next second that no point has. */
+/**
+ * YYYYMMDDTHHMMSSZ of now, or of the second after the newest point: a clock that was put back must
+ * not make an older point the latest.
+ */
 export function nextStamp(now: Date, points: readonly Point[]): { stamp: string; time: Date } {
-  const taken = new Set(points.map(({ stamp }) => stamp));
-  for (let time = now; ; time = new Date(time.getTime() + 1000)) {
-    const stamp = stampOf(time);
-    if (!taken.has(stamp)) return { stamp, time };
-  }
+  const newestMs = Math.max(0, ...points.map(({ snapshot }) => Date.parse(snapshot.time)));
+  const isLater = stampOf(now) > stampOf(new Date(newestMs));
+  const time = isLater ? now : new Date(newestMs + 1000);
+  return { stamp: stampOf(time), time };
 }
 
 export function stampOf(time: Date): string {

@@ -1,0 +1,91 @@
+import { type BigIntStats, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
+
+/**
+ * Processes that have one of these files open, or a file in one of these folders; those of other
+ * users only if we are root.
+ *
+ * A file is told by its inode: a container or a link gives it another path. For folders the path
+ * serves where the process sees the same paths as we do, else all inodes in the folder.
+ */
+export function processesUsing(files: readonly string[], ownPid: number): number[] {
+  const targets = files.flatMap(targetOf);
+  if (targets.length === 0) return [];
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== ownPid)
+    .filter((pid) => usesAny(pid, targets))
+    .map(Number);
+}
+
+type Target = {
+  readonly path: string;
+  readonly id: string;
+  readonly device: bigint;
+  /** The inodes of all that is in a folder; looked up only when a path cannot tell. */
+  readonly inside: () => ReadonlySet<string>;
+};
+
+function targetOf(file: string): Target[] {
+  const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
+  if (stat === undefined) return [];
+  const path = realpathSync(file);
+  let inodes: Set<string> | undefined;
+  const inside = (): ReadonlySet<string> =>
+    (inodes ??= stat.isDirectory() ? inodesIn(path) : new Set());
+  return [{ path, id: `${stat.dev}:${stat.ino}`, device: stat.dev, inside }];
+}
+
+function inodesIn(folder: string): Set<string> {
+  const inodes = new Set<string>();
+  for (const entry of readdirSync(folder, {
+    recursive: true,
+    withFileTypes: true,
+    encoding: "buffer",
+  })) {
+    const file = Buffer.concat([Buffer.from(entry.parentPath), Buffer.from("/"), entry.name]);
+    const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
+    if (stat?.isFile() === true) inodes.add(`${stat.dev}:${stat.ino}`);
+  }
+  return inodes;
+}
+
+function usesAny(pid: string, targets: readonly Target[]): boolean {
+  const folder = `/proc/${pid}/fd`;
+  const seesOurPaths = linkOf(`/proc/${pid}/ns/mnt`) === linkOf("/proc/self/ns/mnt");
+  return descriptorsOf(folder).some((fd) => {
+    const open = statOf(`${folder}/${fd}`);
+    if (open === undefined || !(open.isFile() || open.isDirectory())) return false;
+    const id = `${open.dev}:${open.ino}`;
+    return targets.some((target) => {
+      if (target.id === id) return true;
+      if (seesOurPaths) return linkOf(`${folder}/${fd}`).startsWith(`${target.path}/`);
+      return open.dev === target.device && target.inside().has(id);
+    });
+  });
+}
+
+function descriptorsOf(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    // It has ended, or is none of ours to look at.
+    return [];
+  }
+}
+
+function statOf(file: string): BigIntStats | undefined {
+  try {
+    return statSync(file, { bigint: true });
+  } catch {
+    // Closed meanwhile.
+    return undefined;
+  }
+}
+
+function linkOf(file: string): string {
+  try {
+    return readlinkSync(file);
+  } catch {
+    // Closed meanwhile, or is none of ours to look at.
+    return "";
+  }
+}

@@ -1,0 +1,23 @@
+import type { Progress } from "../journal/journal.ts";
+import { isUnderWay } from "./operation-lock.ts";
+import type { OperationSetup } from "./restore.ts";
+import type { System } from "./system.ts";
+
+/** The components that an operation works on. */
+export function componentsOf({ setup }: Progress): string[] {
+  return Object.keys((setup as OperationSetup).components);
+}
+
+export type Unfinished = {
+  /** A crash ended their process: `recover` has to end them. */
+  readonly interrupted: readonly Progress[];
+  /** A process is at it: it holds the locks of its components. */
+  readonly underWay: readonly Progress[];
+};
+
+/** The operations that have no outcome yet. */
+export function unfinishedOf({ journal, paths }: System): Unfinished {
+  const all = journal.unfinished();
+  const underWay = all.filter((operation) => isUnderWay(paths.locks, componentsOf(operation)));
+  return { underWay, interrupted: all.filter((operation) => !underWay.includes(operation)) };
+}
