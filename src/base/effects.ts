@@ -1,5 +1,6 @@
-import { mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
-import { syncDirectory } from "./fs.ts";
+import { readdir, rename, rm, rmdir } from "node:fs/promises";
+import { makeFolderDurable, syncDirectory } from "./fs.ts";
+import { fromName, toPath } from "./raw-names.ts";
 
 /**
  * The changes to a file system out of which switches are made. They come as an argument, so that a
@@ -15,7 +16,7 @@ export type Effects = {
 /** Names in a folder; none when there is no such folder. */
 export async function namesIn(folder: string): Promise<string[]> {
   try {
-    return await readdir(folder);
+    return (await readdir(toPath(folder), { encoding: "buffer" })).map(fromName);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw error;
@@ -25,20 +26,21 @@ export async function namesIn(folder: string): Promise<string[]> {
 /** Each is durable when it returns. */
 export const realEffects: Effects = {
   async rename(from, to) {
-    await rename(from, to);
+    await rename(toPath(from), toPath(to));
     await syncDirectory(folderOf(to));
     if (folderOf(from) !== folderOf(to)) await syncDirectory(folderOf(from));
   },
   async makeFolder(folder) {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    await syncDirectory(folderOf(folder));
+    // What is above it belongs to the application; nobody else looks into what is set aside.
+    await makeFolderDurable(folderOf(folder), 0o755);
+    await makeFolderDurable(folder);
   },
   async removeEmptyFolder(folder) {
     await rmdir(folder);
     await syncDirectory(folderOf(folder));
   },
   async removeTree(folder) {
-    await rm(folder, { recursive: true, force: true });
+    await rm(toPath(folder), { recursive: true, force: true });
   },
 };
 

@@ -99,6 +99,17 @@ export class Journal implements Disposable {
       .run(id, kind, JSON.stringify(plan), JSON.stringify(setup), started, who, reason);
   }
 
+  /** An operation of one step, which is over: there is nothing to recover. */
+  record(operation: Operation & Pick<Progress, "outcome" | "ended" | "error">): void {
+    const { id, outcome, ended, error } = operation;
+    this.#database.exec("BEGIN");
+    this.create(operation);
+    this.#database
+      .prepare("UPDATE operations_v1 SET outcome = ?, ended = ?, error = ? WHERE id = ?")
+      .run(outcome ?? null, ended ?? null, error ?? null, id);
+    this.#database.exec("COMMIT");
+  }
+
   /** NOT_FOUND. */
   read(id: string): Progress {
     const row = this.#database.prepare("SELECT * FROM operations_v1 WHERE id = ?").get(id);

@@ -1,9 +1,13 @@
 import type { Run } from "../base/events.ts";
+import { existsSync } from "node:fs";
+import { realPath } from "../base/real-path.ts";
 import { monotonicMs } from "../base/clock.ts";
 import type { Writer } from "../repository/repository.ts";
 import { exportPoint } from "./export.ts";
+import { parentsOf } from "./points/parents.ts";
 import { lockComponents } from "./operation-lock.ts";
-import type { OpenStore } from "./components.ts";
+import { configuredPath, type OpenStore } from "./components.ts";
+import { recordDone } from "./record.ts";
 import { listPoints, rememberPoints } from "./points/catalogue.ts";
 import {
   CONFIG_PATH,
@@ -58,39 +62,20 @@ export async function backup(
   const { stamp, time } = nextStamp(system.host.clock.now(), points);
   const parent = points.at(-1)?.snapshot;
 
-  const { description, snapshot, added } = await repository.write(
-    parent,
-    run,
-    async (writer, inner) => {
-      const captured = await captureAll(stores, writer, system, inner);
-      const files = await captureFiles(system, writer);
-      const facts = { stamp, reason: options.reason, files };
-      const described = describe(system, captured, facts);
-      await writeDescription(described, system, writer);
-      // Everything is in the repository before the snapshot says whether it can be trusted.
-      await writer.flush();
-      const tags = pointTags({ ...described, stores: storesIn(described) });
-      const committed = await writer.commit({
-        time,
-        paths: [`/lastgood/${system.name}`],
-        hostname: system.name,
-        username: "lastgood",
-        tags,
-        program_version: "lastgood",
-      });
-      return { description: described, ...committed };
-    },
+  const { description, snapshot, added } = await repository.write(parent, run, (writer, inner) =>
+    writePoint(system, stores, { stamp, time, reason: options.reason }, writer, inner),
   );
 
   const { valid, errors, warnings, consistency, skewMs } = description;
   await rememberPoints(system, [...points, ...pointsAmong([snapshot])]);
-  if (valid) await exportPoint(system, stamp, run);
+  const exported = valid ? await exportOrWarn(system, stamp, run) : [];
+  recordDone(system, "backup", options.reason, valid ? undefined : errors.join(", "));
   return {
     stamp,
     snapshot: snapshot.id,
     valid,
     errors,
-    warnings,
+    warnings: [...warnings, ...exported],
     skewMs,
     consistency,
     bytesAdded: added.bytesPacked,
@@ -100,6 +85,49 @@ export async function backup(
     ),
     elapsedMs: monotonicMs() - started,
   };
+}
+
+/** The point is there whether or not a copy for other programs could be made of it. */
+async function exportOrWarn(system: System, stamp: string, run: Run): Promise<string[]> {
+  try {
+    await exportPoint(system, stamp, run);
+    return [];
+  } catch (error) {
+    run.signal.throwIfAborted();
+    return [`export: ${(error as Error).message}`];
+  }
+}
+
+type Written = Awaited<ReturnType<Writer["commit"]>> & { readonly description: PointDescription };
+
+async function writePoint(
+  system: System,
+  stores: readonly OpenStore[],
+  { stamp, time, reason }: { readonly stamp: string; readonly time: Date; readonly reason: string },
+  writer: Writer,
+  run: Run,
+): Promise<Written> {
+  const captured = await captureAll(stores, writer, system, run);
+  const { files, warnings } = await captureFiles(system, writer);
+  const folders = await parentsOf([
+    system.loaded.file,
+    ...stores.map(({ config }) => configuredPath(config)),
+    ...Object.values(files).flat(),
+  ]);
+  const description = describe(system, captured, warnings, { stamp, reason, files, folders });
+  await writeDescription(description, system, writer);
+  // Everything is in the repository before the snapshot says whether it can be trusted.
+  await writer.flush();
+  const tags = pointTags({ ...description, stores: storesIn(description) });
+  const committed = await writer.commit({
+    time,
+    paths: [`/lastgood/${system.name}`],
+    hostname: system.name,
+    username: "lastgood",
+    tags,
+    program_version: "lastgood",
+  });
+  return { description, ...committed };
 }
 
 function chooseStores(system: System, { include, ...selection }: BackupOptions): OpenStore[] {
@@ -129,13 +157,13 @@ async function captureAll(
   run: Run,
 ): Promise<CapturedStore[]> {
   const captured: CapturedStore[] = [];
-  for (const { store } of stores) {
-    const { name, kind, livePath } = store;
+  for (const { store, config } of stores) {
+    const { name, kind } = store;
     run.report({ type: "step.started", step: `capture ${name}` });
     const started = monotonicMs();
     const capturedAt = system.host.clock.now().toISOString();
     const { facts, errors, warnings } = await store.capture(writer, storePath(name), run);
-    const description = { kind, path: livePath, capturedAt, facts, errors };
+    const description = { kind, path: configuredPath(config), capturedAt, facts, errors };
     captured.push({ name, description, warnings: warnings.map((text) => `${name}: ${text}`) });
     const elapsedMs = monotonicMs() - started;
     run.report({ type: "step.finished", step: `capture ${name}`, elapsedMs });
@@ -146,22 +174,29 @@ async function captureAll(
 async function captureFiles(
   system: System,
   writer: Writer,
-): Promise<Record<string, readonly string[]>> {
+): Promise<{ files: Record<string, readonly string[]>; warnings: string[] }> {
   const files: Record<string, readonly string[]> = {};
+  const warnings: string[] = [];
   for (const { name, config } of system.components) {
-    if (config.files.length === 0) continue;
-    files[name] = config.files;
-    for (const file of config.files) {
-      await writer.file(filePath(name, file), file, { chunking: "content" });
+    const there = config.files.filter((file) => existsSync(file));
+    const missing = config.files.filter((file) => !there.includes(file));
+    warnings.push(...missing.map((file) => `${name}: files: ${file} is not there`));
+    if (there.length === 0) continue;
+    files[name] = there;
+    for (const file of there) {
+      // What a link leads to is what a new machine needs.
+      const real = await realPath(file);
+      await writer.file(filePath(name, file), real, { chunking: "content" });
     }
   }
-  return files;
+  return { files, warnings };
 }
 
 function describe(
   system: System,
   captured: readonly CapturedStore[],
-  facts: Pick<PointDescription, "stamp" | "reason" | "files">,
+  missing: readonly string[],
+  facts: Pick<PointDescription, "stamp" | "reason" | "files" | "folders">,
 ): PointDescription {
   const stores = Object.fromEntries(captured.map(({ name, description }) => [name, description]));
   const errors = captured.flatMap(({ description }) => description.errors);
@@ -174,7 +209,7 @@ function describe(
     configFile: system.loaded.file,
     valid: errors.length === 0 && !isEmpty,
     errors: isEmpty && errors.length === 0 ? ["nothing_captured"] : errors,
-    warnings: captured.flatMap(({ warnings }) => warnings),
+    warnings: [...captured.flatMap(({ warnings }) => warnings), ...missing],
     consistency: captured.length > 1 ? "ordered" : "independent",
     skewMs: times.length === 0 ? 0 : Math.max(...times) - Math.min(...times),
     stores,

@@ -7,6 +7,7 @@ import type { Check } from "../checks/check.ts";
 import { commandCheck } from "../checks/command.ts";
 import { httpCheck } from "../checks/http.ts";
 import type { CheckConfig, ComponentConfig, StoreConfig } from "../config/schema.ts";
+import { realPath } from "../base/real-path.ts";
 import { STORES } from "../plugins.ts";
 import { commandRunner } from "../runners/command.ts";
 import type { Runner } from "../runners/runner.ts";
@@ -16,7 +17,11 @@ import { holdFrozen } from "../stores/hold-frozen.ts";
 import type { Ownership, Store } from "../stores/store.ts";
 
 /** What is switched on its own: a store, or a part of a folder with the folder it lies `within`. */
-export type SlotConfig = StoreConfig & { readonly within?: string };
+export type SlotConfig = StoreConfig & {
+  readonly within?: string;
+  /** Its name in points, where the path is no longer the configured one. */
+  readonly base?: string;
+};
 
 type OpenedConfig = Omit<ComponentConfig, "stores"> & {
   readonly stores: Readonly<Record<string, SlotConfig>>;
@@ -29,7 +34,7 @@ export type ComponentsConfig = Readonly<Record<string, OpenedConfig>>;
 export type OpenStore = {
   readonly store: Store;
   readonly component: string;
-  readonly config: StoreConfig;
+  readonly config: SlotConfig;
 };
 
 export type OpenCheck = {
@@ -108,23 +113,38 @@ function openRunner(
 
 async function openStore(
   name: string,
-  config: StoreConfig,
+  config: SlotConfig,
   runner: Runner | undefined,
   { temporary, clock, folder, effects = realEffects }: Surroundings,
 ): Promise<Store> {
   const context = { name, temporary, effects };
   const { optional, format = "any" } = config;
-  const ownership = ownershipOf(config);
-  if (config.sqlite !== undefined) {
-    return await STORES.sqlite({ path: config.sqlite, optional, ownership }, context);
-  }
-  if (config.file !== undefined) {
-    return await STORES.file({ path: config.file, optional, ownership, format }, context);
-  }
+  const configured = configuredPath(config);
+  // Where links lead is where the data are: a restore must not put them in place of a link.
+  const at = { path: await realPath(configured), base: config.base ?? path.basename(configured) };
+  const common = { ...at, optional, ownership: ownershipOf(config) };
+  if (config.sqlite !== undefined) return await STORES.sqlite(common, context);
+  if (config.file !== undefined) return await STORES.file({ ...common, format }, context);
   const kind = config.chroma === undefined ? "folder" : "chroma";
-  const at = config[kind]!;
-  const hold = openHold(config, at, name, runner, { temporary, clock, folder });
-  return await STORES[kind]({ path: at, optional, ownership, hold }, context);
+  const hold = openHold(config, at.path, name, runner, { temporary, clock, folder });
+  return await STORES[kind]({ ...common, hold }, context);
+}
+
+/** The configuration of a component in which the links are followed as they are now. */
+export function settledConfig({ config, stores }: Component): OpenedConfig {
+  const settled = stores.map(({ store, config: own }) => {
+    const base = own.base ?? path.basename(configuredPath(own));
+    const kinds = ["sqlite", "file", "folder", "chroma"] as const;
+    const kind = kinds.find((one) => own[one] !== undefined)!;
+    const name = store.name.slice(store.name.indexOf("/") + 1);
+    return [name, { ...own, [kind]: store.livePath, base }] as const;
+  });
+  return { ...config, stores: Object.fromEntries(settled) };
+}
+
+/** As it stands in the configuration; `livePath` of the store is where its links lead. */
+export function configuredPath({ sqlite, file, folder, chroma }: StoreConfig): string {
+  return (sqlite ?? file ?? folder ?? chroma)!;
 }
 
 function ownershipOf({ owner, mode }: StoreConfig): Ownership {

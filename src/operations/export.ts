@@ -33,11 +33,12 @@ export async function exportPoint(
   const repository = await system.repository(run);
   const description = await describePoint(repository, point, run);
   await repository.read(point.snapshot, run, async (reader) => {
+    const folders = foldersFor(description);
     for (const [name, store] of Object.entries(description.stores)) {
       if (store.facts === undefined) continue;
       const base = path.basename(store.path);
       const from = `${storePath(name)}/${base}`;
-      const to = path.join(unfinished, folderFor(name, store.kind));
+      const to = path.join(unfinished, folders.get(name)!);
       if (store.kind === "folder" || store.kind === "chroma") {
         await reader.tree(from, to);
       } else {
@@ -55,6 +56,22 @@ export async function exportPoint(
   await rename(unfinished, target);
   await removeOld(wanted.at, wanted.keep);
   return { stamp: point.stamp, at: target };
+}
+
+/** What would lie on top of something else is told apart by its component. */
+function foldersFor({ stores }: PointDescription): Map<string, string> {
+  const isFolder = (kind: string): boolean => kind === "folder" || kind === "chroma";
+  const wanted = Object.entries(stores).map(([name, { kind, path: live }]) => {
+    const folder = folderFor(name, kind);
+    return { name, folder, place: isFolder(kind) ? folder : `${folder}/${path.basename(live)}` };
+  });
+  const count = (place: string): number => wanted.filter((one) => one.place === place).length;
+  return new Map(
+    wanted.map(({ name, folder, place }) => [
+      name,
+      count(place) > 1 ? path.join(folder, name) : folder,
+    ]),
+  );
 }
 
 /** Where procedure 5 has them: the database under db/, files under config/, folders as named. */

@@ -60,7 +60,9 @@ export async function forget(
   refuseAll(points, going);
   if (plan || going.size === 0) return { points: judged, removed: [] };
   const repository = await system.repository(run);
-  const markers = (await repository.snapshots(run)).filter((s) => isMarkerOf(s, going));
+  const markers = (await repository.snapshots(run)).filter((s) =>
+    isMarkerOf(s, system.name, going),
+  );
   const snapshots = points.filter(({ stamp }) => going.has(stamp)).map(({ snapshot }) => snapshot);
   await repository.forget(
     [...snapshots, ...markers].map(({ id }) => id),

@@ -3,7 +3,13 @@ import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { Reader, TreeNode } from "../repository/repository.ts";
 import type { Facts } from "../stores/store.ts";
-import { type Component, openComponents, type OpenStore, type SlotConfig } from "./components.ts";
+import {
+  type Component,
+  configuredPath,
+  openComponents,
+  type OpenStore,
+  type SlotConfig,
+} from "./components.ts";
 import { filePath, type Point, type PointDescription, storePath } from "./points/point.ts";
 import { surroundingsOf, type System } from "./system.ts";
 
@@ -71,11 +77,14 @@ function locate(system: System, description: PointDescription, file: string): Fo
       const at = filePath(component, file);
       return { component, name: `files:${file}`, at, within: undefined };
     }
-    for (const { store } of stores) {
-      const relative = path.relative(store.livePath, file);
-      if (relative.startsWith("..") || path.isAbsolute(relative)) continue;
+    for (const { store, config } of stores) {
+      const configured = configuredPath(config);
+      const relative = [configured, store.livePath]
+        .map((folder) => path.relative(folder, file))
+        .find((way) => !way.startsWith("..") && !path.isAbsolute(way));
+      if (relative === undefined) continue;
       if (store.kind !== "folder" || relative === "") throw onlyWhole(store.name, file);
-      const below = path.join(path.basename(store.livePath), relative);
+      const below = path.join(path.basename(configured), relative);
       const name = `${store.name.slice(component.length + 1)}:${below}`;
       return { component, name, at: `${storePath(store.name)}/${below}`, within: store.livePath };
     }

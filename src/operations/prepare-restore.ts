@@ -1,7 +1,8 @@
 import path from "node:path";
+import { mountsInside } from "../base/mounts.ts";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
-import type { Component, OpenStore } from "./components.ts";
+import { type Component, configuredPath, type OpenStore } from "./components.ts";
 import { partOfPoint } from "./part.ts";
 import { describePoint, listPoints } from "./points/catalogue.ts";
 import { findPoint, type Point, type PointDescription } from "./points/point.ts";
@@ -52,6 +53,7 @@ export async function prepareRestore(
     });
   }
   refuseOtherLayout(stores, description, options);
+  for (const { store } of stores) await refuseMountsInside(store);
   const names = new Set(stores.map(({ component }) => component));
   return {
     point,
@@ -62,6 +64,15 @@ export async function prepareRestore(
   };
 }
 
+/** It would go aside with the old folder, mount and all, and the new data lie below it. */
+async function refuseMountsInside({ name, livePath }: OpenStore["store"]): Promise<void> {
+  const [mount] = await mountsInside(livePath);
+  if (mount === undefined) return;
+  throw new AppError("REFUSED", `restore ${name}: ${mount} in it is a mount point`, {
+    hint: "Unmount it for the restore, or make it a store of its own beside this one.",
+  });
+}
+
 /** A point that was taken of other paths is probably of another deployment. */
 function refuseOtherLayout(
   stores: readonly OpenStore[],
@@ -69,12 +80,13 @@ function refuseOtherLayout(
   { force }: RestoreOptions,
 ): void {
   if (force) return;
-  for (const { store } of stores) {
+  for (const { store, config } of stores) {
     const then = description.stores[store.name]!;
-    if (then.kind === store.kind && then.path === store.livePath) continue;
+    const now = configuredPath(config);
+    if (then.kind === store.kind && then.path === now) continue;
     const was = `${then.kind} ${then.path}`;
     throw new AppError("REFUSED", `restore ${store.name}: the point has it as ${was}`, {
-      hint: `It is ${store.kind} ${store.livePath} now. If that is meant to be: --force`,
+      hint: `It is ${store.kind} ${now} now. If that is meant to be: --force`,
     });
   }
 }

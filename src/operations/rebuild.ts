@@ -1,64 +1,104 @@
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { writeFileDurable } from "../base/fs.ts";
 import { type Loaded, parseConfig } from "../config/load.ts";
 import type { SecretReference } from "../config/schema.ts";
+import type { Repository } from "../repository/repository.ts";
 import {
   CONFIG_PATH,
   DESCRIPTION_PATH,
   filePath,
   findPoint,
+  type Point,
   type PointDescription,
   pointsAmong,
 } from "./points/point.ts";
+import { makeParents } from "./points/parents.ts";
 import { type Host, openRepositoryAt } from "./system.ts";
 
-/**
- * Starts anew on an empty machine from repository and key alone: puts back the configuration and
- * the files that components need, and returns the configuration, with which a restore brings back
- * the data. What is there already stays as it is.
- */
-export async function rebuildFrom(
-  repositoryAt: { readonly at: string; readonly password: SecretReference },
-  named: string,
+export type RebuildFrom = {
+  readonly repository: { readonly at: string; readonly password: SecretReference };
+  /** Which of several systems in the repository. */
+  readonly system: string | undefined;
+  /** A stamp, the beginning of an id, or "latest". */
+  readonly point: string;
+};
+
+/** What a new machine is made from. Nothing is written before `putBack`. */
+export type Rebuild = {
+  /** The configuration as it stood in the point, with the repository that was named. */
+  readonly loaded: Loaded;
+  /**
+   * Writes the configuration and the files that components need; a restore then brings back the
+   * data. What is there already stays as it is.
+   */
+  putBack(run: Run): Promise<void>;
+};
+
+/** Starts anew on an empty machine from repository and key alone. NOT_FOUND, USAGE. */
+export async function openRebuild(
+  { repository: at, system, point: named }: RebuildFrom,
   folder: string,
   host: Host,
   run: Run,
-): Promise<Loaded> {
-  const repository = await openRepositoryAt(
-    repositoryAt,
-    path.join(folder, ".lastgood"),
-    host,
-    run,
-  );
-  const point = findPoint(pointsAmong(await repository.snapshots(run)), named);
-  return await repository.read(point.snapshot, run, async (reader) => {
-    const description = JSON.parse(
-      (await reader.read(DESCRIPTION_PATH)).toString(),
-    ) as PointDescription;
-    const bytes = await reader.read(CONFIG_PATH);
-    const file = description.configFile ?? path.join(folder, "lastgood.yaml");
-    const text = bytes.toString();
-    const config = { ...parseConfig(text, file), repository: repositoryAt };
-    if (existsSync(file)) {
-      run.report({ type: "warning", message: `${file}: is there and stays as it is` });
-    } else {
-      await writeFileDurable(file, bytes, "refuse");
-    }
-    for (const [component, files] of Object.entries(description.files)) {
-      for (const target of files) {
-        if (existsSync(target)) {
-          run.report({ type: "warning", message: `${target}: is there and stays as it is` });
-          continue;
-        }
-        await mkdir(path.dirname(target), { recursive: true });
+): Promise<Rebuild> {
+  const repository = await openRepositoryAt(at, undefined, host, run);
+  const points = ofOneSystem(pointsAmong(await repository.snapshots(run)), system);
+  const point = findPoint(points, named);
+  const { description, text } = await readDescription(repository, point, run);
+  const file = description.configFile ?? path.join(folder, "lastgood.yaml");
+  return {
+    loaded: { config: { ...parseConfig(text, file), repository: at }, file, text },
+    putBack: (inner) => putBack(repository, point, description, { file, text }, inner),
+  };
+}
+
+function ofOneSystem(points: readonly Point[], named: string | undefined): Point[] {
+  const systems = [...new Set(points.map(({ system }) => system))];
+  if (named === undefined && systems.length > 1) {
+    throw new AppError("USAGE", `restore: the repository has points of ${systems.join(" and ")}`, {
+      hint: `Say which: --system ${systems[0]}`,
+    });
+  }
+  return points.filter(({ system }) => named === undefined || system === named);
+}
+
+async function readDescription(
+  repository: Repository,
+  { snapshot }: Point,
+  run: Run,
+): Promise<{ description: PointDescription; text: string }> {
+  return await repository.read(snapshot, run, async (reader) => ({
+    description: JSON.parse((await reader.read(DESCRIPTION_PATH)).toString()) as PointDescription,
+    text: (await reader.read(CONFIG_PATH)).toString(),
+  }));
+}
+
+async function putBack(
+  repository: Repository,
+  { snapshot }: Point,
+  { files, folders = {} }: PointDescription,
+  config: { readonly file: string; readonly text: string },
+  run: Run,
+): Promise<void> {
+  const isMissing = (file: string): boolean => {
+    if (!existsSync(file)) return true;
+    run.report({ type: "warning", message: `${file}: is there and stays as it is` });
+    return false;
+  };
+  if (isMissing(config.file)) {
+    await makeParents(config.file, folders);
+    await writeFileDurable(config.file, Buffer.from(config.text), "refuse", 0o644);
+  }
+  await repository.read(snapshot, run, async (reader) => {
+    for (const [component, list] of Object.entries(files)) {
+      for (const target of list.filter(isMissing)) {
+        await makeParents(target, folders);
         const { problems } = await reader.file(filePath(component, target), target);
-        if (problems[0] !== undefined) throw new AppError("SOURCE_FAILED", problems[0]);
+        for (const message of problems) run.report({ type: "warning", message });
       }
     }
-    return { config, file, text };
   });
 }

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { monotonicMs } from "../base/clock.ts";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
@@ -7,11 +6,13 @@ import { describeStep, planSwitches, type Plan, type Switch } from "../journal/p
 import { version, type Version } from "../slots/slot.ts";
 import { performer, sampleChecks } from "./acts.ts";
 import { carryOut } from "../journal/carry-out.ts";
-import type { Component, ComponentsConfig } from "./components.ts";
+import { type Component, type ComponentsConfig, settledConfig } from "./components.ts";
 import { lockComponents } from "./operation-lock.ts";
 import { pointSource } from "./point-source.ts";
-import { type PointDescription, stampOf, storePath } from "./points/point.ts";
+import { type PointDescription, storePath } from "./points/point.ts";
+import { makeParents } from "./points/parents.ts";
 import { type Prepared, prepareRestore, type RestoreOptions } from "./prepare-restore.ts";
+import { newOperationId, whoIs } from "./record.ts";
 import { needSpace, type SpaceNeed } from "./space.ts";
 import { componentsOf } from "./unfinished.ts";
 import type { System } from "./system.ts";
@@ -82,6 +83,8 @@ export async function restore(
   const started = monotonicMs();
   const prepared = await prepareRestore(system, named, options, run);
   refuseFull(await spaceFor(prepared));
+  const { folders = {} } = prepared.description;
+  for (const { store } of prepared.stores) await makeParents(store.livePath, folders);
   const operation = newOperationId(system);
   const displaced = version(`before-${operation}`);
   const plan = planFor(prepared, displaced, version(`rejected-${operation}`));
@@ -116,7 +119,8 @@ export async function begin(
   for (const { runner } of components) await runner?.isAlive(run);
   const baseline = await sampleChecks(components, run);
   const setup: OperationSetup = {
-    components: Object.fromEntries(components.map(({ name, config }) => [name, config])),
+    // A link may lead elsewhere by the time that somebody recovers or undoes.
+    components: Object.fromEntries(components.map((one) => [one.name, settledConfig(one)])),
     baseline,
   };
   system.journal.create({
@@ -125,7 +129,7 @@ export async function begin(
     plan,
     setup,
     started: system.host.clock.now().toISOString(),
-    who: system.host.env["SUDO_USER"] ?? system.host.env["USER"] ?? "",
+    who: whoIs(system),
     reason,
   });
   const executor = {
@@ -142,10 +146,6 @@ export type OperationSetup = {
   readonly components: ComponentsConfig;
   readonly baseline: Awaited<ReturnType<typeof sampleChecks>>;
 };
-
-export function newOperationId(system: System): string {
-  return `${stampOf(system.host.clock.now())}-${randomBytes(2).toString("hex")}`;
-}
 
 /** The components are locked by us: what is not ended on one of them now never will be. */
 function refuseInterrupted({ journal }: System, components: readonly Component[]): void {

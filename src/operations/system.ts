@@ -1,3 +1,5 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import os from "node:os";
 import path from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { AppError } from "../base/errors.ts";
@@ -77,19 +79,34 @@ export function surroundingsOf({ loaded, paths, host }: System): Surroundings {
   return { folder: path.dirname(loaded.file), temporary: paths.temporary, clock };
 }
 
-/** Opens a repository that the configuration names. */
+/** Has `work` use a system whose state is thrown away, as there is none yet where it only looks. */
+export async function withScratchState<T>(
+  loaded: Loaded,
+  host: Host,
+  work: (system: System) => Promise<T>,
+): Promise<T> {
+  const state = await mkdtemp(path.join(os.tmpdir(), "lastgood-"));
+  try {
+    using system = await openSystem({ ...loaded, config: { ...loaded.config, state } }, host);
+    return await work(system);
+  } finally {
+    await rm(state, { recursive: true, force: true });
+  }
+}
+
+/** Opens a repository that the configuration names. Without state no lock of ours is remembered. */
 export async function openRepositoryAt(
   { at, password }: { readonly at: string; readonly password: SecretReference },
-  state: string,
+  state: string | undefined,
   { env, clock }: Host,
   run: Run,
 ): Promise<Repository> {
   const { openRepository } = await import("../repository/repository.ts");
-  const ledgers = path.join(state, "repository-locks");
   const ledger = (id: string): LockLedger =>
-    folderLedger(path.join(ledgers, id), hostFacts(), clock);
+    folderLedger(path.join(state ?? "", "repository-locks", id), hostFacts(), clock);
   const backend = await BACKENDS.folder(at);
-  return await openRepository(backend, await readSecret(password, env, run), { ledger }, run);
+  const options = state === undefined ? {} : { ledger };
+  return await openRepository(backend, await readSecret(password, env, run), options, run);
 }
 
 /** A store that contained the state, the repository or another store would swallow it. */

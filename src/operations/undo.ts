@@ -2,7 +2,8 @@ import { monotonicMs } from "../base/clock.ts";
 import type { Run } from "../base/events.ts";
 import { planSwitches, type Switch } from "../journal/plan.ts";
 import { version } from "../slots/slot.ts";
-import { begin, newOperationId, type RestoreResult } from "./restore.ts";
+import { newOperationId } from "./record.ts";
+import { begin, type RestoreResult } from "./restore.ts";
 import { listSetAside, nothingTo, type SetAside } from "./set-aside.ts";
 import type { System } from "./system.ts";
 

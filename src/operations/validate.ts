@@ -22,6 +22,11 @@ export async function validate(system: System, named: string, run: Run): Promise
   await mkdir(folder, { recursive: true, mode: 0o700 });
   try {
     const stores = system.components.flatMap(({ stores: open }) => open);
+    // What nobody looked at is not proven.
+    const names = new Set(stores.map(({ store }) => store.name));
+    errors.push(
+      ...point.stores.filter((one) => !names.has(one)).map((one) => `${one}_not_configured`),
+    );
     for (const { store } of stores.filter((open) => point.stores.includes(open.store.name))) {
       const target = path.join(folder, store.name.replaceAll("/", "-"));
       run.report({ type: "step.started", step: `validate ${store.name}` });

@@ -3,6 +3,7 @@ import { lstat } from "node:fs/promises";
 import path from "node:path";
 import { AppError, systemCode } from "../base/errors.ts";
 import { type Effects, namesIn } from "../base/effects.ts";
+import { mountPoints } from "../base/mounts.ts";
 import type { Version } from "./slot.ts";
 
 /** Where a slot of files lies: its live names in one folder, its other versions in another. */
@@ -56,8 +57,12 @@ export async function placeWithin(folder: string, file: string): Promise<Place> 
   return { ...placeOf(file, []), versionsFolder: path.join(outer.versionsFolder, `part-${name}`) };
 }
 
-/** Whether a folder is a mount point: then it lies on another device than the one above it. */
+/**
+ * Whether a folder is a mount point: the kernel lists it, or it lies on another device than the one
+ * above it. The path has to be without links.
+ */
 export async function isMountPoint(folder: string): Promise<boolean> {
+  if ((await mountPoints()).has(folder)) return true;
   try {
     const [self, above] = await Promise.all([lstat(folder), lstat(path.dirname(folder))]);
     return self.isDirectory() && (self.dev !== above.dev || self.ino === above.ino);

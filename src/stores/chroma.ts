@@ -18,14 +18,16 @@ export function chromaStore(config: FolderConfig, context: StoreContext): Store 
   const { name, temporary } = context;
   const inspect = (copy: string): Promise<string[]> => problemsOf(copy, name, temporary);
   const folder = folderStore(config, context, inspect);
-  const base = path.basename(config.path);
+  const ownName = path.basename(config.path);
 
   return {
     ...folder,
     kind: "chroma",
 
     async validate(materialised, facts, run) {
-      const root = (await isMountPoint(config.path)) ? materialised : path.join(materialised, base);
+      const root = (await isMountPoint(config.path))
+        ? materialised
+        : path.join(materialised, ownName);
       if (!(await isFolder(root))) return [errorWord(name, "snapshot_missing")];
       const problems = await folder.validate(materialised, facts, run);
       return [...problems, ...(await inspect(root))];

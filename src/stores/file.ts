@@ -6,7 +6,10 @@ import { own } from "./ownership.ts";
 import { errorWord, tellProblems, type Ownership, type Store, type StoreContext } from "./store.ts";
 
 export type FileConfig = {
+  /** Without links. */
   readonly path: string;
+  /** Its name in a point: that of the configured path. */
+  readonly base: string;
   /** What it has to be; "any" is not looked into. */
   readonly format: "json" | "any";
   readonly optional: boolean;
@@ -17,7 +20,8 @@ const JSON_BYTES_MAX = 64 * 1024 * 1024;
 
 /** A single file, such as a registry that its application replaces as a whole. */
 export function fileStore(config: FileConfig, { name }: StoreContext): Store {
-  const base = path.basename(config.path);
+  const { base } = config;
+  const ownName = path.basename(config.path);
 
   const problemsOf = async (file: string): Promise<string[]> => {
     const stat = await statOf(file);
@@ -46,11 +50,11 @@ export function fileStore(config: FileConfig, { name }: StoreContext): Store {
 
     async materialise(from, at, folder, run) {
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      tellProblems(await from.file(`${at}/${base}`, path.join(folder, base)), run);
-      await own(path.join(folder, base), config.ownership);
+      tellProblems(await from.file(`${at}/${base}`, path.join(folder, ownName)), run);
+      await own(path.join(folder, ownName), config.ownership);
     },
 
-    validate: (folder) => problemsOf(path.join(folder, base)),
+    validate: (folder) => problemsOf(path.join(folder, ownName)),
 
     async loss(from, at) {
       const live = await readFile(config.path).catch(() => undefined);

@@ -1,8 +1,9 @@
-import { lstat, mkdir, readdir, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { lstat, mkdir, readdir, readlink } from "node:fs/promises";
 import path from "node:path";
 import { systemCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
-import type { Reader, Writer } from "../repository/repository.ts";
+import type { Reader, TreeNode, Writer } from "../repository/repository.ts";
 import { isMountPoint, placeInside, placeOf, NOT_CONTENT } from "../slots/place.ts";
 import type { Hold } from "./hold.ts";
 import { ownTree } from "./ownership.ts";
@@ -19,7 +20,10 @@ import {
 export type Inspect = (folder: string) => Promise<readonly string[]>;
 
 export type FolderConfig = {
+  /** Without links. */
   readonly path: string;
+  /** Its name in a point: that of the configured path. */
+  readonly base: string;
   readonly optional: boolean;
   readonly ownership: Ownership;
   /** What keeps the application from writing while it is captured. */
@@ -36,7 +40,8 @@ export function folderStore(
   { name }: StoreContext,
   inspect: Inspect = async () => [],
 ): Store {
-  const base = path.basename(config.path);
+  const { base } = config;
+  const ownName = path.basename(config.path);
 
   return {
     kind: "folder",
@@ -50,14 +55,14 @@ export function folderStore(
     async materialise(from, at, folder, run) {
       // Inside a mount point the content alone is switched; else the folder as a whole.
       const inside = await isMountPoint(config.path);
-      const target = inside ? folder : path.join(folder, base);
+      const target = inside ? folder : path.join(folder, ownName);
       await mkdir(path.dirname(target), { recursive: true, mode: 0o700 });
       tellProblems(await from.tree(`${at}/${base}`, target), run);
       await ownTree(target, config.ownership);
     },
 
     async validate(folder, facts) {
-      const root = (await isMountPoint(config.path)) ? folder : path.join(folder, base);
+      const root = (await isMountPoint(config.path)) ? folder : path.join(folder, ownName);
       if (!(await isFolder(root))) return [errorWord(name, "snapshot_missing")];
       const { files } = await countFiles(root);
       return facts?.files === undefined || files === facts.files
@@ -78,7 +83,9 @@ async function captureFolder(
   run: Run,
 ): Promise<Captured> {
   if (!(await isFolder(config.path))) {
-    const errors = config.optional ? [] : [errorWord(name, "missing")];
+    const isThere = existsSync(config.path);
+    const isError = isThere || !config.optional;
+    const errors = isError ? [errorWord(name, isThere ? "not_a_folder" : "missing")] : [];
     return { facts: undefined, errors, warnings: [] };
   }
   await using held = await config.hold(run);
@@ -119,9 +126,7 @@ async function compareWithLive(from: Reader, at: string, live: string): Promise<
       then.delete(entry.name);
       if (node === undefined) tell(`added since: ${below}`);
       else if (entry.isDirectory() && node.type === "dir") await visit(below);
-      else if (entry.isFile() && (await hasChanged(path.join(live, below), node))) {
-        tell(`changed since: ${below}`);
-      }
+      else if (await hasChanged(path.join(live, below), node)) tell(`changed since: ${below}`);
     }
     for (const name of then.keys()) tell(`removed since: ${path.posix.join(relative, name)}`);
   };
@@ -129,11 +134,13 @@ async function compareWithLive(from: Reader, at: string, live: string): Promise<
   return more > 0 ? [...lines, `and ${more} more`] : lines;
 }
 
-async function hasChanged(
-  file: string,
-  node: { readonly sizeBytes: number; readonly mtime: string },
-): Promise<boolean> {
-  const { size, mtimeMs } = await stat(file);
+async function hasChanged(file: string, node: TreeNode): Promise<boolean> {
+  const found = await lstat(file);
+  if (found.isSymbolicLink() && node.type === "symlink") {
+    return (await readlink(file, { encoding: "latin1" })) !== node.linkTarget;
+  }
+  if (!found.isFile() || node.type !== "file") return true;
+  const { size, mtimeMs } = found;
   return size !== node.sizeBytes || Math.abs(mtimeMs - Date.parse(node.mtime)) > 1;
 }
 

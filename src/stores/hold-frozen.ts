@@ -1,9 +1,22 @@
-import { cp, lchown, lstat, mkdir, readdir, readFile, rm } from "node:fs/promises";
+import type { BigIntStats } from "node:fs";
+import {
+  copyFile,
+  lchown,
+  lstat,
+  lutimes,
+  mkdir,
+  readFile,
+  readlink,
+  rm,
+  symlink,
+} from "node:fs/promises";
 import path from "node:path";
 import { AppError, systemCode } from "../base/errors.ts";
 import { freeze } from "../base/freeze.ts";
 import type { Run } from "../base/events.ts";
-import { NOT_CONTENT } from "../slots/place.ts";
+import { namesIn } from "../base/effects.ts";
+import { toPath } from "../base/raw-names.ts";
+import { isMountPoint, NOT_CONTENT } from "../slots/place.ts";
 import type { Hold } from "./hold.ts";
 
 /**
@@ -23,9 +36,11 @@ export function holdFrozen(options: {
     await mkdir(copy, { recursive: true, mode: 0o700 });
     const seen: Seen = new Map();
     try {
-      await copyChanged(folder, copy, seen, run);
+      // At a mount point our own versions and the file system's own lie beside the content.
+      const isLeftOut = (await isMountPoint(folder)) ? NOT_CONTENT : new Set<string>();
+      await copyChanged(folder, copy, seen, run, isLeftOut);
       using frozen = await freeze(await readPid(pidFile), limitMs);
-      await copyChanged(folder, copy, seen, run);
+      await copyChanged(folder, copy, seen, run, isLeftOut);
       if (frozen.isLate()) throw tooSlow(folder, limitMs);
     } catch (error) {
       await rm(copy, { recursive: true, force: true });
@@ -45,7 +60,13 @@ function tooSlow(folder: string, limitMs: number): AppError {
 }
 
 async function readPid(file: string): Promise<number> {
-  const pid = Number((await readFile(file, "utf8")).trim());
+  const text = await readFile(file, "utf8").catch((error: unknown) => {
+    throw new AppError("SOURCE_FAILED", `read ${file}: ${(error as Error).message}`, {
+      hint: "The application has to run and to write its process id there.",
+      cause: error,
+    });
+  });
+  const pid = Number(text.trim());
   if (Number.isInteger(pid) && pid > 1) return pid;
   throw new AppError("SOURCE_FAILED", `read ${file}: no process id in it`);
 }
@@ -60,12 +81,18 @@ type Seen = Map<string, { readonly identity: string; readonly isSettled: boolean
 const SETTLED_MS = 1000;
 
 /** Makes the copy like the folder; what certainly has not changed since is not copied again. */
-async function copyChanged(from: string, to: string, seen: Seen, run: Run): Promise<void> {
+async function copyChanged(
+  from: string,
+  to: string,
+  seen: Seen,
+  run: Run,
+  isLeftOut: ReadonlySet<string> = new Set(),
+): Promise<void> {
   run.signal.throwIfAborted();
-  const [there, here] = await Promise.all([readdir(from), readdir(to)]);
-  const wanted = there.filter((name) => !NOT_CONTENT.has(name));
-  for (const name of here.filter((old) => !wanted.includes(old))) {
-    await rm(path.join(to, name), { recursive: true });
+  const [there, here] = await Promise.all([namesIn(from), namesIn(to)]);
+  const wanted = new Set(there.filter((name) => !isLeftOut.has(name)));
+  for (const name of here.filter((old) => !wanted.has(old))) {
+    await rm(toPath(path.join(to, name)), { recursive: true });
   }
   for (const name of wanted) {
     await copyEntry(path.join(from, name), path.join(to, name), seen, run);
@@ -74,10 +101,10 @@ async function copyChanged(from: string, to: string, seen: Seen, run: Run): Prom
 
 async function copyEntry(from: string, to: string, seen: Seen, run: Run): Promise<void> {
   try {
-    const stat = await lstat(from, { bigint: true });
+    const stat = await lstat(toPath(from), { bigint: true });
     if (stat.isDirectory()) {
-      await mkdir(to, { recursive: true, mode: Number(stat.mode) & 0o777 });
-      await lchown(to, Number(stat.uid), Number(stat.gid));
+      await mkdir(toPath(to), { recursive: true, mode: Number(stat.mode) & 0o777 });
+      await lchown(toPath(to), Number(stat.uid), Number(stat.gid));
       return await copyChanged(from, to, seen, run);
     }
     const { ino, size, mtimeNs, ctimeNs } = stat;
@@ -86,11 +113,23 @@ async function copyEntry(from: string, to: string, seen: Seen, run: Run): Promis
     if (before?.identity === identity && before.isSettled) return;
     const nowMs = performance.timeOrigin + performance.now();
     seen.set(from, { identity, isSettled: nowMs - Number(ctimeNs) / 1e6 > SETTLED_MS });
-    await rm(to, { force: true });
-    await cp(from, to, { preserveTimestamps: true, verbatimSymlinks: true });
-    await lchown(to, Number(stat.uid), Number(stat.gid));
+    await rm(toPath(to), { force: true, recursive: true });
+    await copyOne(toPath(from), toPath(to), stat);
   } catch (error) {
     // Gone since it was listed. If that was while it ran, the next look sees the folder as it is.
     if (systemCode(error) !== "ENOENT") throw error;
   }
+}
+
+/** Pipes and sockets mean nothing in a copy. */
+async function copyOne(
+  from: string | Buffer,
+  to: string | Buffer,
+  stat: BigIntStats,
+): Promise<void> {
+  if (stat.isSymbolicLink()) await symlink(await readlink(from, { encoding: "buffer" }), to);
+  else if (stat.isFile()) await copyFile(from, to);
+  else return;
+  await lchown(to, Number(stat.uid), Number(stat.gid));
+  await lutimes(to, Number(stat.atimeNs) / 1e9, Number(stat.mtimeNs) / 1e9);
 }

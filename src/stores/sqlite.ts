@@ -23,14 +23,18 @@ import {
 } from "./store.ts";
 
 export type SqliteConfig = {
+  /** Without links. */
   readonly path: string;
+  /** Its name in a point: that of the configured path. */
+  readonly base: string;
   readonly ownership: Ownership;
   readonly optional: boolean;
 };
 
 /** A SQLite database that its application goes on writing to while it is captured. */
 export function sqliteStore(config: SqliteConfig, { name, temporary }: StoreContext): Store {
-  const base = path.basename(config.path);
+  const { base } = config;
+  const ownName = path.basename(config.path);
 
   return {
     kind: "sqlite",
@@ -44,12 +48,12 @@ export function sqliteStore(config: SqliteConfig, { name, temporary }: StoreCont
 
     async materialise(from, at, folder, run) {
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      tellProblems(await from.file(`${at}/${base}`, path.join(folder, base)), run);
-      await own(path.join(folder, base), config.ownership);
+      tellProblems(await from.file(`${at}/${base}`, path.join(folder, ownName)), run);
+      await own(path.join(folder, ownName), config.ownership);
     },
 
     async validate(folder, facts) {
-      const file = path.join(folder, base);
+      const file = path.join(folder, ownName);
       if ((await lstat(file).catch(nothingThere)) === undefined) {
         return [errorWord(name, "snapshot_missing")];
       }
@@ -63,7 +67,10 @@ export function sqliteStore(config: SqliteConfig, { name, temporary }: StoreCont
         return ["nothing: it is gone"];
       const live = countLiveRows(config.path);
       if (live === undefined) return ["unknown: the live database cannot be read"];
-      return describeRows(live, facts?.rows ?? {});
+      const lines = describeRows(live, facts?.rows ?? {});
+      return lines.length > 0
+        ? lines
+        : ["as many rows in each table as then; what stands in them was not compared"];
     },
   };
 }

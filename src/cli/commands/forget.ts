@@ -1,6 +1,7 @@
 import { forget } from "../../operations/forget.ts";
 import { AppError } from "../../base/errors.ts";
-import { type Command, isSet } from "../command.ts";
+import { recordDone } from "../../operations/record.ts";
+import { type Command, isSet, reasonOf } from "../command.ts";
 import { table } from "../format.ts";
 
 export const forgetCommand: Command = {
@@ -11,6 +12,7 @@ export const forgetCommand: Command = {
   options: [
     ["--plan", "say of each point why it stays or goes; change nothing"],
     ["--yes", "do not ask"],
+    ["--reason <text>", "why, for the history"],
   ],
   examples: ["lastgood forget --plan", "lastgood forget --yes"],
 
@@ -35,6 +37,7 @@ export const forgetCommand: Command = {
         });
       }
       const value = await forget(system, { points, plan: false }, run);
+      recordDone(system, `forget ${value.removed.join(" ")}`, reasonOf(args), undefined);
       return { value, lines: [`${value.removed.length} points removed.`] };
     });
   },

@@ -1,27 +1,38 @@
+import { existsSync } from "node:fs";
 import path from "node:path";
-import { init } from "../../operations/init/init.ts";
+import { CONFIG_NAME, loadConfig } from "../../config/load.ts";
+import { completeInit, init } from "../../operations/init/init.ts";
 import { type Command, textOption } from "../command.ts";
 
 export const initCommand: Command = {
   name: "init",
   summary:
-    "Writes a commented lastgood.yaml for what is in a folder, a key and an empty repository.",
+    "Writes a commented lastgood.yaml for what is in a folder, a key and an empty repository. Where a configuration is, makes the repositories that it names.",
   arguments: "[folder]",
   options: [["--repository <folder>", "where points are kept: best on another disk"]],
   examples: ["lastgood init", "lastgood init /srv/app --repository /mnt/backup/app"],
 
-  async run(args, { folder, run }) {
+  async run(args, { folder, env, run }) {
     const root = path.resolve(folder, args.positionals[0] ?? ".");
     const named = textOption(args, "repository");
     const at = named === undefined ? undefined : path.resolve(folder, named);
+    const config = path.join(root, CONFIG_NAME);
+    if (existsSync(config) && at === undefined) {
+      const completed = await completeInit(await loadConfig(config, folder), env, run);
+      const lines = completed.made.map((repository) => `Made: ${repository}`);
+      return { value: completed, lines: [`Configuration: ${config}`, ...lines] };
+    }
     const value = await init(root, at, run);
     const { databases, chromaFolders, folders } = value.found;
+    const { leftOut } = value.found;
     const found = [...databases, ...chromaFolders, ...folders];
     return {
       value,
       lines: [
         found.length === 0 ? "No data found: name your stores in the file." : "Found:",
         ...found.map((file) => `  ${file}`),
+        ...(leftOut.length === 0 ? [] : ["Not in it, say if you need it:"]),
+        ...leftOut.map((file) => `  ${file}`),
         `Configuration:  ${value.config}`,
         `Repository:     ${value.repository}`,
         `Key:            ${value.keyFile}  (keep a copy elsewhere!)`,

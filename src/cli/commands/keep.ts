@@ -1,6 +1,7 @@
 import { AppError } from "../../base/errors.ts";
 import { pin } from "../../operations/points/pin.ts";
 import { keep } from "../../operations/set-aside.ts";
+import { recordDone } from "../../operations/record.ts";
 import { type Command, reasonOf, textOption } from "../command.ts";
 
 export const keepCommand: Command = {
@@ -23,9 +24,11 @@ export const keepCommand: Command = {
       if (pinned !== undefined || unpinned !== undefined) {
         const word = pinned === undefined ? "unpinned" : "pinned";
         const value = await pin(system, (pinned ?? unpinned)!, word, reasonOf(args), run);
+        recordDone(system, `${word} ${value.stamp}`, reasonOf(args), undefined);
         return { value, lines: [`${value.stamp} is ${word}.`] };
       }
       const value = await keep(system, args.positionals[0]);
+      recordDone(system, `keep ${value.kept}`, reasonOf(args), undefined);
       return { value, lines: [`${value.kept} is confirmed.`] };
     });
   },

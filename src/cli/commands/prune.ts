@@ -1,18 +1,24 @@
 import { expireSetAside } from "../../operations/set-aside.ts";
-import { type Command, isSet } from "../command.ts";
+import { recordDone } from "../../operations/record.ts";
+import { type Command, isSet, reasonOf } from "../command.ts";
 import { formatBytes } from "../format.ts";
 
 export const pruneCommand: Command = {
   name: "prune",
   summary: "Frees what no point needs. Nobody else can use the repository meanwhile.",
-  options: [["--plan", "say what would be freed; change nothing"]],
+  options: [
+    ["--plan", "say what would be freed; change nothing"],
+    ["--reason <text>", "why, for the history"],
+  ],
   examples: ["lastgood prune --plan", "lastgood prune"],
 
   async run(args, { withSystem, run }) {
     const how = isSet(args, "plan") ? "plan" : "do";
     const value = await withSystem(async (system) => {
       if (how === "do") await expireSetAside(system);
-      return await (await system.repository(run)).prune(how, run);
+      const report = await (await system.repository(run)).prune(how, run);
+      if (how === "do") recordDone(system, "prune", reasonOf(args), undefined);
+      return report;
     });
     const { bytesFreed, bytesUsed, packsRemoved, packsRepacked } = value;
     const would = how === "plan" ? "would be " : "";

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { AppError } from "../../base/errors.ts";
-import { rebuildFrom } from "../../operations/rebuild.ts";
+import { openRebuild } from "../../operations/rebuild.ts";
 import type { RestoreOptions } from "../../operations/prepare-restore.ts";
 import {
   previewRestore,
@@ -8,7 +8,7 @@ import {
   type RestorePreview,
   type RestoreResult,
 } from "../../operations/restore.ts";
-import { openSystem, type System } from "../../operations/system.ts";
+import { openSystem, type System, withScratchState } from "../../operations/system.ts";
 import {
   type Arguments,
   type Command,
@@ -37,6 +37,7 @@ export const restoreCommand: Command = {
     ["--force", "even though the point has other paths"],
     ["--repository <folder>", "on a new machine: from this repository, without a configuration"],
     ["--password-file <file>", "where its password stands"],
+    ["--system <name>", "which of several systems in that repository"],
   ],
   examples: [
     "lastgood restore latest --plan",
@@ -48,52 +49,93 @@ export const restoreCommand: Command = {
   async run(args, context) {
     const { repository, passwordFile } = args.options;
     if (repository === undefined) {
-      return await context.withSystem((system) => restoreIn(system, args, context));
+      return await context.withSystem(async (system) => {
+        const options = optionsOf(args, context);
+        const planned = await decide(system, args, options, context);
+        return planned ?? (await carryOut(system, args, options, context));
+      });
     }
     if (typeof repository !== "string" || typeof passwordFile !== "string") {
       throw new AppError("USAGE", "restore: name the password too: --password-file FILE");
     }
-    const { folder, env, clock, run } = context;
-    const from = repositoryOfFlags(repository, passwordFile, folder);
-    const named = args.positionals[0]!;
-    using system = await openSystem(await rebuildFrom(from, named, folder, { env, clock }, run), {
-      env,
-      clock,
-    });
-    return await restoreIn(system, args, context);
+    return await restoreAnew(
+      repositoryOfFlags(repository, passwordFile, context.folder),
+      args,
+      context,
+    );
   },
 };
 
-async function restoreIn(system: System, args: Arguments, context: Context): Promise<Result> {
-  const [named = "latest"] = args.positionals;
-  const { run, confirm } = context;
+/** On a new machine. Until it is confirmed, the machine stays as it is. */
+async function restoreAnew(
+  repository: ReturnType<typeof repositoryOfFlags>,
+  args: Arguments,
+  context: Context,
+): Promise<Result> {
+  const { folder, run } = context;
+  const point = args.positionals[0]!;
+  const from = { repository, point, system: textOption(args, "system") };
+  const rebuild = await openRebuild(from, folder, context, run);
+  const options = optionsOf(args, context);
+  const planned = await withScratchState(rebuild.loaded, context, (system) =>
+    decide(system, args, options, context),
+  );
+  if (planned !== undefined) return planned;
+  await rebuild.putBack(run);
+  using system = await openSystem(rebuild.loaded, context);
+  return await carryOut(system, args, options, context);
+}
+
+function optionsOf(args: Arguments, { folder }: Context): RestoreOptions {
   const file = textOption(args, "file");
-  const options: RestoreOptions = {
+  return {
     ...selectionOf(args),
-    file: file === undefined ? undefined : path.resolve(context.folder, file),
+    file: file === undefined ? undefined : path.resolve(folder, file),
     reason: reasonOf(args),
     force: isSet(args, "force"),
   };
-  if (isSet(args, "plan")) {
-    const value = await previewRestore(system, named, options, run);
-    return { value, lines: describePreview(value) };
-  }
-  if (!isSet(args, "yes")) {
-    const preview = await previewRestore(system, named, options, run);
-    const question = [...describePreview(preview), "Restore?"].join("\n");
-    if (!(await confirm(question))) {
-      throw new AppError("REFUSED", `restore ${preview.stamp}: not confirmed`, {
-        hint: "Look at it with --plan; without a terminal, confirm with --yes.",
-      });
-    }
-  }
-  return describeResult(await restore(system, named, options, run));
 }
 
-function describePreview({ stamp, steps, bytes, space, loss, stale }: RestorePreview): string[] {
+/** The plan, if only that was asked for; undefined when it may be carried out. REFUSED. */
+async function decide(
+  system: System,
+  args: Arguments,
+  options: RestoreOptions,
+  { run, confirm }: Context,
+): Promise<Result | undefined> {
+  if (isSet(args, "yes") && !isSet(args, "plan")) return undefined;
+  const preview = await previewRestore(system, args.positionals[0]!, options, run);
+  if (isSet(args, "plan")) return { value: preview, lines: describePreview(preview) };
+  const question = [...describePreview(preview), "Restore?"].join("\n");
+  if (await confirm(question)) return undefined;
+  throw new AppError("REFUSED", `restore ${preview.stamp}: not confirmed`, {
+    hint: "Look at it with --plan; without a terminal, confirm with --yes.",
+  });
+}
+
+async function carryOut(
+  system: System,
+  args: Arguments,
+  options: RestoreOptions,
+  { run }: Context,
+): Promise<Result> {
+  return describeResult(await restore(system, args.positionals[0]!, options, run));
+}
+
+function describePreview({
+  stamp,
+  steps,
+  wayBack,
+  bytes,
+  space,
+  loss,
+  stale,
+}: RestorePreview): string[] {
   return [
     `Restore of ${stamp}, ${formatBytes(bytes)}:`,
     ...steps.map((step) => `  ${step}`),
+    "If it fails, all goes back:",
+    ...wayBack.map((step) => `  ${step}`),
     ...space.map(
       ({ folder, bytesNeeded, bytesFree, enough }) =>
         `Space in ${folder}: ${formatBytes(bytesNeeded)} needed, ${formatBytes(bytesFree)} free${enough ? "" : ": NOT ENOUGH"}`,

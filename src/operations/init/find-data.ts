@@ -7,6 +7,8 @@ export type FoundData = {
   readonly databases: readonly string[];
   readonly chromaFolders: readonly string[];
   readonly folders: readonly string[];
+  /** What lies beside a live database, or behind a link, and is in no store. */
+  readonly leftOut: readonly string[];
   readonly composeFile: string | undefined;
   readonly envFiles: readonly string[];
 };
@@ -39,6 +41,7 @@ export async function findData(root: string, run: Run): Promise<FoundData> {
   const chromaFolders: string[] = [];
   const folders: string[] = [];
   const envFiles: string[] = [];
+  const links: string[] = [];
   let composeFile: string | undefined;
   let entries = 0;
 
@@ -51,6 +54,8 @@ export async function findData(root: string, run: Run): Promise<FoundData> {
         if (entry.name.startsWith(".") || SKIPPED.has(entry.name)) continue;
         if (depth < DEPTH_MAX) await visit(file, depth + 1);
         if (depth === 0 && DATA_FOLDERS.test(entry.name)) folders.push(file);
+      } else if (entry.isSymbolicLink()) {
+        if (depth === 0 && DATA_FOLDERS.test(entry.name)) links.push(file);
       } else if (entry.isFile()) {
         if (depth === 0 && COMPOSE.has(entry.name)) composeFile = file;
         if (depth === 0 && /^\.env(\..+)?$/.test(entry.name)) envFiles.push(file);
@@ -61,18 +66,48 @@ export async function findData(root: string, run: Run): Promise<FoundData> {
   };
 
   await visit(root, 0);
-  const isInside = (file: string, of: string): boolean => file.startsWith(`${of}${path.sep}`);
+  const live = [...databases, ...chromaFolders];
+  // A folder with a live database in it must not be copied file by file.
+  const { whole, leftOut } = await around(folders, live);
   return {
     databases: databases.filter((file) => !chromaFolders.some((of) => isInside(file, of))),
     chromaFolders,
-    // A folder with a live database in it must not be copied file by file.
-    folders: folders.filter(
-      (folder) =>
-        ![...databases, ...chromaFolders].some((file) => file === folder || isInside(file, folder)),
-    ),
+    folders: whole,
+    leftOut: [...leftOut, ...links],
     composeFile,
     envFiles,
   };
+}
+
+function isInside(file: string, folder: string): boolean {
+  return file.startsWith(`${folder}${path.sep}`);
+}
+
+/** Folders without a live database in them; of those with one, the folders in it, and the files. */
+async function around(
+  folders: readonly string[],
+  live: readonly string[],
+): Promise<{ whole: string[]; leftOut: string[] }> {
+  const whole: string[] = [];
+  const leftOut: string[] = [];
+  const visit = async (folder: string): Promise<void> => {
+    if (live.includes(folder)) return;
+    if (!live.some((file) => isInside(file, folder))) {
+      whole.push(folder);
+      return;
+    }
+    for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
+      const file = path.join(folder, entry.name);
+      if (entry.isDirectory()) await visit(file);
+      else if (!live.some((one) => file === one || isCompanion(file, one))) leftOut.push(file);
+    }
+  };
+  for (const folder of folders) await visit(folder);
+  return { whole, leftOut };
+}
+
+function isCompanion(file: string, database: string): boolean {
+  return ["-wal", "-shm", "-journal"].some((suffix) => file === database + suffix);
 }
 
 async function isSqlite(file: string): Promise<boolean> {

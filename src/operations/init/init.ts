@@ -1,11 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { AppError } from "../../base/errors.ts";
+import { AppError, hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { writeFileDurable } from "../../base/fs.ts";
-import { CONFIG_NAME, parseConfig } from "../../config/load.ts";
+import { CONFIG_NAME, type Loaded, parseConfig } from "../../config/load.ts";
+import { readSecret } from "../../config/secrets.ts";
 import { BACKENDS } from "../../plugins.ts";
+import type { Host } from "../system.ts";
 import { findData, type FoundData } from "./find-data.ts";
 import { recoverySheet } from "./recovery-sheet.ts";
 import { configFor } from "./write-config.ts";
@@ -18,12 +20,47 @@ export type Initialised = {
   readonly found: FoundData;
 };
 
+export type Completed = { readonly config: string; readonly made: readonly string[] };
+
+/**
+ * Makes the repositories that a configuration names and that are not there yet: its own, and those
+ * for copies. ALREADY_EXISTS when there is nothing to make.
+ */
+export async function completeInit(
+  { config, file }: Loaded,
+  env: Host["env"],
+  run: Run,
+): Promise<Completed> {
+  const made: string[] = [];
+  const { createRepository } = await import("../../repository/repository.ts");
+  for (const { at, password } of [config.repository, ...Object.values(config.copies)]) {
+    try {
+      const secret = await readSecret(password, env, run);
+      await createRepository(await BACKENDS.folder(at), secret, {}, run);
+      made.push(at);
+    } catch (error) {
+      if (!hasCode(error, "ALREADY_EXISTS")) throw error;
+    }
+  }
+  if (made.length === 0) {
+    throw new AppError("ALREADY_EXISTS", `init ${file}: it is there, with all its repositories`, {
+      hint: "Change the configuration, or move it away.",
+    });
+  }
+  return { config: file, made };
+}
+
 /** Writes a configuration for what is in a folder, a key, and an empty repository. ALREADY_EXISTS. */
 export async function init(
   root: string,
   repository: string | undefined,
   run: Run,
 ): Promise<Initialised> {
+  if (!existsSync(root)) {
+    throw new AppError("NOT_FOUND", `init ${root}: there is no such folder`, {
+      hint: "Name the folder of the application, or make it first.",
+    });
+  }
   const config = path.join(root, CONFIG_NAME);
   if (existsSync(config)) {
     throw new AppError("ALREADY_EXISTS", `init ${root}: ${CONFIG_NAME} is there`, {

@@ -30,6 +30,12 @@ export function configFor(
     ...runPart(found),
     stores.length === 0 ? "    stores: {}" : "    stores:",
     ...stores,
+    ...(found.leftOut.length === 0
+      ? []
+      : [
+          "    # In no store; name what you need:",
+          ...found.leftOut.map((file) => `    #   ${relative(file)}`),
+        ]),
     "    # What has to be good after a restore; without checks health stays unknown.",
     "    # checks:",
     '    #   health: { http: "http://127.0.0.1:8080/health" }',

@@ -23,7 +23,7 @@ export async function pin(
       paths: [`/lastgood/${system.name}/markers`],
       hostname: system.name,
       username: "lastgood",
-      tags: markerTags(point.stamp, word),
+      tags: markerTags(point, word),
     });
   });
   return { stamp: point.stamp, pinned: word === "pinned" };

@@ -1,7 +1,10 @@
 import path from "node:path";
 import { AppError } from "../../base/errors.ts";
+import type { Parents } from "./parents.ts";
 import type { Snapshot } from "../../repository/repository.ts";
 import type { Facts } from "../../stores/store.ts";
+
+const NO_SYSTEM = "";
 
 /** One recovery point, as its snapshot's tags and the markers tell of it. */
 export type Point = {
@@ -31,6 +34,8 @@ export type PointDescription = {
   readonly stores: Readonly<Record<string, StoreDescription>>;
   /** Files outside of stores that a new machine needs, by component. */
   readonly files: Readonly<Record<string, readonly string[]>>;
+  /** Whose the folders above stores and files were. */
+  readonly folders?: Parents;
   /** Where the configuration stood, whose relative paths start there. */
   readonly configFile?: string;
 };
@@ -91,8 +96,11 @@ export function pointTags(point: {
 }
 
 /** A small snapshot that says something of a point afterwards: points themselves never change. */
-export function markerTags(stamp: string, word: "pinned" | "unpinned"): string[] {
-  return [MARKER_TAG, `of:${stamp}`, word];
+export function markerTags(
+  { stamp, system }: Pick<Point, "stamp" | "system">,
+  word: "pinned" | "unpinned",
+): string[] {
+  return [MARKER_TAG, `of:${stamp}`, `system:${system}`, word];
 }
 
 /** The points among all snapshots, oldest first, with what the markers say of them. */
@@ -100,19 +108,21 @@ export function pointsAmong(snapshots: readonly Snapshot[]): Point[] {
   const pins = new Map<string, boolean>();
   for (const { tags = [] } of snapshots) {
     const of = valueOf(tags, "of");
-    if (tags.includes(MARKER_TAG) && of !== undefined) pins.set(of, tags.includes("pinned"));
+    if (!tags.includes(MARKER_TAG) || of === undefined) continue;
+    pins.set(`${valueOf(tags, "system") ?? NO_SYSTEM} ${of}`, tags.includes("pinned"));
   }
   return snapshots.flatMap((snapshot) => {
     const tags = snapshot.tags ?? [];
     const stamp = valueOf(tags, "stamp");
     if (!tags.includes(TAG) || stamp === undefined) return [];
+    const system = valueOf(tags, "system") ?? NO_SYSTEM;
     return [
       {
         stamp,
         snapshot,
-        system: valueOf(tags, "system") ?? "",
+        system,
         valid: tags.includes("valid"),
-        pinned: pins.get(stamp) ?? false,
+        pinned: pins.get(`${system} ${stamp}`) ?? pins.get(`${NO_SYSTEM} ${stamp}`) ?? false,
         isSafety: tags.includes("safety"),
         errors: valuesOf(tags, "error"),
         stores: valuesOf(tags, "store"),
@@ -121,8 +131,13 @@ export function pointsAmong(snapshots: readonly Snapshot[]): Point[] {
   });
 }
 
-export function isMarkerOf({ tags = [] }: Snapshot, stamps: ReadonlySet<string>): boolean {
-  return tags.includes(MARKER_TAG) && stamps.has(valueOf(tags, "of") ?? "");
+export function isMarkerOf(
+  { tags = [] }: Snapshot,
+  system: string,
+  stamps: ReadonlySet<string>,
+): boolean {
+  const isOurs = (valueOf(tags, "system") ?? system) === system;
+  return tags.includes(MARKER_TAG) && isOurs && stamps.has(valueOf(tags, "of") ?? "");
 }
 
 function valueOf(tags: readonly string[], key: string): string | undefined {
