@@ -186,6 +186,8 @@ function executorOf(world: World, tick: Tick, failing: Step["act"] | "nothing"):
         return assert.match(stateOf(world), /^(old|new)$/);
       case "discarded":
         return await discardVersion(all[step.slot]!, step.version, effects);
+      case "released":
+        throw new Error("nothing is held during a restore");
     }
   };
   return {

@@ -18,6 +18,8 @@ export type Act =
       readonly displaced: Version;
     }
   | { readonly act: "stopped" | "running"; readonly component: string }
+  /** Nothing of what a copy of the slot needed is held any more. */
+  | { readonly act: "released"; readonly slot: string }
   | {
       readonly act: "healthy";
       readonly component: string;
@@ -132,7 +134,6 @@ function nameOf(step: Step): string {
 
 /** One line for people: "active db 20261121T030000Z". */
 export function describeStep(step: Step): string {
-  return "slot" in step
-    ? `${step.act} ${step.slot} ${step.version}`
-    : `${step.act} ${step.component}`;
+  if ("version" in step) return `${step.act} ${step.slot} ${step.version}`;
+  return `${step.act} ${nameOf(step)}`;
 }

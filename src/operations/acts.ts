@@ -8,6 +8,7 @@ import { processesUsing } from "../base/open-files.ts";
 import type { Verdict } from "../checks/check.ts";
 import type { Perform } from "../journal/carry-out.ts";
 import type { Slot } from "../slots/slot.ts";
+import type { Store } from "../stores/store.ts";
 import { type Source, storeSlot } from "../stores/store-slot.ts";
 import { SQLITE_COMPANIONS } from "../stores/sqlite-file.ts";
 import type { Component } from "./components.ts";
@@ -22,11 +23,15 @@ export function performer(
   baseline: Baseline,
   effects: Effects = realEffects,
 ): Perform {
+  const stores = components.flatMap((component) => component.stores.map(({ store }) => store));
   const slots = new Map<string, Slot>(
-    components.flatMap(({ stores }) =>
-      stores.map(({ store }) => [store.name, storeSlot(store, source, effects)] as const),
-    ),
+    stores.map((store) => [store.name, storeSlot(store, source, effects)] as const),
   );
+  const storeOf = (name: string): Store => {
+    const store = stores.find((candidate) => candidate.name === name);
+    assert(store !== undefined, `the plan names a store that is not there: ${name}`);
+    return store;
+  };
   const slotOf = (name: string): Slot => {
     const slot = slots.get(name);
     assert(slot !== undefined, `the plan names a slot that is not there: ${name}`);
@@ -48,6 +53,8 @@ export function performer(
         return await slotOf(step.slot).activate(step.version, step.displaced, run);
       case "discarded":
         return await slotOf(step.slot).discard(step.version, run);
+      case "released":
+        return await storeOf(step.slot).hold?.release(run);
       case "stopped":
         return await stop(componentOf(step.component), run);
       case "running":

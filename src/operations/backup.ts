@@ -5,6 +5,7 @@ import { monotonicMs } from "../base/clock.ts";
 import type { Writer } from "../repository/repository.ts";
 import { exportPoint } from "./export.ts";
 import { parentsOf } from "./points/parents.ts";
+import { recordHeld, releaseAbandoned } from "./held.ts";
 import { lockComponents } from "./operation-lock.ts";
 import { configuredPath, type OpenStore } from "./components.ts";
 import { recordDone } from "./record.ts";
@@ -21,6 +22,7 @@ import {
   type StoreDescription,
   storePath,
 } from "./points/point.ts";
+import { refuseInterrupted } from "./unfinished.ts";
 import { type Selection, selectStores, type System } from "./system.ts";
 
 export type BackupOptions = Selection & {
@@ -56,6 +58,8 @@ export async function backup(
     system.paths.locks,
     system.components.map(({ name }) => name),
   );
+  await releaseAbandoned(system, run);
+  refuseInterrupted(system, system.components);
   const stores = inOrder(chooseStores(system, options));
   const repository = await system.repository(run);
   const points = await listPoints(system, run);
@@ -157,12 +161,15 @@ async function captureAll(
   run: Run,
 ): Promise<CapturedStore[]> {
   const captured: CapturedStore[] = [];
-  for (const { store, config } of stores) {
+  for (const open of stores) {
+    const { store, config } = open;
     const { name, kind } = store;
     run.report({ type: "step.started", step: `capture ${name}` });
     const started = monotonicMs();
     const capturedAt = system.host.clock.now().toISOString();
-    const { facts, errors, warnings } = await store.capture(writer, storePath(name), run);
+    const { facts, errors, warnings } = await recordHeld(system, open, () =>
+      store.capture(writer, storePath(name), run),
+    );
     const description = { kind, path: configuredPath(config), capturedAt, facts, errors };
     captured.push({ name, description, warnings: warnings.map((text) => `${name}: ${text}`) });
     const elapsedMs = monotonicMs() - started;

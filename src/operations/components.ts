@@ -174,14 +174,22 @@ function openHold(
 }
 
 function holdStopped(name: string, runner: Runner | undefined): Hold {
-  return async (run) => {
-    if (runner === undefined) {
-      throw new AppError("CONFIG_INVALID", `hold ${name}: its component has no run to stop it by`);
-    }
-    if (!(await runner.isAlive(run))) return { [Symbol.asyncDispose]: async () => {} };
-    await runner.stop(run);
-    const toTheEnd: Run = { ...run, signal: new AbortController().signal };
-    return { [Symbol.asyncDispose]: () => runner.start(toTheEnd) };
+  const startAgain = async (run: Run): Promise<void> => {
+    await runner?.start({ ...run, signal: new AbortController().signal });
+  };
+  return {
+    outlives: true,
+    async acquire(run) {
+      if (runner === undefined) {
+        throw new AppError(
+          "CONFIG_INVALID",
+          `hold ${name}: its component has no run to stop it by`,
+        );
+      }
+      await runner.stop(run);
+      return { [Symbol.asyncDispose]: () => startAgain(run) };
+    },
+    release: startAgain,
   };
 }
 

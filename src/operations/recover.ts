@@ -1,12 +1,12 @@
 import type { Run } from "../base/events.ts";
 import { recoverOperation } from "../journal/carry-out.ts";
-import type { Outcome } from "../journal/journal.ts";
+import type { Outcome, Progress } from "../journal/journal.ts";
 import { performer } from "./acts.ts";
 import { openComponents } from "./components.ts";
 import { lockComponents } from "./operation-lock.ts";
 import { pointSource } from "./point-source.ts";
 import type { OperationSetup } from "./restore.ts";
-import { unfinishedOf } from "./unfinished.ts";
+import { componentsOf, unfinishedOf } from "./unfinished.ts";
 import { surroundingsOf, type System } from "./system.ts";
 
 export type Recovered = {
@@ -19,17 +19,26 @@ export type Recovered = {
  */
 export async function recover(system: System, run: Run): Promise<Recovered> {
   const operations: { operation: string; outcome: Outcome }[] = [];
-  for (const { id, setup } of unfinishedOf(system).interrupted) {
-    const { components: configs, baseline } = setup as OperationSetup;
-    using _lock = lockComponents(system.paths.locks, Object.keys(configs));
-    const components = await openComponents(configs, surroundingsOf(system));
-    const executor = {
-      journal: system.journal,
-      perform: performer(components, pointSource(system), baseline),
-      clock: system.host.clock,
-    };
-    const { outcome } = await recoverOperation(id, executor, run);
-    operations.push({ operation: id, outcome });
+  for (const operation of unfinishedOf(system).interrupted) {
+    using _lock = lockComponents(system.paths.locks, componentsOf(operation));
+    const outcome = await recoverOne(system, operation, run);
+    operations.push({ operation: operation.id, outcome });
   }
   return { operations };
+}
+
+/** Ends one operation, whose components are locked. */
+export async function recoverOne(
+  system: System,
+  { id, setup }: Progress,
+  run: Run,
+): Promise<Outcome> {
+  const { components: configs, baseline } = setup as OperationSetup;
+  const components = await openComponents(configs, surroundingsOf(system));
+  const executor = {
+    journal: system.journal,
+    perform: performer(components, pointSource(system), baseline),
+    clock: system.host.clock,
+  };
+  return (await recoverOperation(id, executor, run)).outcome;
 }

@@ -14,7 +14,7 @@ import { makeParents } from "./points/parents.ts";
 import { type Prepared, prepareRestore, type RestoreOptions } from "./prepare-restore.ts";
 import { newOperationId, whoIs } from "./record.ts";
 import { needSpace, type SpaceNeed } from "./space.ts";
-import { componentsOf } from "./unfinished.ts";
+import { refuseInterrupted } from "./unfinished.ts";
 import type { System } from "./system.ts";
 
 /** What a restore will do, for people to decide on. */
@@ -146,20 +146,6 @@ export type OperationSetup = {
   readonly components: ComponentsConfig;
   readonly baseline: Awaited<ReturnType<typeof sampleChecks>>;
 };
-
-/** The components are locked by us: what is not ended on one of them now never will be. */
-function refuseInterrupted({ journal }: System, components: readonly Component[]): void {
-  const names = new Set(components.map(({ name }) => name));
-  const open = journal
-    .unfinished()
-    .find((one) => componentsOf(one).some((name) => names.has(name)));
-  if (open === undefined) return;
-  throw new AppError(
-    "NEEDS_HUMAN",
-    `begin: operation ${open.id} was interrupted and is not ended`,
-    { hint: "End it first: lastgood recover" },
-  );
-}
 
 function planFor({ point, stores }: Prepared, displaced: Version, rejected: Version): Plan {
   return planSwitches(

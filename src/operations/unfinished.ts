@@ -1,4 +1,6 @@
+import { AppError } from "../base/errors.ts";
 import type { Progress } from "../journal/journal.ts";
+import type { Component } from "./components.ts";
 import { isUnderWay } from "./operation-lock.ts";
 import type { OperationSetup } from "./restore.ts";
 import type { System } from "./system.ts";
@@ -20,4 +22,18 @@ export function unfinishedOf({ journal, paths }: System): Unfinished {
   const all = journal.unfinished();
   const underWay = all.filter((operation) => isUnderWay(paths.locks, componentsOf(operation)));
   return { underWay, interrupted: all.filter((operation) => !underWay.includes(operation)) };
+}
+
+/** The components are locked by us: what is not ended on one of them now never will be. */
+export function refuseInterrupted({ journal }: System, components: readonly Component[]): void {
+  const names = new Set(components.map(({ name }) => name));
+  const open = journal
+    .unfinished()
+    .find((one) => componentsOf(one).some((name) => names.has(name)));
+  if (open === undefined) return;
+  throw new AppError(
+    "NEEDS_HUMAN",
+    `begin: operation ${open.id} was interrupted and is not ended`,
+    { hint: "End it first: lastgood recover" },
+  );
 }

@@ -44,9 +44,9 @@ type LockFile = {
 };
 
 /**
- * restic's times: when to look again, when to refresh, and when nobody may rely on a lock. Only the exclusive one waits before it looks again: both
- * write first and look afterwards, so one of two always sees the other, and the one that could
- * remove what the other needs gives it the time for that.
+ * restic's times: when to look again, when to refresh, and when nobody may rely on a lock. Only the
+ * exclusive one waits before it looks again: both write first and look afterwards, so one of two
+ * always sees the other, and the one that could remove what the other needs gives it the time.
  */
 const SETTLE_MS = 200;
 const REFRESH_MS = 5 * 60_000;

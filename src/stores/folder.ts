@@ -49,6 +49,8 @@ export function folderStore(
     livePath: config.path,
     capture: (into, at, run) => captureFolder(config, name, `${at}/${base}`, into, inspect, run),
 
+    hold: config.hold,
+
     place: async () =>
       (await isMountPoint(config.path)) ? placeInside(config.path) : placeOf(config.path, []),
 
@@ -88,7 +90,7 @@ async function captureFolder(
     const errors = isError ? [errorWord(name, isThere ? "not_a_folder" : "missing")] : [];
     return { facts: undefined, errors, warnings: [] };
   }
-  await using held = await config.hold(run);
+  await using held = await config.hold.acquire(run);
   const isMount = await isMountPoint(config.path);
   const summary = await into.tree(at, held.folder ?? config.path, {
     isExcluded: (relative) => isMount && NOT_CONTENT.has(relative),

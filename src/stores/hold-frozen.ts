@@ -17,7 +17,7 @@ import type { Run } from "../base/events.ts";
 import { namesIn } from "../base/effects.ts";
 import { toPath } from "../base/raw-names.ts";
 import { isMountPoint, NOT_CONTENT } from "../slots/place.ts";
-import type { Hold } from "./hold.ts";
+import type { Held, Hold } from "./hold.ts";
 
 /**
  * Copies the folder while the application runs, then freezes it just to copy again what changed
@@ -30,7 +30,7 @@ export function holdFrozen(options: {
   readonly temporary: string;
 }): Hold {
   const { folder, pidFile, limitMs, temporary } = options;
-  return async (run) => {
+  const acquire = async (run: Run): Promise<Held> => {
     const copy = path.join(temporary, "frozen");
     await rm(copy, { recursive: true, force: true });
     await mkdir(copy, { recursive: true, mode: 0o700 });
@@ -51,6 +51,8 @@ export function holdFrozen(options: {
       [Symbol.asyncDispose]: () => rm(copy, { recursive: true, force: true }),
     };
   };
+  // A process that is lost leaves nothing frozen: a helper thaws at the limit.
+  return { acquire, release: async () => {}, outlives: false };
 }
 
 function tooSlow(folder: string, limitMs: number): AppError {

@@ -1,6 +1,7 @@
 import type { Effects } from "../base/effects.ts";
 import type { Run } from "../base/events.ts";
 import type { Reader, Restored, Writer } from "../repository/repository.ts";
+import type { Hold } from "./hold.ts";
 import type { Place } from "../slots/place.ts";
 
 /** What was found out about a store's content when it was captured; kept with the point. */
@@ -30,6 +31,9 @@ export type Store = {
 
   /** Puts a copy that is consistent in itself under `at`, and validates it. */
   capture(into: Writer, at: string, run: Run): Promise<Captured>;
+
+  /** What keeps the application from writing during `capture`. */
+  readonly hold?: Hold;
 
   /** Where its versions lie. */
   place(): Promise<Place>;

@@ -15,8 +15,11 @@ export type BlobIndex = {
   has(id: string, type: BlobType): boolean;
   /** Of several copies this one was found to be sound: it is the one to keep. */
   prefer(id: string, type: BlobType, place: BlobPlace): void;
-  /** No copy of the blob is sound: it counts as not there, so that it is stored again. */
-  forget(id: string, type: BlobType): void;
+  /**
+   * No copy of the tree is sound: it counts as not there, so that it is stored again, with all trees
+   * that lie in the same packs: what has befallen one has mostly befallen its neighbours.
+   */
+  distrust(tree: string): void;
   /** The bytes of a known blob when it is opened. */
   plainLength(id: string, type: BlobType): number;
   /** Where the last known blob of a pack ends. */
@@ -103,11 +106,15 @@ export function createBlobIndex(): BlobIndex {
       table.place(position, numberOf(place.packId), { ...place, id });
       copies.set(position, others);
     },
-    forget(id, type) {
-      const position = table.find(id, type);
-      if (position === -1) return;
-      table.forget(position);
-      copies.delete(position);
+    distrust(tree) {
+      const found = table.find(tree, "tree");
+      if (!hasPlace(found)) return;
+      const packs = new Set(placesOf(found).map(({ packId }) => packNumbers.get(packId)));
+      for (let position = 0; position < table.size; position++) {
+        if (!table.isTree(position) || !packs.has(table.pack(position))) continue;
+        table.forget(position);
+        copies.delete(position);
+      }
     },
     plainLength: (id, type) => table.plainLength(table.find(id, type)),
     packEnd: (packId) => packEnds[packNumbers.get(packId) ?? -1] ?? 0,

@@ -24,6 +24,8 @@ export type BlobTable = {
   /** False when it was marked already. */
   mark(position: number): boolean;
   isMarked(position: number): boolean;
+  /** Whether it is a tree; false for one that was forgotten, too. */
+  isTree(position: number): boolean;
 };
 
 export const NO_PLACE = 0xffffffff;
@@ -123,6 +125,7 @@ export function createBlobTable(): BlobTable {
       columns.marks[position] = 1;
       return true;
     },
+    isTree: (position) => columns.types[position] === numberOfType("tree"),
     isMarked: (position) => columns.marks[position] === 1,
   };
 }

@@ -1,4 +1,5 @@
 import { lstatSync } from "node:fs";
+import path from "node:path";
 import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Core } from "../core.ts";
@@ -7,7 +8,7 @@ import type { Snapshot } from "../format/snapshot.ts";
 import type { TreeNode } from "../format/tree.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
 import { openBlobReader } from "./read-blob.ts";
-import { type Restored, restoreNodes } from "./restore.ts";
+import { type Restored, restoreNodes, targetProblem } from "./restore.ts";
 
 export type Entry = {
   readonly name: string;
@@ -29,16 +30,28 @@ export type Reader = {
   file(path: string, target: string): Promise<Restored>;
 };
 
+/** ALREADY_EXISTS; NOT_FOUND when there is no folder to put it into. */
+function refuseTarget(target: string): void {
+  try {
+    lstatSync(path.dirname(target));
+    if (lstatSync(target, { throwIfNoEntry: false }) === undefined) return;
+  } catch (error) {
+    throw targetProblem(error, target);
+  }
+  throw new AppError("ALREADY_EXISTS", `restore to ${target}: there is something already`);
+}
+
 /** `read` is for descriptions and registries, not for data. */
 const READ_BYTES_MAX = 64 * 1024 * 1024;
 
 export function openReader(core: Core, index: BlobIndex, snapshot: Snapshot, run: Run): Reader {
   const blobs = openBlobReader(core, index, run);
+  const tools = { core, index, blobs, run };
 
-  const find = async (path: string): Promise<TreeNode | undefined> => {
+  const find = async (named: string): Promise<TreeNode | undefined> => {
     let node: TreeNode | undefined;
     let tree: string | undefined = snapshot.tree;
-    for (const segment of path.split("/")) {
+    for (const segment of named.split("/")) {
       if (tree === undefined) return undefined;
       node = (await blobs.tree(tree)).find(({ name }) => name === toBytes(segment));
       tree = node?.subtree;
@@ -46,11 +59,14 @@ export function openReader(core: Core, index: BlobIndex, snapshot: Snapshot, run
     return node;
   };
 
-  const need = async (path: string, type: "file" | "dir"): Promise<TreeNode> => {
-    const node = await find(path);
+  const need = async (named: string, type: "file" | "dir"): Promise<TreeNode> => {
+    const node = await find(named);
     if (node?.type === type) return node;
     const what = type === "dir" ? "folder" : "file";
-    throw new AppError("NOT_FOUND", `read snapshot ${snapshot.id.slice(0, 8)}: no ${what} ${path}`);
+    throw new AppError(
+      "NOT_FOUND",
+      `read snapshot ${snapshot.id.slice(0, 8)}: no ${what} ${named}`,
+    );
   };
 
   return {
@@ -60,35 +76,26 @@ export function openReader(core: Core, index: BlobIndex, snapshot: Snapshot, run
       const tree = folder === "" ? snapshot.tree : (await need(folder, "dir")).subtree!;
       return (await blobs.tree(tree)).map((node) => ({ name: toText(node.name), node }));
     },
-    async read(path) {
-      const node = await need(path, "file");
+    async read(named) {
+      const node = await need(named, "file");
       const parts: Buffer[] = [];
       let bytes = 0;
       for (const id of node.content!) {
         const part = await blobs.blob(id, "data");
         bytes += part.length;
-        if (bytes > READ_BYTES_MAX) throw new AppError("CORRUPT", `read ${path}: too large`);
+        if (bytes > READ_BYTES_MAX) throw new AppError("CORRUPT", `read ${named}: too large`);
         parts.push(part);
       }
       return Buffer.concat(parts);
     },
-    tree: async (path, target) =>
-      await restoreNodes([{ node: await need(path, "dir"), target: toBytes(target) }], {
-        core,
-        index,
-        blobs,
-        run,
-      }),
-    async file(path, target) {
-      if (lstatSync(target, { throwIfNoEntry: false }) !== undefined) {
-        throw new AppError("ALREADY_EXISTS", `restore to ${target}: there is something already`);
-      }
-      return await restoreNodes([{ node: await need(path, "file"), target: toBytes(target) }], {
-        core,
-        index,
-        blobs,
-        run,
-      });
+    tree: async (named, target) =>
+      await restoreNodes([{ node: await need(named, "dir"), target: toBytes(target) }], tools),
+    async file(named, target) {
+      refuseTarget(target);
+      return await restoreNodes(
+        [{ node: await need(named, "file"), target: toBytes(target) }],
+        tools,
+      );
     },
   };
 }

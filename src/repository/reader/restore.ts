@@ -141,7 +141,7 @@ function makeEmptyFolder(target: ByteString): void {
     mkdirSync(rawPath(target), { mode: DIRECTORY_MODE_AT_FIRST });
   } catch (error) {
     if (systemCode(error) === "EEXIST" && isEmptyFolder(target)) return;
-    throw mkdirProblem(error, target);
+    throw targetProblem(error, toText(target));
   }
 }
 
@@ -150,8 +150,9 @@ function isEmptyFolder(target: ByteString): boolean {
   return stat.isDirectory() && readdirSync(rawPath(target)).length === 0;
 }
 
-function mkdirProblem(error: unknown, target: ByteString): unknown {
-  const doing = `restore to ${toText(target)}`;
+/** What cannot be put to this path, and why. */
+export function targetProblem(error: unknown, target: string): unknown {
+  const doing = `restore to ${target}`;
   const hint = "Name a folder that is not there yet, in one that is.";
   switch (systemCode(error)) {
     case "EEXIST":

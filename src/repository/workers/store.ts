@@ -102,6 +102,9 @@ function readWhole(
 ): ReadFileResult {
   try {
     using opened = openSource(file.path);
+    const found = opened.now();
+    // There is no room for more than was seen: half of another file would be neither.
+    if (!isSameFile(found, file.seen) && found.sizeBytes > into.length) throw anotherFile();
     const sizeBytes = readUpTo(opened.descriptor, into, 0);
     return { sizeBytes, changed: !isUntouched(opened.now(), file.seen) };
   } catch (error) {
@@ -156,7 +159,11 @@ function openSame(path: ByteString, seen: Identity): SourceFile {
   const file = openSource(path);
   if (isSameFile(file.now(), seen)) return file;
   file[Symbol.dispose]();
-  throw sourceError(ANOTHER_FILE, "another file has taken its place");
+  throw anotherFile();
+}
+
+function anotherFile(): Error {
+  return sourceError(ANOTHER_FILE, "another file has taken its place");
 }
 
 /** Reads until the buffer is full or the file ends; returns the number of bytes. */

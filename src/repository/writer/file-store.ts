@@ -64,7 +64,7 @@ export function createFileStore(sink: BlobSink): FileStore {
         files: files.map(({ file: { path, seen } }) => ({ path, seen })),
       });
       void done.then(
-        (output) => deliver(files, output),
+        (output) => deliver(files, output, sink),
         (error) => failAll(files, error),
       );
     } catch (error) {
@@ -96,12 +96,13 @@ export function createFileStore(sink: BlobSink): FileStore {
 function deliver(
   files: readonly Waiting[],
   { ids, files: results }: Jobs["storeFiles"]["out"],
+  sink: BlobSink,
 ): void {
   const all = hexIds(ids);
   let next = 0;
-  for (const [index, { result }] of files.entries()) {
+  for (const [index, { file, result }] of files.entries()) {
     const read = results[index]!;
-    if ("errorCode" in read) result.resolve(read);
+    if ("errorCode" in read) result.resolve(orAnother(file, read, sink));
     else result.resolve({ ...read, content: read.sizeBytes === 0 ? [] : [all[next++]!] });
   }
 }
@@ -117,19 +118,26 @@ function failAll(files: readonly Waiting[], error: unknown): void {
 /** One that is replaced all the time is no file that can be stored. */
 const TRIES_MAX = 3;
 
-async function storeLarge(first: FileToStore, sink: BlobSink): Promise<StoredFile> {
-  let file = first;
-  for (let tries = 1; ; tries++) {
-    const stored = await storeParts(file, sink);
-    const isReplaced = "errorCode" in stored && stored.errorCode === ANOTHER_FILE;
-    if (!isReplaced) return file === first ? stored : { ...stored, changed: true };
-    if (tries === TRIES_MAX) return stored;
+async function storeLarge(file: FileToStore, sink: BlobSink): Promise<StoredFile> {
+  return await orAnother(file, await storeParts(file, sink), sink);
+}
+
+/** Where another file took the place of the one that was to be stored, that one as a whole. */
+async function orAnother(
+  file: FileToStore,
+  first: StoredFile,
+  sink: BlobSink,
+): Promise<StoredFile> {
+  let stored = first;
+  for (let tries = 1; tries < TRIES_MAX; tries++) {
+    if (!("errorCode" in stored) || stored.errorCode !== ANOTHER_FILE) break;
     try {
-      file = { ...first, seen: lookAt(first.path) };
+      stored = await storeParts({ ...file, seen: lookAt(file.path) }, sink);
     } catch (error) {
       return sourceProblem(error);
     }
   }
+  return stored === first ? stored : { ...stored, changed: true };
 }
 
 async function storeParts(file: FileToStore, sink: BlobSink): Promise<StoredFile> {

@@ -34,7 +34,7 @@ export function openParent(
       return await blobs.tree(id);
     } catch (error) {
       if (!hasCode(error, "CORRUPT") && !hasCode(error, "NOT_FOUND")) throw error;
-      index.forget(id, "tree");
+      index.distrust(id);
       report({ type: "warning", message: `parent snapshot: ${(error as Error).message}` });
       return [];
     }
