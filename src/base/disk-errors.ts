@@ -21,6 +21,10 @@ export function translateDiskError(error: unknown, doing: string): unknown {
       });
     case "ENAMETOOLONG":
       return new AppError("REFUSED", `${doing}: the name is too long here`, { cause: error });
+    case "ENOTDIR":
+      return new AppError("NOT_FOUND", `${doing}: a part of the path is no folder`, {
+        cause: error,
+      });
     case "EIO":
     case "ESTALE":
     case "ETIMEDOUT":

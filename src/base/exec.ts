@@ -12,7 +12,10 @@ export type Command = readonly [program: string, ...args: string[]];
 export type ExecOptions = {
   readonly timeoutMs: number;
   readonly folder?: string;
-  readonly input?: string;
+  readonly input?: string | Uint8Array;
+  /** latin1 gives each byte of the output as one character. */
+  readonly encoding?: "utf8" | "latin1";
+  readonly outputBytesMax?: number;
   /**
    * Where all it prints goes instead of the result. For what leaves something running: that may
    * write for years, and would die of a pipe whose reader has gone.
@@ -48,7 +51,8 @@ export async function exec(command: Command, options: ExecOptions, run: Run): Pr
     timeout: timeoutMs,
     reject: false,
     stripFinalNewline: true,
-    maxBuffer: OUTPUT_BYTES_MAX,
+    maxBuffer: options.outputBytesMax ?? OUTPUT_BYTES_MAX,
+    encoding: options.encoding ?? "utf8",
     ...(folder === undefined ? {} : { cwd: folder }),
     ...(env === undefined ? {} : { env }),
     ...(input === undefined ? { stdin: "ignore" as const } : { input }),

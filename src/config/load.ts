@@ -3,7 +3,7 @@ import path from "node:path";
 import { type Document, isMap, isScalar, LineCounter, parseDocument } from "yaml";
 import { AppError, systemCode } from "../base/errors.ts";
 import { explainIssue } from "./explain.ts";
-import { type Config, configSchema } from "./schema.ts";
+import { type Config, configSchema, DEFAULT_STATE } from "./schema.ts";
 
 export const CONFIG_NAME = "lastgood.yaml";
 
@@ -19,6 +19,18 @@ export async function loadConfig(named: string | undefined, folder: string): Pro
   const file = named === undefined ? await findUpwards(folder) : path.resolve(folder, named);
   const text = await readText(file);
   return { config: parseConfig(text, file), file, text };
+}
+
+/** Where the state lies, read from a file that may be broken elsewhere. */
+export async function findState(
+  named: string | undefined,
+  folder: string,
+): Promise<{ state: string; folder: string }> {
+  const file = named === undefined ? await findUpwards(folder) : path.resolve(folder, named);
+  const text = await readText(file);
+  const line = /^state:[ \t]*(["']?)(.+?)\1[ \t]*(#.*)?$/m.exec(text);
+  const base = path.dirname(file);
+  return { state: path.resolve(base, line?.[2] ?? DEFAULT_STATE), folder: base };
 }
 
 /** CONFIG_INVALID with file, line and column of the first mistake. */

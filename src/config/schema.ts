@@ -42,6 +42,8 @@ const hold = z
   })
   .refine((value) => Object.keys(value).length === 1, "exactly one way to hold the application");
 
+export const DEFAULT_STATE = ".lastgood";
+
 const STORE_KINDS = ["sqlite", "file", "folder", "chroma"] as const;
 
 const store = z
@@ -129,7 +131,7 @@ const repository = z.strictObject({
 
 export const configSchema = z.strictObject({
   system: name.describe("The name of this system"),
-  state: filePath.default(".lastgood").describe("Journal and history"),
+  state: filePath.default(DEFAULT_STATE).describe("Journal and history"),
   repository,
   copies: z.record(name, repository).default({}).describe("Other repositories for `copy`"),
   keep: z

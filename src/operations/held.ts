@@ -2,7 +2,7 @@ import type { Run } from "../base/events.ts";
 import type { Plan } from "../journal/plan.ts";
 import { type OpenStore, settledConfig } from "./components.ts";
 import { newOperationId, whoIs } from "./record.ts";
-import { recoverOne } from "./recover.ts";
+import { recoverable, recoverOne } from "./recover.ts";
 import type { System } from "./system.ts";
 import { componentsOf } from "./unfinished.ts";
 
@@ -47,6 +47,6 @@ export async function releaseAbandoned(system: System, run: Run): Promise<void> 
   const names = new Set(system.components.map(({ name }) => name));
   for (const operation of system.journal.unfinished()) {
     const isOurs = componentsOf(operation).every((name) => names.has(name));
-    if (operation.kind === KIND && isOurs) await recoverOne(system, operation, run);
+    if (operation.kind === KIND && isOurs) await recoverOne(recoverable(system), operation, run);
   }
 }

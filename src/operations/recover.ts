@@ -1,23 +1,38 @@
+import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { recoverOperation } from "../journal/carry-out.ts";
-import type { Outcome, Progress } from "../journal/journal.ts";
+import { Journal, type Outcome, type Progress } from "../journal/journal.ts";
+import type { Source } from "../stores/store-slot.ts";
 import { performer } from "./acts.ts";
-import { openComponents } from "./components.ts";
+import { openComponents, type Surroundings } from "./components.ts";
 import { lockComponents } from "./operation-lock.ts";
 import { pointSource } from "./point-source.ts";
 import type { OperationSetup } from "./restore.ts";
 import { componentsOf, unfinishedOf } from "./unfinished.ts";
-import { surroundingsOf, type System } from "./system.ts";
+import { type Host, pathsIn, surroundingsOf, type StatePaths, type System } from "./system.ts";
 
 export type Recovered = {
   readonly operations: readonly { readonly operation: string; readonly outcome: Outcome }[];
 };
 
+/** What ending an operation needs; all else of it is in the journal. */
+export type Recoverable = {
+  readonly journal: Journal;
+  readonly paths: StatePaths;
+  readonly surroundings: Surroundings;
+  readonly source: Source;
+};
+
+export function recoverable(system: System): Recoverable {
+  const { journal, paths } = system;
+  return { journal, paths, surroundings: surroundingsOf(system), source: pointSource(system) };
+}
+
 /**
  * Ends every operation that a crash interrupted. What to do is read from the journal, not from a
  * configuration that may have been changed or restored since.
  */
-export async function recover(system: System, run: Run): Promise<Recovered> {
+export async function recover(system: Recoverable, run: Run): Promise<Recovered> {
   const operations: { operation: string; outcome: Outcome }[] = [];
   for (const operation of unfinishedOf(system).interrupted) {
     using _lock = lockComponents(system.paths.locks, componentsOf(operation));
@@ -27,18 +42,33 @@ export async function recover(system: System, run: Run): Promise<Recovered> {
   return { operations };
 }
 
+/** As `recover`, from the state folder alone: the configuration may be broken just then. */
+export async function recoverState(
+  state: string,
+  folder: string,
+  { clock }: Host,
+  run: Run,
+): Promise<Recovered> {
+  const paths = pathsIn(state);
+  using journal = new Journal(paths.journal);
+  const surroundings = { folder, temporary: paths.temporary, clock };
+  return await recover({ journal, paths, surroundings, source: noSource }, run);
+}
+
+/** Going back needs what lies beside the live data, and no repository. */
+const noSource: Source = {
+  read: () => Promise.reject(new AppError("NOT_FOUND", "read a point: there is no configuration")),
+  facts: async () => undefined,
+};
+
 /** Ends one operation, whose components are locked. */
 export async function recoverOne(
-  system: System,
+  { journal, surroundings, source }: Recoverable,
   { id, setup }: Progress,
   run: Run,
 ): Promise<Outcome> {
   const { components: configs, baseline } = setup as OperationSetup;
-  const components = await openComponents(configs, surroundingsOf(system));
-  const executor = {
-    journal: system.journal,
-    perform: performer(components, pointSource(system), baseline),
-    clock: system.host.clock,
-  };
-  return (await recoverOperation(id, executor, run)).outcome;
+  const components = await openComponents(configs, surroundings);
+  const perform = performer(components, source, baseline);
+  return (await recoverOperation(id, { journal, perform, clock: surroundings.clock }, run)).outcome;
 }

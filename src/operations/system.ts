@@ -35,20 +35,27 @@ export type System = Disposable & {
 
 export type StatePaths = {
   readonly state: string;
+  readonly journal: string;
   readonly locks: string;
   readonly temporary: string;
   readonly catalogue: string;
 };
 
-export async function openSystem(loaded: Loaded, host: Host): Promise<System> {
-  const { config, file } = loaded;
-  const { state } = config;
-  const paths: StatePaths = {
+/** What lies where in the state folder. */
+export function pathsIn(state: string): StatePaths {
+  return {
     state,
+    journal: path.join(state, "journal.db"),
     locks: path.join(state, "locks"),
     temporary: path.join(state, "tmp"),
     catalogue: path.join(state, "catalogue.json"),
   };
+}
+
+export async function openSystem(loaded: Loaded, host: Host): Promise<System> {
+  const { config, file } = loaded;
+  const { state } = config;
+  const paths = pathsIn(state);
   const components = await openComponents(config.components, {
     folder: path.dirname(file),
     temporary: paths.temporary,
@@ -58,7 +65,7 @@ export async function openSystem(loaded: Loaded, host: Host): Promise<System> {
     config,
     components.flatMap(({ stores }) => stores),
   );
-  const journal = new Journal(path.join(state, "journal.db"));
+  const journal = new Journal(paths.journal);
   let repository: Promise<Repository> | undefined;
   return {
     name: config.system,

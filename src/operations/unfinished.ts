@@ -18,7 +18,7 @@ export type Unfinished = {
 };
 
 /** The operations that have no outcome yet. */
-export function unfinishedOf({ journal, paths }: System): Unfinished {
+export function unfinishedOf({ journal, paths }: Pick<System, "journal" | "paths">): Unfinished {
   const all = journal.unfinished();
   const underWay = all.filter((operation) => isUnderWay(paths.locks, componentsOf(operation)));
   return { underWay, interrupted: all.filter((operation) => !underWay.includes(operation)) };

@@ -32,7 +32,7 @@ export type FolderConfig = {
 
 const LOSS_LINES_MAX = 10;
 /** What happens to a folder that is in use; the copy is one that could have been, or nearly. */
-const HARMLESS: ReadonlySet<string> = new Set(["changed", "replaced", "ENOENT"]);
+const HARMLESS: ReadonlySet<string> = new Set(["changed", "replaced", "ENOENT", "attributes"]);
 
 /** A folder with all that is in it. A restore replaces it; nothing of the newer state stays. */
 export function folderStore(

@@ -14,7 +14,7 @@ export const copyCommand: Command = {
   async run({ positionals: [name = "", ...named] }, { withSystem, run, env, clock }) {
     const value = await withSystem(async (system) => {
       const { copies, state } = system.config;
-      const target = copies[name];
+      const target = Object.hasOwn(copies, name) ? copies[name] : undefined;
       if (target === undefined) {
         const known = Object.keys(copies).join(", ") || "none";
         throw new AppError("NOT_FOUND", `copy to ${name}: the configuration does not have it`, {

@@ -1,14 +1,20 @@
-import { recover } from "../../operations/recover.ts";
-import type { Command } from "../command.ts";
+import path from "node:path";
+import { hasCode } from "../../base/errors.ts";
+import { findState } from "../../config/load.ts";
+import { recover, recoverable, type Recovered, recoverState } from "../../operations/recover.ts";
+import { type Command, type Context, textOption } from "../command.ts";
 import { OUTCOMES } from "../outcome.ts";
 
 export const recoverCommand: Command = {
   name: "recover",
   summary: "Ends operations that a crash interrupted: what was not finished goes back.",
+  options: [
+    ["--state <folder>", "the state folder, if the configuration no longer says where it is"],
+  ],
   examples: ["lastgood recover"],
 
-  async run(_args, { withSystem, run }) {
-    const value = await withSystem((system) => recover(system, run));
+  async run(args, context) {
+    const value = await recoverBy(textOption(args, "state"), context);
     const failed = value.operations.find(({ outcome }) => outcome === "needs-human");
     return {
       value,
@@ -20,3 +26,19 @@ export const recoverCommand: Command = {
     };
   },
 };
+
+async function recoverBy(state: string | undefined, context: Context): Promise<Recovered> {
+  const { folder, configFile, run } = context;
+  if (state !== undefined) {
+    return await recoverState(path.resolve(folder, state), folder, context, run);
+  }
+  try {
+    return await context.withSystem((system) => recover(recoverable(system), run));
+  } catch (error) {
+    if (!hasCode(error, "CONFIG_INVALID")) throw error;
+    const message = `${(error as Error).message}; what to do is read from the journal`;
+    run.report({ type: "warning", message });
+    const found = await findState(configFile, folder);
+    return await recoverState(found.state, found.folder, context, run);
+  }
+}

@@ -2,6 +2,7 @@ import { lstatSync, mkdirSync, readdirSync } from "node:fs";
 import { translateDiskError } from "../../base/disk-errors.ts";
 import { AppError, hasCode, systemCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
+import { writeAttributes } from "../attributes.ts";
 import type { Core } from "../core.ts";
 import { HINT_CHECK } from "../files.ts";
 import { type ByteString, toText } from "../format/go-string.ts";
@@ -15,6 +16,7 @@ import type { Pool } from "../workers/pool.ts";
 import { openReadPool } from "../workers/read-pool.ts";
 import { rawPath } from "../workers/raw-path.ts";
 import { packBytes } from "./pack-bytes.ts";
+import { makeSpecialFiles, type SpecialFile } from "./special-files.ts";
 import { type PackPart, planParts, type Wanted } from "./pack-parts.ts";
 import type { BlobReader } from "./read-blob.ts";
 
@@ -38,6 +40,8 @@ type Found = {
   /** Parents before what is in them. */
   readonly dirs: FileFinish[];
   readonly problems: string[];
+  readonly special: SpecialFile[];
+  readonly attributes: Map<ByteString, TreeNode["extendedAttributes"]>;
   bytes: number;
 };
 
@@ -52,17 +56,27 @@ export async function restoreNodes(
   roots: readonly { readonly node: TreeNode; readonly target: ByteString }[],
   tools: RestoreTools,
 ): Promise<Restored> {
-  const found: Found = { wanted: [], files: [], dirs: [], problems: [], bytes: 0 };
+  const found = nothingFound();
   const linked = new Map<string, ByteString>();
   for (const { node, target } of roots) await collect(node, target, found, linked, tools);
   await using pool = openReadPool(tools.core);
   await writeContents(found, pool, tools);
   const links = found.files.filter(({ sameAs }) => sameAs !== undefined);
+  const special = await makeSpecialFiles(found.special, tools.run);
+  found.problems.push(...special.problems);
+  found.files.push(...special.made.map(({ node, target }) => finishOf(node, target)));
   const originals = found.files.filter(({ sameAs }) => sameAs === undefined);
   for (const files of [originals, links, found.dirs.toReversed()]) {
     await finishAll(files, found.problems, pool, tools.run);
   }
+  // Last, since a new owner takes a file's capabilities from it.
+  found.problems.push(...(await writeAttributes(found.attributes, tools.run)));
   return { files: found.files.length, bytes: found.bytes, problems: found.problems };
+}
+
+function nothingFound(): Found {
+  const attributes = new Map();
+  return { wanted: [], files: [], dirs: [], problems: [], special: [], attributes, bytes: 0 };
 }
 
 async function collect(
@@ -73,6 +87,7 @@ async function collect(
   tools: RestoreTools,
 ): Promise<void> {
   tools.run.signal.throwIfAborted();
+  if (node.extendedAttributes.length > 0) found.attributes.set(target, node.extendedAttributes);
   switch (node.type) {
     case "dir":
       makeEmptyFolder(target);
@@ -89,6 +104,8 @@ async function collect(
     case "dev":
     case "chardev":
     case "fifo":
+      found.special.push({ node, target });
+      return;
     case "socket":
     case "irregular":
       found.problems.push(`${toText(target)}: a ${node.type} is not restored`);

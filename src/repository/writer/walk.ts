@@ -8,6 +8,7 @@ import { encodeNode, encodeTree, type TreeNode } from "../format/tree.ts";
 import { rawPath } from "../workers/raw-path.ts";
 import type { BlobSink } from "./blob-sink.ts";
 import type { Chunking, FileStore, StoredFile } from "./file-store.ts";
+import type { AttributeBatches } from "./attribute-batches.ts";
 import type { Parent } from "./parent.ts";
 import { identityOf } from "../workers/identity.ts";
 import { type Names, statNode } from "./stat-node.ts";
@@ -38,6 +39,7 @@ export type WalkTools = {
   readonly files: FileStore;
   readonly names: Names;
   readonly parent: Parent;
+  readonly attributes: AttributeBatches;
   readonly chunking: (path: ByteString) => Chunking;
   /** Whether to leave this out, given its path below the folder. */
   readonly isExcluded: (relative: ByteString) => boolean;
@@ -78,9 +80,10 @@ export async function walkFolder(
     path: ByteString,
     relative: ByteString,
     node: TreeNode,
-    parentTree: string | undefined,
+    past: { readonly node: TreeNode | undefined; readonly tree: string | undefined },
   ): Promise<{ node: Promise<string> }> => {
-    const before = await nodesByName(parentTree, tools);
+    const before = await nodesByName(past.tree, tools);
+    const attributes = tools.attributes.of(path, node, past.node);
     const nodes: Later[] = [];
     for (const child of readdirSync(rawPath(path), "latin1").toSorted(byBytes)) {
       const below = relative === "" ? child : `${relative}/${child}`;
@@ -91,7 +94,8 @@ export async function walkFolder(
     tools.summary.dirs++;
     const whole = Promise.all(nodes.map((later) => Promise.resolve(later))).then(async (all) => {
       const known = all.filter((text) => text !== undefined);
-      return encodeNode({ ...node, subtree: await tools.sink.tree(encodeTree(known)) });
+      const subtree = await tools.sink.tree(encodeTree(known));
+      return encodeNode({ ...node, subtree, extendedAttributes: await attributes });
     });
     // Whoever awaits the root hears of a failure; on the way there nobody needs to.
     whole.catch(() => {});
@@ -109,7 +113,7 @@ export async function walkFolder(
       const node = statNode(child, stat, tools.names);
       switch (node.type) {
         case "dir":
-          return await saveFolder(path, relative, node, before?.subtree);
+          return await saveFolder(path, relative, node, { node: before, tree: before?.subtree });
         case "file":
           return await saveFile(path, node, stat, before);
         case "symlink":
@@ -143,16 +147,19 @@ export async function walkFolder(
     summary.bytes += node.sizeBytes;
     if (before !== undefined && isUnchanged(node, before, sink) && isSettled(node, tools)) {
       summary.filesUnmodified++;
-      return { node: encodeNode({ ...node, content: before.content }) };
+      const { content, extendedAttributes } = before;
+      return { node: encodeNode({ ...node, content, extendedAttributes }) };
     }
+    const attributes = tools.attributes.of(path, node, before);
     const { done } = await tools.files.store({
       path,
       seen: identityOf(stat),
       chunking: tools.chunking(path),
     });
-    const later = done.then((stored) => {
+    const later = done.then(async (stored) => {
       if ("content" in stored) summary[kindOf(stored.content, before)]++;
-      return finishFile(path, node, stored, summary);
+      const whole = { ...node, extendedAttributes: await attributes };
+      return finishFile(path, whole, stored, summary);
     });
     // The folder hears of a failure, but only once it has looked at all its entries.
     later.catch(() => {});
@@ -166,7 +173,8 @@ export async function walkFolder(
       hint: "Name the folder itself, not a link to it.",
     });
   }
-  return await saveFolder(folder, "", statNode(name, stat, tools.names), parent);
+  const node = statNode(name, stat, tools.names);
+  return await saveFolder(folder, "", node, { node: undefined, tree: parent });
 }
 
 function finishFile(

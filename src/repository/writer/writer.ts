@@ -1,5 +1,6 @@
 import { type BigIntStats, lstatSync } from "node:fs";
 import { AppError, systemCode } from "../../base/errors.ts";
+import { readAttributes } from "../attributes.ts";
 import type { Core } from "../core.ts";
 import { type ByteString, toBytes } from "../format/go-string.ts";
 import { formatTime } from "../format/go-time.ts";
@@ -12,6 +13,7 @@ import { openBlobReader } from "../reader/read-blob.ts";
 import { identityOf } from "../workers/identity.ts";
 import { rawPath } from "../workers/raw-path.ts";
 import { type Added, openBlobSink } from "./blob-sink.ts";
+import { createAttributeBatches } from "./attribute-batches.ts";
 import { type Chunking, createFileStore } from "./file-store.ts";
 import { createLayout } from "./layout.ts";
 import { openParent } from "./parent.ts";
@@ -79,7 +81,11 @@ export function openWriter(
       const summary = newSummary();
       const path = typeof folder === "string" ? toBytes(folder) : folder.toString("latin1");
       const parentTree = await before.treeAt(name);
+      const attributes = createAttributeBatches(run, () => {
+        summary.problems.push({ path, code: "attributes", message: NO_ATTRIBUTES });
+      });
       const tools = {
+        attributes,
         sink,
         files,
         names,
@@ -90,6 +96,7 @@ export function openWriter(
       };
       const { node } = await walkFolder(path, lastSegment(name), parentTree, tools, run);
       await files.flush();
+      attributes.flush();
       layout.add(name, await node);
       addSummary(total, summary);
       return summary;
@@ -106,7 +113,13 @@ export function openWriter(
       }
       const node = statNode(lastSegment(name), stat, names);
       const { content } = stored;
-      const changes = { content, sizeBytes: stored.sizeBytes, ...metadataFields(metadata) };
+      const found = metadata === undefined ? await readAttributes([toBytes(path)], run) : undefined;
+      const changes = {
+        content,
+        sizeBytes: stored.sizeBytes,
+        extendedAttributes: found?.get(toBytes(path)) ?? [],
+        ...metadataFields(metadata),
+      };
       layout.add(name, encodeNode({ ...node, ...changes }));
       total.filesNew++;
       total.bytes += stored.sizeBytes;
@@ -177,6 +190,8 @@ function statOf(path: string): BigIntStats {
     });
   }
 }
+
+const NO_ATTRIBUTES = "ACLs and other extended attributes are not kept: install getfattr (attr)";
 
 function newSummary(): TreeSummary {
   return { filesNew: 0, filesChanged: 0, filesUnmodified: 0, dirs: 0, bytes: 0, problems: [] };
