@@ -1,7 +1,10 @@
 // The repository as a program of its own, without stores: what restic and borg are compared with.
+// Compiled, as it is published: `npm run bench` builds it first.
 import path from "node:path";
-import { folderBackend } from "../src/backends/folder.ts";
-import { createRepository, openRepository } from "../src/repository/repository.ts";
+
+type Library = typeof import("../src/repository/repository.ts");
+const built = new URL("../dist/repository/repository.js", import.meta.url);
+const { createRepository, folderBackend, openRepository } = (await import(built.href)) as Library;
 
 const [verb, at = "", source = "", chunking] = process.argv.slice(2);
 const run = { signal: new AbortController().signal, report: () => {} };

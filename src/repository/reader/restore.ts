@@ -188,7 +188,7 @@ export function targetProblem(error: unknown, target: string): unknown {
 async function writeContents(found: Found, pool: Pool, tools: RestoreTools): Promise<void> {
   const { core, run } = tools;
   let bytesDone = 0;
-  await inParallel(planParts(found.wanted), pool.threads * 2, async (planned: PackPart) => {
+  await inParallel(interleaved([...planParts(found.wanted)]), pool.threads * 2, async (planned: PackPart) => {
     const { packId, range, blobs } = planned;
     run.signal.throwIfAborted();
     try {
@@ -201,6 +201,18 @@ async function writeContents(found: Found, pool: Pool, tools: RestoreTools): Pro
     bytesDone += planned.plainBytes;
     run.report({ type: "progress", step: "restore", bytesDone, bytesTotal: found.bytes });
   });
+}
+
+/**
+ * From the beginning and from the middle in turn: neighbouring parts mostly belong to one file, and
+ * the kernel lets only one thread write to a file at a time.
+ */
+function* interleaved<T>(all: readonly T[]): Generator<T, void, undefined> {
+  const half = Math.ceil(all.length / 2);
+  for (let at = 0; at < half; at++) {
+    yield all[at]!;
+    if (half + at < all.length) yield all[half + at]!;
+  }
 }
 
 function isDamage(error: unknown): boolean {
