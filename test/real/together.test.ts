@@ -124,8 +124,9 @@ suite("several programs at once", { skip }, () => {
     await restic(repository, "restore", "latest", "--tag", "valid", "--target", target);
     using database = new DatabaseSync(path.join(target, "stores/app/db/app.db"));
     assert.equal(database.prepare("PRAGMA integrity_check").get()!["integrity_check"], "ok");
-    const { n, last } = database.prepare("SELECT count(*) AS n, max(a) AS last FROM t").get()!;
-    assert(Number(n) > 0 && n === last, `${n} rows, the last is ${last}`);
+    const found = database.prepare("SELECT count(*) AS n, max(a) AS last FROM t").get()!;
+    const [rows, last] = [Number(found["n"]), Number(found["last"])];
+    assert(rows > 0 && rows === last, `${rows} rows, the last is ${last}`);
     assert.equal((await lastgood(folder, "validate", "latest")).code, 0);
   });
 
