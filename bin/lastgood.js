@@ -13,7 +13,10 @@ if (version[0] < 24 || (version[0] === 24 && version[1] < 15)) {
 var path = require("node:path");
 var fs = require("node:fs");
 var url = require("node:url");
-// The published package is compiled; a clone runs the sources.
+// The published package is compiled; a clone runs the sources, and remembers what Node made of them.
 var source = path.join(__dirname, "../src/main.ts");
-var main = fs.existsSync(source) ? source : path.join(__dirname, "../dist/main.js");
+var isClone = fs.existsSync(source);
+var main = isClone ? source : path.join(__dirname, "../dist/main.js");
+if (isClone)
+  require("node:module").enableCompileCache(path.join(__dirname, "../node_modules/.cache"));
 void import(url.pathToFileURL(main).href);
