@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AppError, systemCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { type Command, execOk } from "../base/exec.ts";
+import { writeFileDurable } from "../base/fs.ts";
 
 /** What is held is let go at the end of the block. */
 export type Held = AsyncDisposable & {
@@ -75,11 +76,10 @@ function textOf(token: string, now: Date): string {
   return JSON.stringify({ holder: HOLDER, token, until } satisfies LockText);
 }
 
-/** False when somebody else holds it. */
+/** False when somebody else holds it. It comes with its text: an empty one would be nobody's. */
 async function make(file: string, text: string): Promise<boolean> {
   try {
-    await using handle = await open(file, "wx", 0o644);
-    await handle.writeFile(text);
+    await writeFileDurable(file, Buffer.from(text), "refuse", 0o644);
     return true;
   } catch (error) {
     if (systemCode(error) === "EEXIST") return false;

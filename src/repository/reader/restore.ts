@@ -188,19 +188,23 @@ export function targetProblem(error: unknown, target: string): unknown {
 async function writeContents(found: Found, pool: Pool, tools: RestoreTools): Promise<void> {
   const { core, run } = tools;
   let bytesDone = 0;
-  await inParallel(interleaved([...planParts(found.wanted)]), pool.threads * 2, async (planned: PackPart) => {
-    const { packId, range, blobs } = planned;
-    run.signal.throwIfAborted();
-    try {
-      const part = await packBytes(core, packId, range, run);
-      await pool.run("writeBlobs", { packId, part, blobs });
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      for (const blob of blobs) await writeAnyCopy(blob, pool, tools, error);
-    }
-    bytesDone += planned.plainBytes;
-    run.report({ type: "progress", step: "restore", bytesDone, bytesTotal: found.bytes });
-  });
+  await inParallel(
+    interleaved([...planParts(found.wanted)]),
+    pool.threads * 2,
+    async (planned: PackPart) => {
+      const { packId, range, blobs } = planned;
+      run.signal.throwIfAborted();
+      try {
+        const part = await packBytes(core, packId, range, run);
+        await pool.run("writeBlobs", { packId, part, blobs });
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        for (const blob of blobs) await writeAnyCopy(blob, pool, tools, error);
+      }
+      bytesDone += planned.plainBytes;
+      run.report({ type: "progress", step: "restore", bytesDone, bytesTotal: found.bytes });
+    },
+  );
 }
 
 /**
