@@ -4,11 +4,18 @@ import { DatabaseSync } from "node:sqlite";
 import { translateDiskError } from "../base/disk-errors.ts";
 import { AppError, hasCode } from "../base/errors.ts";
 
+/** Longer than `isUnderWay` holds a lock, so that who only looks keeps nobody from working. */
+const WAIT_MS = 300;
+
 /**
  * Keeps other operations away from these components until disposed. A SQLite transaction on the
  * local disk: the kernel ends it with the process, so that a crash leaves no lock. LOCKED.
  */
-export function lockComponents(folder: string, components: readonly string[]): Disposable {
+export function lockComponents(
+  folder: string,
+  components: readonly string[],
+  waitMs = WAIT_MS,
+): Disposable {
   using stack = new DisposableStack();
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -18,7 +25,9 @@ export function lockComponents(folder: string, components: readonly string[]): D
   // In one order for all, so that two operations cannot wait for each other.
   for (const component of components.toSorted()) {
     try {
-      const database = stack.use(new DatabaseSync(path.join(folder, `${component}.lock`)));
+      const database = stack.use(
+        new DatabaseSync(path.join(folder, `${component}.lock`), { timeout: waitMs }),
+      );
       database.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
     } catch (error) {
       if (!isBusy(error)) {
@@ -39,7 +48,7 @@ export function lockComponents(folder: string, components: readonly string[]): D
 /** Whether another operation holds the lock of one of these components now. */
 export function isUnderWay(folder: string, components: readonly string[]): boolean {
   try {
-    lockComponents(folder, components)[Symbol.dispose]();
+    lockComponents(folder, components, 0)[Symbol.dispose]();
     return false;
   } catch (error) {
     if (hasCode(error, "LOCKED")) return true;
