@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { closeSync, fstatSync, mkdirSync, openSync, readSync } from "node:fs";
 import path from "node:path";
 import { execa } from "execa";
 import { AppError, systemCode } from "./errors.ts";
@@ -34,7 +34,8 @@ export type ExecResult = {
 const OUTPUT_BYTES_MAX = 1024 * 1024;
 const KILL_AFTER_MS = 5000;
 /** So long after a program's end its output is waited for. */
-const LAST_WORDS_MS = 500;
+const LAST_WORDS_MS = 1000;
+const LOG_BYTES = 64 * 1024;
 
 /**
  * Runs a program to its end. On cancellation or after the timeout it is asked to stop, and killed
@@ -101,12 +102,23 @@ async function execLogged(
     const [exitCode] = await ended;
     signal.throwIfAborted();
     if (exitCode === null) throw notRun(program, `it took longer than ${timeoutMs / 1000} s`);
-    return { exitCode, stdout: readFileSync(logFile, "utf8").slice(-OUTPUT_BYTES_MAX), stderr: "" };
+    return { exitCode, stdout: lastOf(logFile), stderr: "" };
   } catch (error) {
     if (error instanceof AppError || systemCode(error) === undefined) throw error;
     throw notRun(program, (error as Error).message);
   } finally {
     tooLong.removeEventListener("abort", stop);
+  }
+}
+
+function lastOf(file: string): string {
+  const log = openSync(file, "r");
+  try {
+    const from = Math.max(0, fstatSync(log).size - LOG_BYTES);
+    const buffer = Buffer.alloc(LOG_BYTES);
+    return buffer.toString("utf8", 0, readSync(log, buffer, 0, LOG_BYTES, from));
+  } finally {
+    closeSync(log);
   }
 }
 

@@ -11,8 +11,17 @@ export type HostFacts = {
 };
 
 export function hostFacts(): HostFacts {
-  const { username, uid, gid } = os.userInfo();
-  return { hostname: os.hostname(), username, pid: process.pid, uid, gid };
+  const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
+  return { hostname: os.hostname(), username: userName(uid), pid: process.pid, uid, gid };
+}
+
+/** In a container a user may have a number only. */
+function userName(uid: number): string {
+  try {
+    return os.userInfo().username;
+  } catch {
+    return String(uid);
+  }
 }
 
 /** Whether a process of this id exists here. Says nothing about which program it is. */

@@ -1,4 +1,11 @@
-import { type BigIntStats, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import {
+  type BigIntStats,
+  lstatSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+} from "node:fs";
 
 /**
  * Processes that have one of these files open, or a file in one of these folders; those of other
@@ -36,23 +43,34 @@ function targetOf(file: string): Target[] {
 
 function inodesIn(folder: string): Set<string> {
   const inodes = new Set<string>();
-  for (const entry of readdirSync(folder, {
-    recursive: true,
-    withFileTypes: true,
-    encoding: "buffer",
-  })) {
-    const file = Buffer.concat([Buffer.from(entry.parentPath), Buffer.from("/"), entry.name]);
-    const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
-    if (stat?.isFile() === true) inodes.add(`${stat.dev}:${stat.ino}`);
-  }
+  const visit = (at: Buffer): void => {
+    for (const name of namesIn(at)) {
+      const file = Buffer.concat([at, SLASH, name]);
+      const stat = statOf(file);
+      if (stat?.isDirectory() === true) visit(file);
+      else if (stat?.isFile() === true) inodes.add(`${stat.dev}:${stat.ino}`);
+    }
+  };
+  visit(Buffer.from(folder));
   return inodes;
+}
+
+const SLASH = Buffer.from("/");
+
+function namesIn(folder: Buffer): Buffer[] {
+  try {
+    return readdirSync(folder, { encoding: "buffer" });
+  } catch {
+    // Gone since it was listed.
+    return [];
+  }
 }
 
 function usesAny(pid: string, targets: readonly Target[]): boolean {
   const folder = `/proc/${pid}/fd`;
   const seesOurPaths = linkOf(`/proc/${pid}/ns/mnt`) === linkOf("/proc/self/ns/mnt");
   return descriptorsOf(folder).some((fd) => {
-    const open = statOf(`${folder}/${fd}`);
+    const open = openedOf(`${folder}/${fd}`);
     if (open === undefined || !(open.isFile() || open.isDirectory())) return false;
     const id = `${open.dev}:${open.ino}`;
     return targets.some((target) => {
@@ -72,9 +90,19 @@ function descriptorsOf(folder: string): string[] {
   }
 }
 
-function statOf(file: string): BigIntStats | undefined {
+/** Of the entry itself: a link in a folder would lead out of it. */
+function statOf(file: Buffer): BigIntStats | undefined {
   try {
-    return statSync(file, { bigint: true });
+    return lstatSync(file, { bigint: true });
+  } catch {
+    // Gone since it was listed.
+    return undefined;
+  }
+}
+
+function openedOf(descriptor: string): BigIntStats | undefined {
+  try {
+    return statSync(descriptor, { bigint: true });
   } catch {
     // Closed meanwhile.
     return undefined;

@@ -144,6 +144,23 @@ export class Journal implements Disposable {
     return this.#select("WHERE outcome IS NULL ORDER BY rowid");
   }
 
+  /** Operations that moved data aside, newest first. */
+  switches(): Progress[] {
+    return this.#select("WHERE kind IN ('restore', 'undo') ORDER BY rowid DESC");
+  }
+
+  /** Goes on with one that needed a human. */
+  reopen(id: string): void {
+    this.#database
+      .prepare("UPDATE operations_v1 SET outcome = NULL, ended = NULL WHERE id = ?")
+      .run(id);
+  }
+
+  /** Operations of a way back that did not lead to its end, newest first. */
+  needingHuman(): Progress[] {
+    return this.#select("WHERE outcome = 'needs-human' ORDER BY rowid DESC");
+  }
+
   /** All operations, newest first. */
   history(limit: number): Progress[] {
     return this.#select(`ORDER BY rowid DESC LIMIT ${Math.trunc(limit)}`);

@@ -86,10 +86,19 @@ function usersOf(stores: Component["stores"]): number[] {
   return processesUsing(files, hostFacts().pid);
 }
 
+/** As above, but to start what was stopped matters more than to know. */
+function anyUserOf(stores: Component["stores"]): number | undefined {
+  try {
+    return usersOf(stores)[0];
+  } catch {
+    return undefined;
+  }
+}
+
 /** A second one must not be started beside one that only seems to be gone. */
 async function start({ name, runner, stores }: Component, run: Run): Promise<void> {
   if (runner === undefined) return;
-  const [pid] = usersOf(stores);
+  const pid = anyUserOf(stores);
   if (pid === undefined || (await runner.isAlive(run))) return await runner.start(run);
   const message = `start ${name}: process ${pid} has its data open, so it seems to run already`;
   run.report({ type: "warning", message });

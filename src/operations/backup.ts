@@ -1,5 +1,5 @@
 import type { Run } from "../base/events.ts";
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { realPath } from "../base/real-path.ts";
 import { monotonicMs } from "../base/clock.ts";
 import type { Writer } from "../repository/repository.ts";
@@ -167,8 +167,11 @@ async function captureAll(
     run.report({ type: "step.started", step: `capture ${name}` });
     const started = monotonicMs();
     const capturedAt = system.host.clock.now().toISOString();
-    const { facts, errors, warnings } = await recordHeld(system, open, () =>
-      store.capture(writer, storePath(name), run),
+    const { facts, errors, warnings } = await recordHeld(
+      system,
+      open,
+      () => store.capture(writer, storePath(name), run),
+      run,
     );
     const description = { kind, path: configuredPath(config), capturedAt, facts, errors };
     captured.push({ name, description, warnings: warnings.map((text) => `${name}: ${text}`) });
@@ -185,9 +188,11 @@ async function captureFiles(
   const files: Record<string, readonly string[]> = {};
   const warnings: string[] = [];
   for (const { name, config } of system.components) {
-    const there = config.files.filter((file) => existsSync(file));
+    const isFile = (file: string): boolean =>
+      statSync(file, { throwIfNoEntry: false })?.isFile() === true;
+    const there = config.files.filter(isFile);
     const missing = config.files.filter((file) => !there.includes(file));
-    warnings.push(...missing.map((file) => `${name}: files: ${file} is not there`));
+    warnings.push(...missing.map((file) => `${name}: files: ${file} is not there, or no file`));
     if (there.length === 0) continue;
     files[name] = there;
     for (const file of there) {

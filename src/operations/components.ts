@@ -121,7 +121,12 @@ async function openStore(
   const { optional, format = "any" } = config;
   const configured = configuredPath(config);
   // Where links lead is where the data are: a restore must not put them in place of a link.
-  const at = { path: await realPath(configured), base: config.base ?? path.basename(configured) };
+  // A part is what lies in the folder, link or not: to follow it would lead out of the store.
+  const isPart = config.within !== undefined;
+  const at = {
+    path: isPart ? configured : await realPath(configured),
+    base: config.base ?? path.basename(configured),
+  };
   const common = { ...at, optional, ownership: ownershipOf(config) };
   if (config.sqlite !== undefined) return await STORES.sqlite(common, context);
   if (config.file !== undefined) return await STORES.file({ ...common, format }, context);

@@ -17,6 +17,7 @@ export async function recordHeld<T>(
   system: System,
   { store, component }: OpenStore,
   capture: () => Promise<T>,
+  run: Run,
 ): Promise<T> {
   if (store.hold?.outlives !== true) return await capture();
   const { journal, host } = system;
@@ -35,10 +36,16 @@ export async function recordHeld<T>(
     who: whoIs(system),
     reason: `copy of ${store.name}`,
   });
+  const now = (): string => host.clock.now().toISOString();
   try {
-    return await capture();
-  } finally {
-    journal.finish(id, "committed", host.clock.now().toISOString());
+    const captured = await capture();
+    journal.finish(id, "committed", now());
+    return captured;
+  } catch (error) {
+    // Whether it was let go nobody knows. If that fails now it stays open, for `recover`.
+    await store.hold.release(run);
+    journal.finish(id, "aborted", now());
+    throw error;
   }
 }
 

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
+import { realPath } from "../base/real-path.ts";
 import type { Reader, TreeNode } from "../repository/repository.ts";
 import type { Facts } from "../stores/store.ts";
 import {
@@ -10,6 +11,7 @@ import {
   type OpenStore,
   type SlotConfig,
 } from "./components.ts";
+import type { FolderOwner, Parents } from "./points/parents.ts";
 import { filePath, type Point, type PointDescription, storePath } from "./points/point.ts";
 import { surroundingsOf, type System } from "./system.ts";
 
@@ -20,8 +22,11 @@ type Found = {
   readonly name: string;
   /** Where it lies in the point. */
   readonly at: string;
+  /** Where it lies on this machine. */
+  readonly live: string;
   /** The folder store around it, whose versions' place it shares. */
   readonly within: string | undefined;
+  readonly owner: string | undefined;
 };
 
 export type Part = {
@@ -42,17 +47,20 @@ export async function partOfPoint(
   run: Run,
 ): Promise<Part> {
   const found = locate(system, description, file);
+  if (found.within !== undefined) await refuseLinksAbove(found.live);
   const repository = await system.repository(run);
-  const { node, facts } = await repository.read(point.snapshot, run, async (reader) => {
+  const { node, facts, folders } = await repository.read(point.snapshot, run, async (reader) => {
     const there = await reader.find(found.at);
     if (there?.type !== "file" && there?.type !== "dir") throw notThere(point, file);
-    return { node: there, facts: await factsOf(reader, found.at, there) };
+    const above = await foldersAbove(reader, found);
+    return { node: there, facts: await factsOf(reader, found.at, there), folders: above };
   });
 
   const { config } = system.components.find(({ name }) => name === found.component)!;
   const kind = node.type === "dir" ? "folder" : "file";
   const part: SlotConfig = {
-    ...(kind === "folder" ? { folder: file } : { file }),
+    ...(kind === "folder" ? { folder: found.live } : { file: found.live }),
+    ...(found.owner === undefined ? {} : { owner: found.owner }),
     ...(found.within === undefined ? {} : { within: found.within }),
     optional: false,
     include: "always",
@@ -63,9 +71,13 @@ export async function partOfPoint(
     surroundingsOf(system),
   );
   const slot = `${found.component}/${found.name}`;
-  const described = { kind, path: file, capturedAt: point.stamp, facts, errors: [] };
+  const described = { kind, path: found.live, capturedAt: point.stamp, facts, errors: [] };
   return {
-    description: { ...description, stores: { ...description.stores, [slot]: described } },
+    description: {
+      ...description,
+      stores: { ...description.stores, [slot]: described },
+      folders: { ...description.folders, ...folders },
+    },
     components,
     stores: components.flatMap((each) => each.stores.filter(({ store }) => store.name === slot)),
   };
@@ -75,23 +87,55 @@ function locate(system: System, description: PointDescription, file: string): Fo
   for (const { name: component, stores } of system.components) {
     if (description.files[component]?.includes(file) === true) {
       const at = filePath(component, file);
-      return { component, name: `files:${file}`, at, within: undefined };
+      const name = `files:${file}`;
+      return { component, name, at, live: file, within: undefined, owner: undefined };
     }
     for (const { store, config } of stores) {
       const configured = configuredPath(config);
       const relative = [configured, store.livePath]
         .map((folder) => path.relative(folder, file))
-        .find((way) => !way.startsWith("..") && !path.isAbsolute(way));
+        .find((way) => way !== ".." && !way.startsWith("../") && !path.isAbsolute(way));
       if (relative === undefined) continue;
       if (store.kind !== "folder" || relative === "") throw onlyWhole(store.name, file);
       const below = path.join(path.basename(configured), relative);
       const name = `${store.name.slice(component.length + 1)}:${below}`;
-      return { component, name, at: `${storePath(store.name)}/${below}`, within: store.livePath };
+      return {
+        component,
+        name,
+        at: `${storePath(store.name)}/${below}`,
+        live: path.join(store.livePath, relative),
+        within: store.livePath,
+        owner: config.owner,
+      };
     }
   }
   throw new AppError("NOT_FOUND", `restore ${file}: it is in no store and not among files:`, {
     hint: "Give the path that the application uses. The stores are shown by: lastgood config",
   });
+}
+
+/** A link in between would lead out of the store, and somebody else's file be replaced. */
+async function refuseLinksAbove(file: string): Promise<void> {
+  const folder = path.dirname(file);
+  if ((await realPath(folder)) === folder) return;
+  throw new AppError("REFUSED", `restore ${file}: a folder above it is a link now`, {
+    hint: "Restore the store as a whole, or put the folder back in place of the link first.",
+  });
+}
+
+/** Whose the folders between the store and the file were, should they be gone. */
+async function foldersAbove(reader: Reader, { live, at, within }: Found): Promise<Parents> {
+  const folders: Record<string, FolderOwner> = {};
+  if (within === undefined) return folders;
+  let [folder, inPoint] = [path.dirname(live), path.posix.dirname(at)];
+  while (folder.length > within.length) {
+    const node = await reader.find(inPoint);
+    if (node !== undefined) {
+      folders[folder] = { mode: node.mode & 0o777, uid: node.uid, gid: node.gid };
+    }
+    [folder, inPoint] = [path.dirname(folder), path.posix.dirname(inPoint)];
+  }
+  return folders;
 }
 
 /** What belongs together is of one moment only as a whole. */

@@ -42,6 +42,7 @@ export async function prepareRestore(
   }
   if (options.file !== undefined) {
     const part = await partOfPoint(system, point, description, path.resolve(options.file), run);
+    for (const { store } of part.stores) await refuseMountsInside(store);
     return { point, stale: [], ...part };
   }
   const wanted = selectStores(system, options);

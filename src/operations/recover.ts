@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { recoverOperation } from "../journal/carry-out.ts";
@@ -8,7 +9,7 @@ import { openComponents, type Surroundings } from "./components.ts";
 import { lockComponents } from "./operation-lock.ts";
 import { pointSource } from "./point-source.ts";
 import type { OperationSetup } from "./restore.ts";
-import { componentsOf, unfinishedOf } from "./unfinished.ts";
+import { componentsOf, needingHuman, unfinishedOf } from "./unfinished.ts";
 import { type Host, pathsIn, surroundingsOf, type StatePaths, type System } from "./system.ts";
 
 export type Recovered = {
@@ -34,8 +35,10 @@ export function recoverable(system: System): Recoverable {
  */
 export async function recover(system: Recoverable, run: Run): Promise<Recovered> {
   const operations: { operation: string; outcome: Outcome }[] = [];
-  for (const operation of unfinishedOf(system).interrupted) {
+  for (const operation of [...unfinishedOf(system).interrupted, ...needingHuman(system)]) {
     using _lock = lockComponents(system.paths.locks, componentsOf(operation));
+    // Whatever stood in the way may be gone by now: each act can be repeated.
+    if (operation.outcome !== undefined) system.journal.reopen(operation.id);
     const outcome = await recoverOne(system, operation, run);
     operations.push({ operation: operation.id, outcome });
   }
@@ -50,6 +53,11 @@ export async function recoverState(
   run: Run,
 ): Promise<Recovered> {
   const paths = pathsIn(state);
+  if (!existsSync(paths.journal)) {
+    throw new AppError("NOT_FOUND", `recover in ${state}: there is no journal`, {
+      hint: "Name the state folder of the configuration: --state FOLDER",
+    });
+  }
   using journal = new Journal(paths.journal);
   const surroundings = { folder, temporary: paths.temporary, clock };
   return await recover({ journal, paths, surroundings, source: noSource }, run);

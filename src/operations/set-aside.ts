@@ -18,7 +18,6 @@ export type SetAside = {
   readonly stores: readonly OpenStore[];
 };
 
-const HISTORY_MAX = 1000;
 const WORDS = ["before", "rejected"] as const;
 
 /**
@@ -28,7 +27,7 @@ const WORDS = ["before", "rejected"] as const;
 export async function listSetAside(system: System): Promise<SetAside[]> {
   const opened = new Map<string, Promise<Component[]>>();
   const found: SetAside[] = [];
-  for (const operation of system.journal.history(HISTORY_MAX)) {
+  for (const operation of system.journal.switches()) {
     const { components: configs } = operation.setup as OperationSetup;
     const key = JSON.stringify(configs);
     if (!opened.has(key)) opened.set(key, openComponents(configs, surroundingsOf(system)));

@@ -5,7 +5,7 @@ import { sampleChecks } from "./acts.ts";
 import { readCatalogue } from "./points/catalogue.ts";
 import type { System } from "./system.ts";
 import { listUndoable } from "./undo.ts";
-import { unfinishedOf } from "./unfinished.ts";
+import { needingHuman, unfinishedOf } from "./unfinished.ts";
 
 export type Status = {
   readonly ok: boolean;
@@ -62,11 +62,11 @@ export async function status(system: System, run: Run): Promise<Status> {
     ([name, verdict]) => verdict === "bad" || (verdict === "unknown" && isRequired.has(name)),
   );
   const stopped = await stoppedComponents(system, run);
-  const needsHuman = last?.outcome === "needs-human" ? [last.id] : [];
+  const needsHuman = needingHuman(system).map(({ id }) => id);
   const problems = [
     ...unfinished.map((id) => `operation ${id} was interrupted: lastgood recover`),
-    ...needsHuman.map((id) => `operation ${id} needs you: lastgood history`),
-    ...stopped.map((name) => `${name} does not run`),
+    ...needsHuman.map((id) => `operation ${id} needs you: lastgood history, then lastgood recover`),
+    ...stopped,
     ...unwell.map(([name, verdict]) => `check ${name} is ${verdict}`),
     ...(catalogue?.points.at(-1)?.valid === false
       ? [`the newest point ${catalogue.points.at(-1)?.stamp} is invalid: lastgood show`]
@@ -103,7 +103,13 @@ function requiredChecks(system: System): ReadonlySet<string> {
 async function stoppedComponents(system: System, run: Run): Promise<string[]> {
   const stopped: string[] = [];
   for (const { name, runner } of system.components) {
-    if ((await runner?.isAlive(run)) === false) stopped.push(name);
+    const isAlive = await runner?.isAlive(run).catch((error: unknown) => {
+      run.signal.throwIfAborted();
+      return (error as Error).message;
+    });
+    if (isAlive === false) stopped.push(`${name} does not run`);
+    else if (typeof isAlive === "string")
+      stopped.push(`whether ${name} runs is unknown: ${isAlive}`);
   }
   return stopped;
 }

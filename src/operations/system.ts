@@ -136,7 +136,8 @@ function refuseOverlap(config: Config, stores: readonly OpenStore[]): void {
 
 function contains(folder: string, other: string): boolean {
   const relative = path.relative(folder, other);
-  return relative === "" || (!relative.startsWith("..") && !path.isAbsolute(relative));
+  const isOutside = relative === ".." || relative.startsWith("../") || path.isAbsolute(relative);
+  return !isOutside;
 }
 
 export type Selection = {

@@ -24,6 +24,30 @@ export function unfinishedOf({ journal, paths }: Pick<System, "journal" | "paths
   return { underWay, interrupted: all.filter((operation) => !underWay.includes(operation)) };
 }
 
+/**
+ * Operations whose way back failed, as long as nothing has been done since that settles it: a later
+ * restore or undo of the same components, or `keep`, which says that what is live is right.
+ */
+export function needingHuman({ journal }: Pick<System, "journal">): Progress[] {
+  const open = journal.needingHuman();
+  if (open.length === 0) return [];
+  const all = journal.history(Number.MAX_SAFE_INTEGER);
+  return open.filter((operation) => {
+    const later = all.slice(
+      0,
+      all.findIndex(({ id }) => id === operation.id),
+    );
+    const names = new Set(componentsOf(operation));
+    return !later.some(
+      (one) =>
+        one.kind === `keep ${operation.id}` ||
+        ((one.kind === operation.kind || one.kind === "restore" || one.kind === "undo") &&
+          one.outcome === "committed" &&
+          componentsOf(one).some((name) => names.has(name))),
+    );
+  });
+}
+
 /** The components are locked by us: what is not ended on one of them now never will be. */
 export function refuseInterrupted({ journal }: System, components: readonly Component[]): void {
   const names = new Set(components.map(({ name }) => name));

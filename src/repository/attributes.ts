@@ -66,10 +66,10 @@ function parse(text: string): AttributesByPath {
       found.set(unescape(line.slice("# file: ".length)), current);
       continue;
     }
-    const at = line.indexOf("=0s");
-    if (at === -1) continue;
-    const value = Buffer.from(line.slice(at + "=0s".length), "base64");
-    current.push({ name: unescape(line.slice(0, at)), value });
+    if (line === "") continue;
+    // One without a value may stand there without "=", too.
+    const [name = "", value = ""] = line.split("=0s");
+    current.push({ name: unescape(name), value: Buffer.from(value, "base64") });
   }
   return found;
 }

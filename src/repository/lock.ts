@@ -145,7 +145,16 @@ async function writeLock(core: Core, kind: LockKind, run: Run): Promise<string> 
     uid: uid || undefined,
     gid: gid || undefined,
   };
-  return await core.files.save("locks", JSON.stringify(lock), run, core.ledger.remember);
+  let remembered: string | undefined;
+  try {
+    return await core.files.save("locks", JSON.stringify(lock), run, async (id) => {
+      remembered = id;
+      await core.ledger.remember(id);
+    });
+  } catch (error) {
+    if (remembered !== undefined) await core.ledger.forget(remembered);
+    throw error;
+  }
 }
 
 /** Removing does not listen to cancellation: a lock that is left blocks the next one. */

@@ -1,6 +1,6 @@
 import { lstat, mkdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { systemCode } from "../base/errors.ts";
+import { hasCode, systemCode } from "../base/errors.ts";
 import { placeOf } from "../slots/place.ts";
 import { own } from "./ownership.ts";
 import { errorWord, tellProblems, type Ownership, type Store, type StoreContext } from "./store.ts";
@@ -41,9 +41,17 @@ export function fileStore(config: FileConfig, { name }: StoreContext): Store {
         const errors = config.optional ? [] : [errorWord(name, "missing")];
         return { facts: undefined, errors, warnings: [] };
       }
-      const { sizeBytes } = await into.file(`${at}/${base}`, config.path, { chunking: "content" });
-      const errors = await problemsOf(config.path);
-      return { facts: { bytes: sizeBytes, files: 1 }, errors, warnings: [] };
+      try {
+        const chunking = "content";
+        const { sizeBytes } = await into.file(`${at}/${base}`, config.path, { chunking });
+        const errors = await problemsOf(config.path);
+        return { facts: { bytes: sizeBytes, files: 1 }, errors, warnings: [] };
+      } catch (error) {
+        if (!hasCode(error, "SOURCE_FAILED")) throw error;
+        // The other stores are still worth a copy; the point is invalid and says why.
+        const warnings = [(error as Error).message];
+        return { facts: undefined, errors: [errorWord(name, "unreadable")], warnings };
+      }
     },
 
     place: async () => placeOf(config.path, []),

@@ -1,5 +1,6 @@
 import type { BigIntStats } from "node:fs";
 import {
+  chmod,
   copyFile,
   lchown,
   lstat,
@@ -13,6 +14,7 @@ import {
 import path from "node:path";
 import { AppError, systemCode } from "../base/errors.ts";
 import { freeze } from "../base/freeze.ts";
+import { exec } from "../base/exec.ts";
 import type { Run } from "../base/events.ts";
 import { namesIn } from "../base/effects.ts";
 import { toPath } from "../base/raw-names.ts";
@@ -42,6 +44,9 @@ export function holdFrozen(options: {
       using frozen = await freeze(await readPid(pidFile), limitMs);
       await copyChanged(folder, copy, seen, run, isLeftOut);
       if (frozen.isLate()) throw tooSlow(folder, limitMs);
+      frozen[Symbol.dispose]();
+      await copyLooks(copy, await lstat(folder, { bigint: true }));
+      await copyAttributes(folder, copy, run);
     } catch (error) {
       await rm(copy, { recursive: true, force: true });
       throw error;
@@ -81,6 +86,7 @@ type Seen = Map<string, { readonly identity: string; readonly isSettled: boolean
  * it was copied may be changed again without looking different, so it is copied again.
  */
 const SETTLED_MS = 1000;
+const ATTRIBUTES_MS = 60_000;
 
 /** Makes the copy like the folder; what certainly has not changed since is not copied again. */
 async function copyChanged(
@@ -105,8 +111,8 @@ async function copyEntry(from: string, to: string, seen: Seen, run: Run): Promis
   try {
     const stat = await lstat(toPath(from), { bigint: true });
     if (stat.isDirectory()) {
-      await mkdir(toPath(to), { recursive: true, mode: Number(stat.mode) & 0o777 });
-      await lchown(toPath(to), Number(stat.uid), Number(stat.gid));
+      await mkdir(toPath(to), { recursive: true, mode: 0o700 });
+      await copyLooks(to, stat);
       return await copyChanged(from, to, seen, run);
     }
     const { ino, size, mtimeNs, ctimeNs } = stat;
@@ -121,6 +127,23 @@ async function copyEntry(from: string, to: string, seen: Seen, run: Run): Promis
     // Gone since it was listed. If that was while it ran, the next look sees the folder as it is.
     if (systemCode(error) !== "ENOENT") throw error;
   }
+}
+
+/** Owner and mode of a folder. The owner first: changing it takes setgid away. */
+async function copyLooks(to: string, stat: BigIntStats): Promise<void> {
+  await lchown(toPath(to), Number(stat.uid), Number(stat.gid));
+  await chmod(toPath(to), Number(stat.mode) & 0o7777);
+}
+
+/** ACLs and the like, all at once; they do not change from one moment to the next. */
+const COPY_ATTRIBUTES =
+  'cd "$1" && getfattr -R -P -h -d -m \'^(user\\.|trusted\\.|security\\.capability$|system\\.posix_acl_)\' -e base64 -- . | (cd "$2" && setfattr -h --restore=-)';
+
+async function copyAttributes(from: string, to: string, run: Run): Promise<void> {
+  const command = ["sh", "-c", COPY_ATTRIBUTES, "sh", from, to] as const;
+  const { exitCode, stderr } = await exec(command, { timeoutMs: ATTRIBUTES_MS }, run);
+  if (exitCode === 0) return;
+  run.report({ type: "warning", message: `attributes of ${from}: ${stderr.trim()}` });
 }
 
 /** Pipes and sockets mean nothing in a copy. */

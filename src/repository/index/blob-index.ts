@@ -28,6 +28,8 @@ export type BlobIndex = {
   claim(ids: Uint8Array, at: number, type: BlobType): boolean;
   /** Marks a blob as needed: "first" the first time, "again" afterwards, "missing" if unknown. */
   mark(id: string, type: BlobType): "first" | "again" | "missing";
+  /** The blobs of which there are several copies and that are needed. */
+  duplicates(): readonly { readonly id: string; readonly type: BlobType }[];
   /** Every copy of every blob, in the order of adding; not those that are only claimed. */
   entries(): Generator<IndexEntry, void, undefined>;
 };
@@ -128,6 +130,10 @@ export function createBlobIndex(): BlobIndex {
       if (!hasPlace(position)) return "missing";
       return table.mark(position) ? "first" : "again";
     },
+    duplicates: () =>
+      [...copies.keys()]
+        .filter((position) => table.isMarked(position))
+        .map((position) => table.entry(position)),
     *entries() {
       for (let position = 0; position < table.size; position++) {
         if (!hasPlace(position)) continue;

@@ -1,8 +1,10 @@
+import { lstatSync } from "node:fs";
 import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { exec } from "../../base/exec.ts";
-import { type ByteString, toText } from "../format/go-string.ts";
+import type { ByteString } from "../format/go-string.ts";
 import type { TreeNode } from "../format/tree.ts";
+import { rawPath } from "../workers/raw-path.ts";
 
 export type SpecialFile = { readonly target: ByteString; readonly node: TreeNode };
 
@@ -13,33 +15,35 @@ export async function makeSpecialFiles(
   files: readonly SpecialFile[],
   run: Run,
 ): Promise<{ made: readonly SpecialFile[]; problems: readonly string[] }> {
-  const made: SpecialFile[] = [];
-  const problems: string[] = [];
-  for (const file of files) {
-    const problem = await make(file, run);
-    if (problem === undefined) made.push(file);
-    else problems.push(`${toText(file.target)}: ${problem}`);
+  const pipes = files.filter(({ node }) => node.type === "fifo").map(({ target }) => target);
+  const problems = pipes.length === 0 ? [] : await call(["xargs", "-0", "mkfifo"], pipes, run);
+  for (const { target, node } of files.filter((file) => file.node.type !== "fifo")) {
+    problems.push(...(await call(["xargs", "-0", "mknod"], [target, ...kindOf(node)], run)));
   }
-  return { made, problems };
+  const isThere = ({ target }: SpecialFile): boolean =>
+    lstatSync(rawPath(target), { throwIfNoEntry: false }) !== undefined;
+  return { made: files.filter(isThere), problems };
 }
 
-async function make({ target, node }: SpecialFile, run: Run): Promise<string | undefined> {
-  // Through standard input: names are bytes, arguments are text.
-  const words = [target, ...kindOf(node)].join("\0");
-  const options = { timeoutMs: TIMEOUT_MS, input: Buffer.from(words, "latin1") };
+/** Through standard input, since names are bytes and arguments are text. Problems in words. */
+async function call(
+  command: readonly [string, ...string[]],
+  words: readonly ByteString[],
+  run: Run,
+): Promise<string[]> {
+  const options = { timeoutMs: TIMEOUT_MS, input: Buffer.from(words.join("\0"), "latin1") };
   try {
-    const { exitCode, stderr } = await exec(["xargs", "-0", "mknod"], options, run);
-    return exitCode === 0 ? undefined : stderr.trim();
+    const { exitCode, stderr } = await exec(command, options, run);
+    return exitCode === 0 ? [] : stderr.trim().split("\n");
   } catch (error) {
     run.signal.throwIfAborted();
-    if (error instanceof AppError) return error.message;
+    if (error instanceof AppError) return [error.message];
     throw error;
   }
 }
 
 /** Linux keeps both numbers of a device in one; see makedev(3). */
 function kindOf({ type, device }: TreeNode): string[] {
-  if (type === "fifo") return ["p"];
   const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & ~0xfffn);
   const minor = (device & 0xffn) | ((device >> 12n) & ~0xffn);
   return [type === "chardev" ? "c" : "b", String(major), String(minor)];

@@ -50,7 +50,16 @@ export async function prune(
     if (!isUsable) unusable.add(id);
     return isUsable;
   });
-  const problems = await markUsed(snapshots, index, openBlobReader(core, index, run), run);
+  const blobs = openBlobReader(core, index, run);
+  const problems = await markUsed(snapshots, index, blobs, run);
+  // Of two copies the sound one has to stay, so each that is there twice is opened.
+  for (const { id, type } of index.duplicates()) {
+    run.signal.throwIfAborted();
+    await blobs.blob(id, type).catch((error: unknown) => {
+      if (!hasCode(error, "CORRUPT") && !hasCode(error, "NOT_FOUND")) throw error;
+      problems.push((error as Error).message);
+    });
+  }
   if (problems.length > 0) throw incomplete(core, problems);
   const plan = planPrune(index, {
     unusedShareMax: UNUSED_SHARE_MAX,

@@ -106,7 +106,8 @@ export type PackFile = { readonly file: string; readonly id: string; readonly he
 
 export type ToWorker =
   | { readonly type: "job"; readonly job: number; readonly kind: JobKind; readonly input: unknown }
-  | { readonly type: "claimed"; readonly wanted: Uint8Array };
+  | { readonly type: "claimed"; readonly wanted: Uint8Array }
+  | { readonly type: "close" };
 
 export type FromWorker =
   | { readonly type: "done"; readonly job: number; readonly output: unknown }

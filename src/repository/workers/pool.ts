@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import { AppError, type ErrorCode } from "../../base/errors.ts";
@@ -32,11 +33,14 @@ export type Pool = AsyncDisposable & {
 /** One job under way and one waiting, so that a thread need not wait for its next job. */
 const JOBS_PER_THREAD = 2;
 const THREADS_MAX = 8;
+/** So long a thread may take for the jobs that it has before it is ended from outside. */
+const END_MS = 15_000;
 /** Buffers that Node makes are collected with the young generation: a small one keeps them few. */
 const YOUNG_GENERATION_MB = 4;
 
 type Thread = {
   readonly worker: Worker;
+  hasEnded: boolean;
   readonly jobs: Map<number, PromiseWithResolvers<unknown>>;
 };
 
@@ -55,10 +59,11 @@ export function openPool(setup: WorkerSetup, owner: PoolOwner): Pool {
       workerData: setup,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
-    const thread: Thread = { worker, jobs: new Map() };
+    const thread: Thread = { worker, jobs: new Map(), hasEnded: false };
     worker.on("message", (message: FromWorker) => receive(thread, message));
     worker.on("error", (error) => failAll(error));
     worker.on("exit", () => {
+      thread.hasEnded = true;
       if (thread.jobs.size > 0) failAll(new Error("a thread of the repository ended by itself"));
     });
     threads.push(thread);
@@ -133,9 +138,26 @@ export function openPool(setup: WorkerSetup, owner: PoolOwner): Pool {
     async [Symbol.asyncDispose]() {
       // Whoever still has work for it must not start a thread anew.
       failAll(new AppError("UNAVAILABLE", "work on the repository: it is closed"));
-      await Promise.all(threads.map(({ worker }) => worker.terminate()));
+      await Promise.all(threads.map(end));
     },
   };
+}
+
+/**
+ * A thread ends by itself once its jobs are done, which takes no more than a moment. Ending it from
+ * outside just when it makes a zstd context would abort the whole process ("close before init").
+ */
+async function end(thread: Thread): Promise<void> {
+  const { worker } = thread;
+  if (thread.hasEnded) return;
+  const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+  post(thread, { type: "close" });
+  // Not the one that hangs in a disk that does not answer.
+  const isInTime = await Promise.race([
+    ended.then(() => true),
+    sleep(END_MS, false, { ref: false }),
+  ]);
+  if (!isInTime) await worker.terminate();
 }
 
 function workerFile(): URL {

@@ -95,5 +95,9 @@ port.on("message", (message: ToWorker) => {
       return answerClaim?.(message.wanted);
     case "job":
       last = last.then(() => work(message.job, message.kind, message.input));
+      return;
+    case "close":
+      // With nobody left to hear from, the thread ends.
+      return port.close();
   }
 });

@@ -21,6 +21,8 @@ export function createAttributeBatches(
   run: Run,
   /** Told once, when there is no program to read them with. */
   unavailable: () => void,
+  /** Whether what the parent has of them can be relied on. */
+  parentHasThem: boolean,
 ): AttributeBatches {
   let paths: ByteString[] = [];
   let result = Promise.withResolvers<AttributesByPath | undefined>();
@@ -56,13 +58,19 @@ export function createAttributeBatches(
     flush,
     of(path, node, before) {
       const isSame =
-        before !== undefined && before.inode === node.inode && isSameTime(before.ctime, node.ctime);
+        parentHasThem &&
+        before !== undefined &&
+        before.inode === node.inode &&
+        isSameTime(before.ctime, node.ctime);
       if (isSame) return before.extendedAttributes;
       if (!isAvailable) return NONE;
       paths.push(path);
       const { promise } = result;
       if (paths.length >= BATCH_PATHS) flush();
-      return promise.then((found) => found?.get(path) ?? NONE);
+      const known = promise.then((found) => found?.get(path) ?? NONE);
+      // Whoever needs them hears of a failure; when the walk has ended early nobody does.
+      known.catch(() => {});
+      return known;
     },
   };
 }

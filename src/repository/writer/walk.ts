@@ -147,8 +147,14 @@ export async function walkFolder(
     summary.bytes += node.sizeBytes;
     if (before !== undefined && isUnchanged(node, before, sink) && isSettled(node, tools)) {
       summary.filesUnmodified++;
-      const { content, extendedAttributes } = before;
-      return { node: encodeNode({ ...node, content, extendedAttributes }) };
+      const { content } = before;
+      const known = tools.attributes.of(path, node, before);
+      if (!(known instanceof Promise)) {
+        return { node: encodeNode({ ...node, content, extendedAttributes: known }) };
+      }
+      const later = known.then((all) => encodeNode({ ...node, content, extendedAttributes: all }));
+      later.catch(() => {});
+      return { node: later };
     }
     const attributes = tools.attributes.of(path, node, before);
     const { done } = await tools.files.store({

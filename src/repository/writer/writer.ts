@@ -69,6 +69,7 @@ export function openWriter(
   const layout = createLayout();
   const started = core.clock.now();
   const total: TreeSummary = newSummary();
+  let hasAttributes = true;
 
   const storeBytes = async (content: Uint8Array): Promise<string[]> => {
     if (content.length === 0) return [];
@@ -81,9 +82,12 @@ export function openWriter(
       const summary = newSummary();
       const path = typeof folder === "string" ? toBytes(folder) : folder.toString("latin1");
       const parentTree = await before.treeAt(name);
-      const attributes = createAttributeBatches(run, () => {
+      const noAttributes = (): void => {
+        hasAttributes = false;
         summary.problems.push({ path, code: "attributes", message: NO_ATTRIBUTES });
-      });
+      };
+      const isTrusted = parent?.tags?.includes(NO_ATTRIBUTES_TAG) !== true;
+      const attributes = createAttributeBatches(run, noAttributes, isTrusted);
       const tools = {
         attributes,
         sink,
@@ -113,7 +117,9 @@ export function openWriter(
       }
       const node = statNode(lastSegment(name), stat, names);
       const { content } = stored;
-      const found = metadata === undefined ? await readAttributes([toBytes(path)], run) : undefined;
+      const found = metadata === undefined ? await readAttributes([toBytes(path)], run) : new Map();
+      if (found === undefined)
+        run.report({ type: "warning", message: `${path}: ${NO_ATTRIBUTES}` });
       const changes = {
         content,
         sizeBytes: stored.sizeBytes,
@@ -149,6 +155,7 @@ export function openWriter(
       await sink.finish();
       const file: SnapshotFile = {
         ...facts,
+        tags: hasAttributes ? facts.tags : [...(facts.tags ?? []), NO_ATTRIBUTES_TAG],
         time: timeText,
         parent: parent?.id,
         tree,
@@ -191,6 +198,8 @@ function statOf(path: string): BigIntStats {
   }
 }
 
+/** A snapshot with this tag is no authority on attributes for the next one. */
+const NO_ATTRIBUTES_TAG = "lastgood-no-attributes";
 const NO_ATTRIBUTES = "ACLs and other extended attributes are not kept: install getfattr (attr)";
 
 function newSummary(): TreeSummary {
