@@ -101,13 +101,15 @@ export class Journal implements Disposable {
 
   /** An operation of one step, which is over: there is nothing to recover. */
   record(operation: Operation & Pick<Progress, "outcome" | "ended" | "error">): void {
-    const { id, outcome, ended, error } = operation;
-    this.#database.exec("BEGIN");
-    this.create(operation);
+    const { id, kind, plan, setup, started, who, reason, outcome, ended, error } = operation;
     this.#database
-      .prepare("UPDATE operations_v1 SET outcome = ?, ended = ?, error = ? WHERE id = ?")
-      .run(outcome ?? null, ended ?? null, error ?? null, id);
-    this.#database.exec("COMMIT");
+      .prepare(
+        "INSERT INTO operations_v1 (id, kind, plan, setup, started, who, reason, outcome, ended, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      )
+      .run(
+        ...[id, kind, JSON.stringify(plan), JSON.stringify(setup), started, who, reason],
+        ...[outcome ?? null, ended ?? null, error ?? null],
+      );
   }
 
   /** NOT_FOUND. */

@@ -3,14 +3,17 @@ import { stampOf } from "./points/point.ts";
 import type { System } from "./system.ts";
 
 export function newOperationId({ host }: System): string {
-  return `${stampOf(host.clock.now())}-${randomBytes(2).toString("hex")}`;
+  return `${stampOf(host.clock.now())}-${randomBytes(4).toString("hex")}`;
 }
 
 export function whoIs({ host: { env } }: System): string {
   return env["SUDO_USER"] ?? env["USER"] ?? "";
 }
 
-/** Puts into the history what has nothing to go back to, with who did it and why. */
+/**
+ * Puts into the history what has nothing to go back to, with who did it and why. What was done is
+ * done: that the history cannot be written is no failure of it.
+ */
 export function recordDone(
   system: System,
   kind: string,
@@ -18,7 +21,7 @@ export function recordDone(
   error: string | undefined,
 ): void {
   const now = system.host.clock.now().toISOString();
-  system.journal.record({
+  const operation = {
     id: newOperationId(system),
     kind,
     plan: { steps: [], ways: [] },
@@ -29,5 +32,10 @@ export function recordDone(
     outcome: error === undefined ? "committed" : "aborted",
     ended: now,
     error,
-  });
+  } as const;
+  try {
+    system.journal.record(operation);
+  } catch {
+    // A full disk, mostly; `doctor` says so.
+  }
 }

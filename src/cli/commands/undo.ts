@@ -12,7 +12,7 @@ export const undoCommand: Command = {
     ["--yes", "do not ask"],
     ["--reason <text>", "why, for the history"],
   ],
-  examples: ["lastgood undo", "lastgood undo 20261121T031500Z-4f2a"],
+  examples: ["lastgood undo", "lastgood undo 20261121T031500Z-4f2a9c01"],
 
   async run(args, { withSystem, run, confirm }) {
     const [named] = args.positionals;
