@@ -107,8 +107,16 @@ export class Journal implements Disposable {
         "INSERT INTO operations_v1 (id, kind, plan, setup, started, who, reason, outcome, ended, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       )
       .run(
-        ...[id, kind, JSON.stringify(plan), JSON.stringify(setup), started, who, reason],
-        ...[outcome ?? null, ended ?? null, error ?? null],
+        id,
+        kind,
+        JSON.stringify(plan),
+        JSON.stringify(setup),
+        started,
+        who,
+        reason,
+        outcome ?? null,
+        ended ?? null,
+        error ?? null,
       );
   }
 
