@@ -242,6 +242,29 @@ suite("points and restores", () => {
     assert.equal(found!["n"], 1000);
   });
 
+  test("a registry that is written in place without pause: what is valid is whole", async () => {
+    await using temporary = await temporaryFolder();
+    const folder = temporary.path;
+    const file = path.join(folder, "registry.json");
+    const script = `const fs = require("node:fs"); let n = 0;
+      const go = () => { n++; const all = {}; for (let i = 0; i < 3000; i++) all["key" + i] = n;
+        fs.writeFileSync(process.argv[1], JSON.stringify(all)); setTimeout(go, 2); }; go();`;
+    const writer = spawn(process.execPath, ["-e", script, file], { stdio: "ignore" });
+    try {
+      while (!existsSync(file)) await sleep(10);
+      const stores = { registry: { file: "registry.json", format: "json" } };
+      using system = await newSystem(folder, { stores });
+      for (let round = 0; round < 10; round++) {
+        const { stamp, valid } = await backup(system, NO_REASON, run);
+        assert.equal((await validate(system, stamp, run)).valid, valid);
+      }
+      assert((await listPoints(system, run)).some(({ valid }) => valid));
+    } finally {
+      writer.kill("SIGKILL");
+      await once(writer, "close");
+    }
+  });
+
   test("a live file that is gone: recorded as absent, and absent again after undo", async () => {
     await using temporary = await temporaryFolder();
     const folder = temporary.path;

@@ -1,9 +1,20 @@
-import { lstat, mkdir, readFile } from "node:fs/promises";
+import type { BigIntStats } from "node:fs";
+import { copyFile, lstat, mkdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
-import { hasCode, systemCode } from "../base/errors.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { AppError, hasCode, systemCode } from "../base/errors.ts";
+import type { Run } from "../base/events.ts";
+import type { Writer } from "../repository/repository.ts";
 import { placeOf } from "../slots/place.ts";
 import { own } from "./ownership.ts";
-import { errorWord, tellProblems, type Ownership, type Store, type StoreContext } from "./store.ts";
+import {
+  type Captured,
+  errorWord,
+  tellProblems,
+  type Ownership,
+  type Store,
+  type StoreContext,
+} from "./store.ts";
 
 export type FileConfig = {
   /** Without links. */
@@ -17,9 +28,12 @@ export type FileConfig = {
 };
 
 const JSON_BYTES_MAX = 64 * 1024 * 1024;
+/** An application that writes a file in place takes a moment for it. */
+const TRIES_MAX = 5;
+const AGAIN_MS = 100;
 
 /** A single file, such as a registry that its application replaces as a whole. */
-export function fileStore(config: FileConfig, { name }: StoreContext): Store {
+export function fileStore(config: FileConfig, { name, temporary }: StoreContext): Store {
   const { base } = config;
   const ownName = path.basename(config.path);
 
@@ -31,21 +45,67 @@ export function fileStore(config: FileConfig, { name }: StoreContext): Store {
     return isJson(await readFile(file, "utf8")) ? [] : [errorWord(name, "invalid_json")];
   };
 
+  const captureLive = async (into: Writer, at: string): Promise<Captured> => {
+    const { sizeBytes, changed } = await into.file(at, config.path, { chunking: "content" });
+    const warnings = changed ? [`${config.path}: written to while it was read`] : [];
+    return { facts: { bytes: sizeBytes, files: 1 }, errors: [], warnings };
+  };
+
+  /** What is looked into is what is stored: a file that is just being written is read again. */
+  const captureCopy = async (
+    live: BigIntStats,
+    into: Writer,
+    at: string,
+    run: Run,
+  ): Promise<Captured> => {
+    const copy = path.join(temporary, `${name.replaceAll("/", "-")}.file`);
+    await mkdir(temporary, { recursive: true, mode: 0o700 });
+    try {
+      let errors = await copyAndLook(config.path, copy);
+      for (let tries = 1; errors.length > 0 && tries < TRIES_MAX; tries++) {
+        await sleep(AGAIN_MS, undefined, { signal: run.signal });
+        errors = await copyAndLook(config.path, copy);
+      }
+      const { sizeBytes } = await into.file(at, copy, {
+        chunking: "content",
+        attributesOf: config.path,
+        metadata: {
+          mode: Number(live.mode),
+          uid: Number(live.uid),
+          gid: Number(live.gid),
+          mtimeNs: live.mtimeNs,
+        },
+      });
+      return { facts: { bytes: sizeBytes, files: 1 }, errors, warnings: [] };
+    } finally {
+      await rm(copy, { force: true });
+    }
+  };
+
+  const copyAndLook = async (from: string, to: string): Promise<string[]> => {
+    await copyFile(from, to).catch((error: unknown) => {
+      throw new AppError("SOURCE_FAILED", `read ${from}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    });
+    return await problemsOf(to);
+  };
+
   return {
     kind: "file",
     name,
     livePath: config.path,
 
-    async capture(into, at) {
-      if ((await statOf(config.path)) === undefined) {
+    async capture(into, at, run) {
+      const live = await lstat(config.path, { bigint: true }).catch(nothingThere);
+      if (live === undefined) {
         const errors = config.optional ? [] : [errorWord(name, "missing")];
         return { facts: undefined, errors, warnings: [] };
       }
       try {
-        const chunking = "content";
-        const { sizeBytes } = await into.file(`${at}/${base}`, config.path, { chunking });
-        const errors = await problemsOf(config.path);
-        return { facts: { bytes: sizeBytes, files: 1 }, errors, warnings: [] };
+        return config.format === "json"
+          ? await captureCopy(live, into, `${at}/${base}`, run)
+          : await captureLive(into, `${at}/${base}`);
       } catch (error) {
         if (!hasCode(error, "SOURCE_FAILED")) throw error;
         // The other stores are still worth a copy; the point is invalid and says why.
@@ -92,4 +152,9 @@ async function statOf(file: string): Promise<{ size: number } | undefined> {
     if (systemCode(error) === "ENOENT") return undefined;
     throw error;
   }
+}
+
+function nothingThere(error: unknown): undefined {
+  if (systemCode(error) === "ENOENT") return undefined;
+  throw error;
 }

@@ -99,6 +99,7 @@ async function captureDatabase(
     const { problems, rows } = inspectDatabase(copy);
     const { sizeBytes } = await into.file(at, copy, {
       chunking: "pages",
+      attributesOf: config.path,
       metadata: {
         mode: Number(live.mode),
         uid: Number(live.uid),

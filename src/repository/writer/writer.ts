@@ -34,6 +34,13 @@ export type FileMetadata = {
   readonly mtimeNs: bigint;
 };
 
+export type FileOptions = {
+  readonly chunking: Chunking;
+  readonly metadata?: FileMetadata;
+  /** The file whose extended attributes it gets, when it is a copy; else its own. */
+  readonly attributesOf?: string;
+};
+
 export type SnapshotFacts = Omit<SnapshotFile, "time" | "tree" | "parent" | "summary"> & {
   readonly time: Date;
 };
@@ -46,8 +53,13 @@ export type Writer = AsyncDisposable & {
   file(
     name: string,
     path: string,
-    options: { readonly chunking: Chunking; readonly metadata?: FileMetadata },
-  ): Promise<{ readonly sizeBytes: number; readonly content: readonly string[] }>;
+    options: FileOptions,
+  ): Promise<{
+    readonly sizeBytes: number;
+    readonly content: readonly string[];
+    /** Whether it was written to while it was read. */
+    readonly changed: boolean;
+  }>;
   /** Stores bytes as a file, such as the description of what was saved. */
   bytes(name: string, content: Uint8Array, metadata: FileMetadata): Promise<void>;
   /** Everything stored so far is in the repository, if not yet in a snapshot. */
@@ -106,7 +118,7 @@ export function openWriter(
       return summary;
     },
 
-    async file(name, path, { chunking, metadata }) {
+    async file(name, path, { chunking, metadata, attributesOf = path }) {
       const stat = statOf(path);
       if (!stat.isFile()) throw new AppError("SOURCE_FAILED", `read ${path}: it is no file`);
       const { done } = await files.store({ path: toBytes(path), seen: identityOf(stat), chunking });
@@ -117,19 +129,20 @@ export function openWriter(
       }
       const node = statNode(lastSegment(name), stat, names);
       const { content } = stored;
-      const found = metadata === undefined ? await readAttributes([toBytes(path)], run) : new Map();
-      if (found === undefined)
-        run.report({ type: "warning", message: `${path}: ${NO_ATTRIBUTES}` });
+      const found = await readAttributes([toBytes(attributesOf)], run);
+      if (found === undefined) {
+        run.report({ type: "warning", message: `${attributesOf}: ${NO_ATTRIBUTES}` });
+      }
       const changes = {
         content,
         sizeBytes: stored.sizeBytes,
-        extendedAttributes: found?.get(toBytes(path)) ?? [],
+        extendedAttributes: found?.get(toBytes(attributesOf)) ?? [],
         ...metadataFields(metadata),
       };
       layout.add(name, encodeNode({ ...node, ...changes }));
       total.filesNew++;
       total.bytes += stored.sizeBytes;
-      return { sizeBytes: stored.sizeBytes, content };
+      return { sizeBytes: stored.sizeBytes, content, changed: stored.changed };
     },
 
     async bytes(name, content, metadata) {
