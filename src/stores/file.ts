@@ -45,52 +45,6 @@ export function fileStore(config: FileConfig, { name, temporary }: StoreContext)
     return isJson(await readFile(file, "utf8")) ? [] : [errorWord(name, "invalid_json")];
   };
 
-  const captureLive = async (into: Writer, at: string): Promise<Captured> => {
-    const { sizeBytes, changed } = await into.file(at, config.path, { chunking: "content" });
-    const warnings = changed ? [`${config.path}: written to while it was read`] : [];
-    return { facts: { bytes: sizeBytes, files: 1 }, errors: [], warnings };
-  };
-
-  /** What is looked into is what is stored: a file that is just being written is read again. */
-  const captureCopy = async (
-    live: BigIntStats,
-    into: Writer,
-    at: string,
-    run: Run,
-  ): Promise<Captured> => {
-    const copy = path.join(temporary, `${name.replaceAll("/", "-")}.file`);
-    await mkdir(temporary, { recursive: true, mode: 0o700 });
-    try {
-      let errors = await copyAndLook(config.path, copy);
-      for (let tries = 1; errors.length > 0 && tries < TRIES_MAX; tries++) {
-        await sleep(AGAIN_MS, undefined, { signal: run.signal });
-        errors = await copyAndLook(config.path, copy);
-      }
-      const { sizeBytes } = await into.file(at, copy, {
-        chunking: "content",
-        attributesOf: config.path,
-        metadata: {
-          mode: Number(live.mode),
-          uid: Number(live.uid),
-          gid: Number(live.gid),
-          mtimeNs: live.mtimeNs,
-        },
-      });
-      return { facts: { bytes: sizeBytes, files: 1 }, errors, warnings: [] };
-    } finally {
-      await rm(copy, { force: true });
-    }
-  };
-
-  const copyAndLook = async (from: string, to: string): Promise<string[]> => {
-    await copyFile(from, to).catch((error: unknown) => {
-      throw new AppError("SOURCE_FAILED", `read ${from}: ${(error as Error).message}`, {
-        cause: error,
-      });
-    });
-    return await problemsOf(to);
-  };
-
   return {
     kind: "file",
     name,
@@ -104,8 +58,14 @@ export function fileStore(config: FileConfig, { name, temporary }: StoreContext)
       }
       try {
         return config.format === "json"
-          ? await captureCopy(live, into, `${at}/${base}`, run)
-          : await captureLive(into, `${at}/${base}`);
+          ? await captureCopy(
+              { config, name, temporary, problemsOf },
+              live,
+              into,
+              `${at}/${base}`,
+              run,
+            )
+          : await captureLive(config.path, into, `${at}/${base}`);
       } catch (error) {
         if (!hasCode(error, "SOURCE_FAILED")) throw error;
         // The other stores are still worth a copy; the point is invalid and says why.
@@ -133,6 +93,56 @@ export function fileStore(config: FileConfig, { name, temporary }: StoreContext)
       return [`changed: ${live.length} bytes now, ${then?.sizeBytes ?? "no"} then`];
     },
   };
+}
+
+async function captureLive(file: string, into: Writer, at: string): Promise<Captured> {
+  const { sizeBytes, changed } = await into.file(at, file, { chunking: "content" });
+  const warnings = changed ? [`${file}: written to while it was read`] : [];
+  return { facts: { bytes: sizeBytes, files: 1 }, errors: [], warnings };
+}
+
+type FileCapture = {
+  readonly config: FileConfig;
+  readonly name: string;
+  readonly temporary: string;
+  readonly problemsOf: (file: string) => Promise<string[]>;
+};
+
+/** What is looked into is what is stored: a file that is just being written is read again. */
+async function captureCopy(
+  { config, name, temporary, problemsOf }: FileCapture,
+  { mode, uid, gid, mtimeNs }: BigIntStats,
+  into: Writer,
+  at: string,
+  run: Run,
+): Promise<Captured> {
+  const copy = path.join(temporary, `${name.replaceAll("/", "-")}.file`);
+  await mkdir(temporary, { recursive: true, mode: 0o700 });
+  try {
+    await copyOf(config.path, copy);
+    let errors = await problemsOf(copy);
+    for (let tries = 1; errors.length > 0 && tries < TRIES_MAX; tries++) {
+      await sleep(AGAIN_MS, undefined, { signal: run.signal });
+      await copyOf(config.path, copy);
+      errors = await problemsOf(copy);
+    }
+    const { sizeBytes } = await into.file(at, copy, {
+      chunking: "content",
+      attributesOf: config.path,
+      metadata: { mode: Number(mode), uid: Number(uid), gid: Number(gid), mtimeNs },
+    });
+    return { facts: { bytes: sizeBytes, files: 1 }, errors, warnings: [] };
+  } finally {
+    await rm(copy, { force: true });
+  }
+}
+
+async function copyOf(from: string, to: string): Promise<void> {
+  await copyFile(from, to).catch((error: unknown) => {
+    throw new AppError("SOURCE_FAILED", `read ${from}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  });
 }
 
 function isJson(text: string): boolean {
