@@ -53,8 +53,7 @@ export function fileStore(config: FileConfig, { name, temporary }: StoreContext)
     async capture(into, at, run) {
       const live = await lstat(config.path, { bigint: true }).catch(nothingThere);
       if (live === undefined) {
-        const errors = config.optional ? [] : [errorWord(name, "missing")];
-        return { facts: undefined, errors, warnings: [] };
+        return nothing(config.optional ? [] : [errorWord(name, "missing")]);
       }
       try {
         return config.format === "json"
@@ -69,8 +68,7 @@ export function fileStore(config: FileConfig, { name, temporary }: StoreContext)
       } catch (error) {
         if (!hasCode(error, "SOURCE_FAILED")) throw error;
         // The other stores are still worth a copy; the point is invalid and says why.
-        const warnings = [(error as Error).message];
-        return { facts: undefined, errors: [errorWord(name, "unreadable")], warnings };
+        return nothing([errorWord(name, "unreadable")], [(error as Error).message]);
       }
     },
 
@@ -93,6 +91,10 @@ export function fileStore(config: FileConfig, { name, temporary }: StoreContext)
       return [`changed: ${live.length} bytes now, ${then?.sizeBytes ?? "no"} then`];
     },
   };
+}
+
+function nothing(errors: readonly string[], warnings: readonly string[] = []): Captured {
+  return { facts: undefined, errors, warnings };
 }
 
 async function captureLive(file: string, into: Writer, at: string): Promise<Captured> {
