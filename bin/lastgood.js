@@ -1,22 +1,48 @@
 #!/usr/bin/env node
-// Plain old JavaScript, so that an old Node can still say what is wrong.
+// Plain old JavaScript, so that an old Node can still start the right one, or say what is wrong.
 "use strict";
-var version = process.versions.node.split(".").map(Number);
-if (version[0] < 24 || (version[0] === 24 && version[1] < 15)) {
-  process.stderr.write(
-    "lastgood needs Node 24.15 or newer; this is " +
-      process.versions.node +
-      ".\n  Install one, or start it by npx, which brings its own: npx lastgood\n",
-  );
-  process.exit(20);
-}
 var path = require("node:path");
 var fs = require("node:fs");
 var url = require("node:url");
-// The published package is compiled; a clone runs the sources, and remembers what Node made of them.
-var source = path.join(__dirname, "../src/main.ts");
-var isClone = fs.existsSync(source);
-var main = isClone ? source : path.join(__dirname, "../dist/main.js");
-if (isClone)
-  require("node:module").enableCompileCache(path.join(__dirname, "../node_modules/.cache"));
-void import(url.pathToFileURL(main).href);
+var root = path.join(__dirname, "..");
+
+function isNew(version) {
+  var parts = version.split(".").map(Number);
+  return parts[0] > 24 || (parts[0] === 24 && parts[1] >= 15);
+}
+
+/** A clone has brought its own Node by npm. A terminal tells both processes of Ctrl-C itself. */
+function startBy(node) {
+  var args = [__filename].concat(process.argv.slice(2));
+  var child = require("node:child_process").spawn(node, args, { stdio: "inherit" });
+  process.on("SIGINT", function () {});
+  process.on("SIGHUP", function () {});
+  process.on("SIGTERM", function () {
+    child.kill("SIGTERM");
+  });
+  child.on("exit", function (code) {
+    process.exit(code === null ? 1 : code);
+  });
+}
+
+function start() {
+  // The published package is compiled; a clone runs the sources, and remembers what Node made of them.
+  var source = path.join(root, "src/main.ts");
+  var isClone = fs.existsSync(source);
+  if (isClone) require("node:module").enableCompileCache(path.join(root, "node_modules/.cache"));
+  void import(url.pathToFileURL(isClone ? source : path.join(root, "dist/main.js")).href);
+}
+
+var own = path.join(root, "node_modules/node/bin/node");
+if (isNew(process.versions.node)) {
+  start();
+} else if (fs.existsSync(own)) {
+  startBy(own);
+} else {
+  process.stderr.write(
+    "lastgood needs Node 24.15 or newer; this is " +
+      process.versions.node +
+      ".\n  Install one; or in a clone: npm ci, which brings its own.\n",
+  );
+  process.exit(20);
+}
