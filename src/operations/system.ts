@@ -155,11 +155,11 @@ export function selectStores(system: System, { component, store }: Selection): O
   );
   if (chosen.length > 0 || (component === undefined && store === undefined)) return chosen;
   const known = all.map((open) => open.store.name).join(", ");
-  throw new AppError(
-    "NOT_FOUND",
-    `choose ${component ?? ""} ${store ?? ""}: there is no such store`,
-    {
-      hint: `The stores are: ${known}`,
-    },
-  );
+  const asked = [
+    ...(component === undefined ? [] : [`component ${component}`]),
+    ...(store === undefined ? [] : [`store ${store}`]),
+  ];
+  throw new AppError("NOT_FOUND", `choose ${asked.join(", ")}: there is none`, {
+    hint: `The stores are: ${known}`,
+  });
 }

@@ -28,7 +28,7 @@ export const statusCommand: Command = {
         ...undoable.map(({ operation, until }) => `  can be undone until ${until}: ${operation}`),
         ...(last === undefined
           ? []
-          : [`  last: ${last.kind} ${last.operation}: ${last.outcome ?? "interrupted"}`]),
+          : [`  last: ${last.kind}, ${last.outcome ?? "not ended"} (${last.operation})`]),
       ],
     };
   },

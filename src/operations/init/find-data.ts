@@ -33,6 +33,9 @@ const SKIPPED = new Set([
   "src",
 ]);
 const DATA_FOLDERS = /^(data|uploads?|storage|media|files|vectors?|public|attachments|sources)$/i;
+/** A registry or settings beside the application; not what describes its code. */
+const LOOSE_DATA =
+  /^(?!package|tsconfig|composer|lastgood|\.)[^.]+\.(json|ya?ml|toml|ini|csv|db|conf)$/i;
 const ENTRIES_MAX = 20_000;
 const DEPTH_MAX = 4;
 
@@ -42,6 +45,7 @@ export async function findData(root: string, run: Run): Promise<FoundData> {
   const folders: string[] = [];
   const envFiles: string[] = [];
   const links: string[] = [];
+  const loose: string[] = [];
   let composeFile: string | undefined;
   let entries = 0;
 
@@ -61,6 +65,7 @@ export async function findData(root: string, run: Run): Promise<FoundData> {
         if (depth === 0 && /^\.env(\..+)?$/.test(entry.name)) envFiles.push(file);
         if (entry.name === "chroma.sqlite3") chromaFolders.push(folder);
         else if (await isSqlite(file)) databases.push(file);
+        else if (depth === 0 && isLooseData(entry.name)) loose.push(file);
       }
     }
   };
@@ -73,7 +78,7 @@ export async function findData(root: string, run: Run): Promise<FoundData> {
     databases: databases.filter((file) => !chromaFolders.some((of) => isInside(file, of))),
     chromaFolders,
     folders: whole,
-    leftOut: [...leftOut, ...links],
+    leftOut: [...leftOut, ...links, ...loose],
     composeFile,
     envFiles,
   };
@@ -108,6 +113,10 @@ async function around(
 
 function isCompanion(file: string, database: string): boolean {
   return ["-wal", "-shm", "-journal"].some((suffix) => file === database + suffix);
+}
+
+function isLooseData(name: string): boolean {
+  return LOOSE_DATA.test(name) && !COMPOSE.has(name);
 }
 
 async function isSqlite(file: string): Promise<boolean> {
