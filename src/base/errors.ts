@@ -51,3 +51,9 @@ export function systemCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("code" in error)) return undefined;
   return typeof error.code === "string" ? error.code : undefined;
 }
+
+/** For `catch`: undefined where there is nothing of that name; anything else is thrown again. */
+export function nothingThere(error: unknown): undefined {
+  if (systemCode(error) === "ENOENT") return undefined;
+  throw error;
+}

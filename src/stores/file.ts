@@ -2,7 +2,7 @@ import type { BigIntStats } from "node:fs";
 import { copyFile, lstat, mkdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { AppError, hasCode, systemCode } from "../base/errors.ts";
+import { AppError, hasCode, nothingThere, systemCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { Writer } from "../repository/repository.ts";
 import { placeOf } from "../slots/place.ts";
@@ -164,9 +164,4 @@ async function statOf(file: string): Promise<{ size: number } | undefined> {
     if (systemCode(error) === "ENOENT") return undefined;
     throw error;
   }
-}
-
-function nothingThere(error: unknown): undefined {
-  if (systemCode(error) === "ENOENT") return undefined;
-  throw error;
 }

@@ -12,9 +12,9 @@ import {
   symlink,
 } from "node:fs/promises";
 import path from "node:path";
+import { readAttributes, writeAttributes } from "../base/attributes.ts";
 import { AppError, systemCode } from "../base/errors.ts";
 import { freeze } from "../base/freeze.ts";
-import { exec } from "../base/exec.ts";
 import type { Run } from "../base/events.ts";
 import { namesIn } from "../base/effects.ts";
 import { toPath } from "../base/raw-names.ts";
@@ -86,7 +86,6 @@ type Seen = Map<string, { readonly identity: string; readonly isSettled: boolean
  * it was copied may be changed again without looking different, so it is copied again.
  */
 const SETTLED_MS = 1000;
-const ATTRIBUTES_MS = 60_000;
 
 /** Makes the copy like the folder; what certainly has not changed since is not copied again. */
 async function copyChanged(
@@ -136,14 +135,37 @@ async function copyLooks(to: string, stat: BigIntStats): Promise<void> {
 }
 
 /** ACLs and the like, all at once; they do not change from one moment to the next. */
-const COPY_ATTRIBUTES =
-  'cd "$1" && getfattr -R -P -h -d -m \'^(user\\.|trusted\\.|security\\.capability$|system\\.posix_acl_)\' -e base64 -- . | (cd "$2" && setfattr -h --restore=-)';
-
 async function copyAttributes(from: string, to: string, run: Run): Promise<void> {
-  const command = ["sh", "-c", COPY_ATTRIBUTES, "sh", from, to] as const;
-  const { exitCode, stderr } = await exec(command, { timeoutMs: ATTRIBUTES_MS }, run);
-  if (exitCode === 0) return;
-  run.report({ type: "warning", message: `attributes of ${from}: ${stderr.trim()}` });
+  const relative = await pathsIn(to);
+  const found = await readAttributes(
+    relative.map((name) => `${bytesOf(from)}${name}`),
+    run,
+  );
+  if (found === undefined) {
+    run.report({ type: "warning", message: `attributes of ${from} are not kept: no getfattr` });
+    return;
+  }
+  const length = bytesOf(from).length;
+  const moved = new Map([...found].map(([file, all]) => [bytesOf(to) + file.slice(length), all]));
+  for (const message of await writeAttributes(moved, run)) {
+    run.report({ type: "warning", message });
+  }
+}
+
+/** All that is in a folder, itself as "", each as its bytes in latin1. */
+async function pathsIn(folder: string, below = ""): Promise<string[]> {
+  const paths = [bytesOf(below)];
+  for (const name of await namesIn(folder + below)) {
+    const inside = `${below}/${name}`;
+    const stat = await lstat(toPath(folder + inside));
+    paths.push(...(stat.isDirectory() ? await pathsIn(folder, inside) : [bytesOf(inside)]));
+  }
+  return paths;
+}
+
+function bytesOf(text: string): string {
+  const file = toPath(text);
+  return (typeof file === "string" ? Buffer.from(file) : file).toString("latin1");
 }
 
 /** Pipes and sockets mean nothing in a copy. */

@@ -1,6 +1,6 @@
 import { lstat, mkdir, rm } from "node:fs/promises";
 import path from "node:path";
-import { hasCode, systemCode } from "../base/errors.ts";
+import { hasCode, nothingThere } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { Writer } from "../repository/repository.ts";
 import { placeOf } from "../slots/place.ts";
@@ -136,9 +136,4 @@ function describeRows(
   return tables
     .filter((table) => live[table] !== then[table])
     .map((table) => `table ${table}: ${live[table] ?? "no"} rows now, ${then[table] ?? "no"} then`);
-}
-
-function nothingThere(error: unknown): undefined {
-  if (systemCode(error) === "ENOENT") return undefined;
-  throw error;
 }

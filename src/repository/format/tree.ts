@@ -1,3 +1,4 @@
+import type { ExtendedAttribute } from "../../base/attributes.ts";
 import { AppError } from "../../base/errors.ts";
 import {
   type ByteString,
@@ -18,8 +19,6 @@ export type NodeType =
   | "fifo"
   | "socket"
   | "irregular";
-
-export type ExtendedAttribute = { readonly name: ByteString; readonly value: Buffer | null };
 
 /**
  * One entry of a folder, as restic keeps it. Nothing of our own is ever added here: commands of

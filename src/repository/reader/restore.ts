@@ -2,7 +2,7 @@ import { lstatSync, mkdirSync, readdirSync } from "node:fs";
 import { translateDiskError } from "../../base/disk-errors.ts";
 import { AppError, hasCode, systemCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
-import { writeAttributes } from "../attributes.ts";
+import { writeAttributes } from "../../base/attributes.ts";
 import type { Core } from "../core.ts";
 import { HINT_CHECK } from "../files.ts";
 import { type ByteString, toText } from "../format/go-string.ts";

@@ -1,8 +1,12 @@
 import type { Run } from "../../base/events.ts";
-import { type AttributesByPath, readAttributes } from "../attributes.ts";
+import {
+  type AttributesByPath,
+  type ExtendedAttribute,
+  readAttributes,
+} from "../../base/attributes.ts";
 import type { ByteString } from "../format/go-string.ts";
 import { isSameTime } from "../format/go-time.ts";
-import type { ExtendedAttribute, TreeNode } from "../format/tree.ts";
+import type { TreeNode } from "../format/tree.ts";
 
 type Known = readonly ExtendedAttribute[];
 

@@ -1,6 +1,6 @@
 import { type BigIntStats, lstatSync } from "node:fs";
 import { AppError, systemCode } from "../../base/errors.ts";
-import { readAttributes } from "../attributes.ts";
+import { readAttributes } from "../../base/attributes.ts";
 import type { Core } from "../core.ts";
 import { type ByteString, toBytes } from "../format/go-string.ts";
 import { formatTime } from "../format/go-time.ts";

@@ -1,8 +1,6 @@
-import { AppError } from "../base/errors.ts";
-import type { Run } from "../base/events.ts";
-import { exec } from "../base/exec.ts";
-import type { ByteString } from "./format/go-string.ts";
-import type { ExtendedAttribute } from "./format/tree.ts";
+import { AppError } from "./errors.ts";
+import type { Run } from "./events.ts";
+import { exec } from "./exec.ts";
 
 // Extended attributes (ACLs and capabilities among them) by getfattr and setfattr, since Node has no
 // function for them: many paths a call, in the format of getfattr(1), which setfattr reads again.
@@ -14,6 +12,11 @@ const TIMEOUT_MS = 10 * 60_000;
 const OUTPUT_BYTES_MAX = 256 * 1024 * 1024;
 /** What xargs says when it does not find the program. */
 const NOT_FOUND = 127;
+
+/** Bytes as text, a character each (latin1): neither paths nor names have to be UTF-8. */
+type ByteString = string;
+
+export type ExtendedAttribute = { readonly name: ByteString; readonly value: Buffer | null };
 
 export type AttributesByPath = ReadonlyMap<ByteString, readonly ExtendedAttribute[]>;
 
