@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { mkdir, rename, rm, rmdir } from "node:fs/promises";
 import path from "node:path";
 import { test } from "node:test";
-import { namesIn, type Effects } from "../src/base/effects.ts";
+import { namesIn } from "../src/base/effects.ts";
 import { AppError } from "../src/base/errors.ts";
 import { systemClock } from "../src/base/clock.ts";
 import { carryOut, type Executor, recoverOperation } from "../src/journal/carry-out.ts";
 import { Journal, type Outcome } from "../src/journal/journal.ts";
-import { planSwitches, type Step } from "../src/journal/plan.ts";
+import type { Step } from "../src/journal/plan.ts";
+import { planChange } from "../src/journal/plan-change.ts";
 import {
   discardVersion,
   finishStaging,
@@ -20,6 +20,13 @@ import {
   switchVersions,
 } from "../src/slots/place.ts";
 import { version } from "../src/slots/slot.ts";
+import {
+  alive,
+  machineDyingAt,
+  type Tick,
+  ticking,
+  TickingJournal,
+} from "./support/dying-machine.ts";
 import { EXHAUSTIVE_STEP } from "./support/exhaustive.ts";
 import { quietRun, temporaryFolderInMemory } from "./support/temporary.ts";
 
@@ -32,10 +39,13 @@ import { quietRun, temporaryFolderInMemory } from "./support/temporary.ts";
 const OLD = version("before-op");
 const NEW = version("20261121T030000Z");
 const REJECTED = version("rejected-op");
-const PLAN = planSwitches([
-  { slot: "db", component: "app", to: NEW, displaced: OLD, rejected: REJECTED, ready: false },
-  { slot: "index", component: "app", to: NEW, displaced: OLD, rejected: REJECTED, ready: false },
-]);
+const PLAN = planChange({
+  stores: [
+    { slot: "db", component: "app", to: NEW, displaced: OLD, rejected: REJECTED, ready: false },
+    { slot: "index", component: "app", to: NEW, displaced: OLD, rejected: REJECTED, ready: false },
+  ],
+  components: ["app"],
+});
 
 type Content = Readonly<Record<string, string>>;
 
@@ -47,61 +57,6 @@ const CONTENTS: Record<string, { old: Content; new: Content }> = {
   },
   index: { old: { a: "old a", b: "old b" }, new: { b: "new b", c: "new c" } },
 };
-
-type Tick = () => void;
-
-class Death extends Error {}
-
-function machineDyingAt(moment: number): { tick: Tick; isDead: () => boolean } {
-  let passed = 0;
-  const isDead = (): boolean => passed >= moment;
-  const tick = (): void => {
-    passed++;
-    if (isDead()) throw new Death(`died at moment ${moment}`);
-  };
-  return { tick, isDead };
-}
-
-const alive: Tick = () => {};
-
-/** The changes themselves, without syncing, with a moment before and after each. */
-function ticking(tick: Tick): Effects {
-  const wrap =
-    <A extends unknown[]>(act: (...args: A) => Promise<unknown>) =>
-    async (...args: A): Promise<void> => {
-      tick();
-      await act(...args);
-      tick();
-    };
-  return {
-    rename: wrap(rename),
-    makeFolder: wrap((folder: string) => mkdir(folder, { recursive: true })),
-    removeEmptyFolder: wrap(rmdir),
-    removeTree: wrap((folder: string) => rm(folder, { recursive: true, force: true })),
-  };
-}
-
-class TickingJournal extends Journal {
-  #tick: Tick;
-  constructor(file: string, tick: Tick) {
-    super(file);
-    this.#tick = tick;
-  }
-  #around(write: () => void): void {
-    this.#tick();
-    write();
-    this.#tick();
-  }
-  override recordBegun(...args: Parameters<Journal["recordBegun"]>): void {
-    this.#around(() => super.recordBegun(...args));
-  }
-  override recordBack(...args: Parameters<Journal["recordBack"]>): void {
-    this.#around(() => super.recordBack(...args));
-  }
-  override finish(...args: Parameters<Journal["finish"]>): void {
-    this.#around(() => super.finish(...args));
-  }
-}
 
 /** What survives the death of the machine, besides the files. */
 type World = { readonly folder: string; running: boolean; starts: string[] };
@@ -186,8 +141,8 @@ function executorOf(world: World, tick: Tick, failing: Step["act"] | "nothing"):
         return assert.match(stateOf(world), /^(old|new)$/);
       case "discarded":
         return await discardVersion(all[step.slot]!, step.version, effects);
-      case "released":
-        throw new Error("nothing is held during a restore");
+      default:
+        throw new Error(`a restore has no step ${step.act}`);
     }
   };
   return {

@@ -21,6 +21,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   checks: ["base"],
   repository: ["base", "backends"],
   stores: ["base", "slots", "repository"],
+  targets: ["base", "slots", "runners"],
   journal: ["base", "slots"],
   config: ["base"],
   operations: [
@@ -30,6 +31,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "checks",
     "repository",
     "stores",
+    "targets",
     "journal",
     "config",
     "plugins.ts",
@@ -50,7 +52,7 @@ const RESERVED: readonly { word: RegExp; why: string; files: readonly string[] }
   {
     word: /\bprocess\.(exit|argv|env|std|cwd|on|kill)/,
     why: "only main.ts speaks with the process",
-    files: [...PROGRAMS, "base/host.ts", "base/freeze.ts"],
+    files: [...PROGRAMS, "base/host.ts", "base/freeze.ts", "base/processes.ts"],
   },
   { word: /\bconsole\./, why: "report an event instead", files: [] },
   {
@@ -61,7 +63,7 @@ const RESERVED: readonly { word: RegExp; why: string; files: readonly string[] }
   {
     word: /from "(node:child_process|execa)"/,
     why: "only base/exec.ts runs programs",
-    files: ["base/exec.ts", "base/freeze.ts", "operations/demo/control.ts"],
+    files: ["base/exec.ts", "base/freeze.ts", "base/processes.ts", "operations/demo/control.ts"],
   },
 ];
 

@@ -1,5 +1,5 @@
-import { readdir, rename, rm, rmdir } from "node:fs/promises";
-import { makeFolderDurable, syncDirectory } from "./fs.ts";
+import { readdir, rename, rm, rmdir, symlink } from "node:fs/promises";
+import { makeFolderDurable, syncDirectory, temporaryIn } from "./fs.ts";
 import { fromName, toPath } from "./raw-names.ts";
 
 /**
@@ -8,6 +8,8 @@ import { fromName, toPath } from "./raw-names.ts";
  */
 export type Effects = {
   readonly rename: (from: string, to: string) => Promise<void>;
+  /** Makes the link lead there, whether there was one or not; with one rename(2). */
+  readonly pointLink: (link: string, target: string) => Promise<void>;
   readonly makeFolder: (folder: string) => Promise<void>;
   readonly removeEmptyFolder: (folder: string) => Promise<void>;
   readonly removeTree: (folder: string) => Promise<void>;
@@ -29,6 +31,13 @@ export const realEffects: Effects = {
     await rename(toPath(from), toPath(to));
     await syncDirectory(folderOf(to));
     if (folderOf(from) !== folderOf(to)) await syncDirectory(folderOf(from));
+  },
+  async pointLink(link, target) {
+    // rename(2) replaces the link itself. `mv` would move the new one into what the old leads to.
+    const temporary = temporaryIn(folderOf(link));
+    await symlink(target, temporary);
+    await rename(temporary, link);
+    await syncDirectory(folderOf(link));
   },
   async makeFolder(folder) {
     // What is above it belongs to the application; nobody else looks into what is set aside.

@@ -3,6 +3,7 @@ export const ERRORS = {
   USAGE: { exit: 2, http: 400, retry: false },
   CONFIG_INVALID: { exit: 3, http: 422, retry: false },
   POINT_INVALID: { exit: 4, http: 422, retry: false },
+  INVALID_PACKAGE: { exit: 5, http: 422, retry: false },
   NOT_FOUND: { exit: 10, http: 404, retry: false },
   ALREADY_EXISTS: { exit: 10, http: 409, retry: false },
   LOCKED: { exit: 11, http: 423, retry: true },

@@ -15,6 +15,18 @@ export function hostFacts(): HostFacts {
   return { hostname: os.hostname(), username: userName(uid), pid: process.pid, uid, gid };
 }
 
+const PLAIN = ["PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR"];
+
+/** The environment without what only we should know, such as a password. */
+export function plainEnvironment(): Record<string, string> {
+  return Object.fromEntries(
+    PLAIN.flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}
+
 /** In a container a user may have a number only. */
 function userName(uid: number): string {
   try {

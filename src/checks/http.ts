@@ -1,88 +1,100 @@
-import type { Check, CheckResult } from "./check.ts";
+import type { Run } from "../base/events.ts";
+import { bad, type Check, type CheckResult, GOOD } from "./check.ts";
+import { type Expectation, problemOf, valueAt } from "./expectation.ts";
 
-/** What a field of the answer has to be. */
-export type Expectation = {
-  readonly equals?: unknown;
-  readonly above?: number | undefined;
-  readonly below?: number | undefined;
-};
-
-export type HttpCheckConfig = {
+export type HttpRequest = {
   readonly url: string;
   readonly method: "GET" | "POST";
   readonly body?: unknown;
-  readonly status: number;
-  /** Dotted paths into the JSON answer; of a list or text, `above` and `below` mean its length. */
-  readonly json: Readonly<Record<string, Expectation>>;
   readonly timeoutMs: number;
+};
+
+export type HttpCheckConfig = HttpRequest & {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Dotted paths into the JSON answer. */
+  readonly json: Readonly<Record<string, Expectation>>;
+  readonly latencyMsMax?: number | undefined;
+};
+
+export type HttpAnswer = {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  readonly elapsedMs: number;
 };
 
 const BODY_BYTES_MAX = 1024 * 1024;
 
+/** Asks once. Throws when nobody listens or the answer takes too long. */
+export async function askHttp(
+  { url, method, body, timeoutMs }: HttpRequest,
+  { signal }: Run,
+): Promise<HttpAnswer> {
+  const started = performance.now();
+  const response = await fetch(url, {
+    method,
+    redirect: "manual",
+    signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+    ...(body === undefined
+      ? {}
+      : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+  });
+  const text = (await response.text()).slice(0, BODY_BYTES_MAX);
+  const { status, headers } = response;
+  return { status, headers, text, elapsedMs: performance.now() - started };
+}
+
+/** Why a request could not be answered, for people. */
+export function whyUnanswered(error: unknown): string {
+  const { cause, message } = error as Error;
+  return cause instanceof Error ? cause.message : message;
+}
+
 /** Good when the answer is as expected; bad when it is not, or when nobody listens. */
 export function httpCheck(config: HttpCheckConfig): Check {
-  const { url, method, body, status, json, timeoutMs } = config;
   return {
     async ask(run) {
       try {
-        const response = await fetch(url, {
-          method,
-          redirect: "manual",
-          signal: AbortSignal.any([run.signal, AbortSignal.timeout(timeoutMs)]),
-          ...(body === undefined
-            ? {}
-            : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
-        });
-        const text = (await response.text()).slice(0, BODY_BYTES_MAX);
-        if (response.status !== status) return bad(`status ${response.status}, not ${status}`);
-        return judge(text, json);
+        return judge(await askHttp(config, run), config);
       } catch (error) {
         run.signal.throwIfAborted();
-        const { cause, message } = error as Error;
-        return bad(cause instanceof Error ? cause.message : message);
+        return bad(whyUnanswered(error));
       }
     },
   };
 }
 
-function judge(text: string, json: HttpCheckConfig["json"]): CheckResult {
-  const fields = Object.entries(json);
-  if (fields.length === 0) return { verdict: "good", detail: "" };
-  let root: unknown;
-  try {
-    root = JSON.parse(text);
-  } catch {
-    // What the answer is instead does not matter: a field of it was asked for.
-    return bad("the answer is not JSON");
+function judge(
+  { status, headers, text, elapsedMs }: HttpAnswer,
+  { status: wanted, headers: wantedHeaders, json, latencyMsMax }: HttpCheckConfig,
+): CheckResult {
+  if (status !== wanted) return bad(`status ${status}, not ${wanted}`);
+  for (const [name, value] of Object.entries(wantedHeaders)) {
+    if (headers.get(name) !== value) return bad(`header ${name} is ${headers.get(name)}`);
   }
+  if (latencyMsMax !== undefined && elapsedMs > latencyMsMax) {
+    return bad(`it took ${Math.round(elapsedMs)} ms, more than ${latencyMsMax}`);
+  }
+  const fields = Object.entries(json);
+  if (fields.length === 0) return GOOD;
+  const root = parseJson(text);
+  // What the answer is instead does not matter: a field of it was asked for.
+  if (root === undefined) return bad("the answer is not JSON");
   for (const [path, expectation] of fields) {
     const value = valueAt(root, path);
     const problem = problemOf(value, expectation);
     if (problem !== undefined) return bad(`${path} is ${JSON.stringify(value)}, ${problem}`);
   }
-  return { verdict: "good", detail: "" };
+  return GOOD;
 }
 
-function valueAt(root: unknown, path: string): unknown {
-  return path.split(".").reduce<unknown>((value, key) => {
-    return typeof value === "object" && value !== null
-      ? (value as Record<string, unknown>)[key]
-      : undefined;
-  }, root);
-}
-
-function problemOf(value: unknown, { equals, above, below }: Expectation): string | undefined {
-  if (equals !== undefined && JSON.stringify(value) !== JSON.stringify(equals)) {
-    return `not ${JSON.stringify(equals)}`;
+/** Undefined when it is no JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    // The caller says what it expected.
+    return undefined;
   }
-  const size = Array.isArray(value) || typeof value === "string" ? value.length : value;
-  if (above !== undefined && !(typeof size === "number" && size > above))
-    return `not above ${above}`;
-  if (below !== undefined && !(typeof size === "number" && size < below))
-    return `not below ${below}`;
-  return undefined;
-}
-
-function bad(detail: string): CheckResult {
-  return { verdict: "bad", detail };
 }

@@ -57,6 +57,46 @@ export const COMMANDS: readonly {
     load: async () => (await import("./commands/keep.ts")).keepCommand,
   },
   {
+    name: "deploy",
+    summary: "Make a release live, and go back by itself when it is not healthy",
+    load: async () => (await import("./commands/deploy.ts")).deployCommand,
+  },
+  {
+    name: "rollback",
+    summary: "Go back to an earlier release",
+    load: async () => (await import("./commands/rollback.ts")).rollbackCommand,
+  },
+  {
+    name: "releases",
+    summary: "List, verify, mark, pin, adopt and remove releases",
+    load: async () => (await import("./commands/releases.ts")).releasesCommand,
+  },
+  {
+    name: "hold",
+    summary: "Refuse deploys for now",
+    load: async () => (await import("./commands/hold.ts")).holdCommand,
+  },
+  {
+    name: "resume",
+    summary: "Let deploys go on",
+    load: async () => (await import("./commands/hold.ts")).resumeCommand,
+  },
+  {
+    name: "stop",
+    summary: "Stop components, dependents first",
+    load: async () => (await import("./commands/stop-start.ts")).stopCommand,
+  },
+  {
+    name: "start",
+    summary: "Start components, dependencies first",
+    load: async () => (await import("./commands/stop-start.ts")).startCommand,
+  },
+  {
+    name: "health",
+    summary: "Ask all checks once",
+    load: async () => (await import("./commands/health.ts")).healthCommand,
+  },
+  {
     name: "recover",
     summary: "End what a crash interrupted",
     load: async () => (await import("./commands/recover.ts")).recoverCommand,

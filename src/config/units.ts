@@ -6,3 +6,14 @@ export function parseDuration(text: string): number | undefined {
   const [, number, unit] = DURATION.exec(text) ?? [];
   return number === undefined ? undefined : Number(number) * MS[unit!]!;
 }
+
+const SIZE = /^(\d+(?:\.\d+)?)(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$/;
+const POWERS = ["", "K", "M", "G", "T"];
+
+/** "500MB", "2GiB" in bytes; undefined when it is no size. */
+export function parseSize(text: string): number | undefined {
+  const [, number, unit = ""] = SIZE.exec(text) ?? [];
+  if (number === undefined) return undefined;
+  const base = unit.includes("i") ? 1024 : 1000;
+  return Math.round(Number(number) * base ** POWERS.indexOf(unit.replace(/i?B$/, "")));
+}

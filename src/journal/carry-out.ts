@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Run } from "../base/events.ts";
 import type { Journal, Outcome } from "./journal.ts";
-import { describeStep, type Plan, type Step, type Way } from "./plan.ts";
+import { type Condition, describeStep, type Plan, type Step, type Way } from "./plan.ts";
 
 /** Makes a step true. Each can be repeated after a crash with the same effect as once. */
 export type Perform = (step: Step, run: Run) => Promise<void>;
@@ -32,11 +32,16 @@ export async function carryOut(id: string, executor: Executor, run: Run): Promis
       journal.recordBegun(id, ++begun);
       await performReported(step, executor, run);
     }
-    journal.finish(id, "committed", now(executor));
-    return { outcome: "committed", error: undefined };
+    // With this it is committed: from here on nothing goes back.
+    if (plan.cleanup === undefined || plan.cleanup.length === 0) {
+      journal.finish(id, "committed", now(executor));
+      return { outcome: "committed", error: undefined };
+    }
+    journal.recordBegun(id, begun + 1);
   } catch (error) {
     return { outcome: await goBack(id, plan, begun, 1, error, executor, run), error };
   }
+  return { outcome: await cleanUp(id, plan, executor, run), error: undefined };
 }
 
 /**
@@ -46,11 +51,32 @@ export async function carryOut(id: string, executor: Executor, run: Run): Promis
 export async function recoverOperation(id: string, executor: Executor, run: Run): Promise<Ended> {
   const { plan, sequence, begun, outcome } = executor.journal.read(id);
   if (outcome !== undefined) return { outcome, error: undefined };
+  if (begun > plan.steps.length) {
+    return { outcome: await cleanUp(id, plan, executor, run), error: undefined };
+  }
   const error = new Error("the process was lost");
   return {
     outcome: await goBack(id, plan, begun, Math.max(1, sequence), error, executor, run),
     error,
   };
+}
+
+/** What follows a commit. Whatever fails here can be done another time. */
+async function cleanUp(id: string, plan: Plan, executor: Executor, run: Run): Promise<Outcome> {
+  const toTheEnd = uncancelled(run);
+  for (const step of plan.cleanup ?? []) {
+    try {
+      await performReported(step, executor, toTheEnd);
+    } catch (error) {
+      run.report({ type: "warning", message: `${describeStep(step)}: ${messageOf(error)}` });
+    }
+  }
+  return end(id, "committed", executor, run);
+}
+
+/** What was cancelled must still be taken back, so going back does not listen to the signal. */
+function uncancelled(run: Run): Run {
+  return { ...run, signal: new AbortController().signal };
 }
 
 async function goBack(
@@ -62,35 +88,51 @@ async function goBack(
   executor: Executor,
   run: Run,
 ): Promise<Outcome> {
-  // What was cancelled must still be taken back, so going back does not listen to the signal.
-  const toTheEnd: Run = { ...run, signal: new AbortController().signal };
-  const reason = error instanceof Error ? error.message : String(error);
+  const toTheEnd = uncancelled(run);
+  const reason = messageOf(error);
   run.report({ type: "warning", message: `going back: ${reason}` });
   for (const [index, way] of plan.ways.entries()) {
-    if (index + 1 < firstWay) continue;
+    if (index + 1 < firstWay || !applies(way, begun)) continue;
     bestEffort(() => executor.journal.recordBack(id, index + 1, reason), run);
-    if (await gone(way, begun, executor, toTheEnd)) {
-      return end(id, outcomeOf(way, plan, begun), executor, run);
-    }
+    const outcome = outcomeOf(way, plan, begun);
+    run.report({ type: "back.began", depth: way.depth, outcome, reason });
+    const problem = await problemOn(way, begun, executor, toTheEnd);
+    run.report({ type: "back.ended", depth: way.depth, outcome, problem });
+    if (problem === undefined) return end(id, outcome, executor, run);
   }
   return end(id, "needs-human", executor, run);
 }
 
-/** Whether the way could be gone to its end. */
-async function gone(way: Way, begun: number, executor: Executor, run: Run): Promise<boolean> {
+/** Why the way could not be gone to its end; undefined when it could. */
+async function problemOn(
+  way: Way,
+  begun: number,
+  executor: Executor,
+  run: Run,
+): Promise<string | undefined> {
   for (const step of way.steps) {
-    if (step.ifBegun !== undefined && begun <= step.ifBegun) continue;
-    if (step.unlessBegun !== undefined && begun > step.unlessBegun) continue;
+    if (!applies(step, begun)) continue;
     try {
       await performReported(step, executor, run);
     } catch (error) {
-      const message = `${describeStep(step)}: ${(error as Error).message}`;
-      run.report({ type: "warning", message });
+      const message = messageOf(error);
+      run.report({ type: "warning", message: `${describeStep(step)}: ${message}` });
       // What is superfluous harms nobody; it is removed another time.
-      if (step.act !== "discarded") return false;
+      if (step.act !== "discarded" && step.act !== "rejected") return message;
     }
   }
-  return true;
+  return undefined;
+}
+
+function applies({ ifBegun, unlessBegun }: Condition, begun: number): boolean {
+  return (
+    (ifBegun === undefined || begun > ifBegun) &&
+    (unlessBegun === undefined || begun <= unlessBegun)
+  );
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function outcomeOf({ depth }: Way, { steps }: Plan, begun: number): Outcome {

@@ -154,9 +154,16 @@ export class Journal implements Disposable {
     return this.#select("WHERE outcome IS NULL ORDER BY rowid");
   }
 
-  /** Operations that moved data aside, newest first. */
+  /** Operations that moved or copied data aside, newest first. */
   switches(): Progress[] {
-    return this.#select("WHERE kind IN ('restore', 'undo') ORDER BY rowid DESC");
+    return this.#select(
+      "WHERE kind IN ('restore', 'undo', 'deploy', 'rollback') ORDER BY rowid DESC",
+    );
+  }
+
+  /** Operations that changed which release is live, newest first. */
+  releaseChanges(): Progress[] {
+    return this.#select("WHERE kind IN ('deploy', 'rollback', 'undo') ORDER BY rowid DESC");
   }
 
   /** Goes on with one that needed a human. */

@@ -7,7 +7,8 @@ import { exportPoint } from "./export.ts";
 import { parentsOf } from "./points/parents.ts";
 import { recordHeld, releaseAbandoned } from "./held.ts";
 import { lockComponents } from "./operation-lock.ts";
-import { configuredPath, type OpenStore } from "./components.ts";
+import { type OpenStore } from "./components.ts";
+import { configuredPath } from "./open/store.ts";
 import { recordDone } from "./record.ts";
 import { listPoints, rememberPoints } from "./points/catalogue.ts";
 import {

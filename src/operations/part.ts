@@ -4,13 +4,8 @@ import type { Run } from "../base/events.ts";
 import { realPath } from "../base/real-path.ts";
 import type { Reader, TreeNode } from "../repository/repository.ts";
 import type { Facts } from "../stores/store.ts";
-import {
-  type Component,
-  configuredPath,
-  openComponents,
-  type OpenStore,
-  type SlotConfig,
-} from "./components.ts";
+import { type Component, openComponents, type OpenStore, type SlotConfig } from "./components.ts";
+import { configuredPath } from "./open/store.ts";
 import type { FolderOwner, Parents } from "./points/parents.ts";
 import { filePath, type Point, type PointDescription, storePath } from "./points/point.ts";
 import { surroundingsOf, type System } from "./system.ts";

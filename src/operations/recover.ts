@@ -4,11 +4,12 @@ import type { Run } from "../base/events.ts";
 import { recoverOperation } from "../journal/carry-out.ts";
 import { Journal, type Outcome, type Progress } from "../journal/journal.ts";
 import type { Source } from "../stores/store-slot.ts";
-import { performer } from "./acts.ts";
+import { performer } from "./acts/perform.ts";
 import { openComponents, type Surroundings } from "./components.ts";
 import { lockComponents } from "./operation-lock.ts";
 import { pointSource } from "./point-source.ts";
-import type { OperationSetup } from "./restore.ts";
+import type { OperationSetup } from "./begin.ts";
+import { settleHolds } from "./releases/hold.ts";
 import { componentsOf, needingHuman, unfinishedOf } from "./unfinished.ts";
 import { type Host, pathsIn, surroundingsOf, type StatePaths, type System } from "./system.ts";
 
@@ -59,7 +60,7 @@ export async function recoverState(
     });
   }
   using journal = new Journal(paths.journal);
-  const surroundings = { folder, temporary: paths.temporary, clock };
+  const surroundings = { folder, state, temporary: paths.temporary, clock };
   return await recover({ journal, paths, surroundings, source: noSource }, run);
 }
 
@@ -72,11 +73,14 @@ const noSource: Source = {
 /** Ends one operation, whose components are locked. */
 export async function recoverOne(
   { journal, surroundings, source }: Recoverable,
-  { id, setup }: Progress,
+  { id, kind, setup }: Progress,
   run: Run,
 ): Promise<Outcome> {
   const { components: configs, baseline } = setup as OperationSetup;
   const components = await openComponents(configs, surroundings);
-  const perform = performer(components, source, baseline);
-  return (await recoverOperation(id, { journal, perform, clock: surroundings.clock }, run)).outcome;
+  const perform = performer(components, { source, baseline });
+  const { clock, state } = surroundings;
+  const { outcome } = await recoverOperation(id, { journal, perform, clock }, run);
+  await settleHolds({ state }, { id, kind, setup }, outcome, clock);
+  return outcome;
 }

@@ -2,19 +2,16 @@ import { monotonicMs } from "../base/clock.ts";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { Outcome } from "../journal/journal.ts";
-import { describeStep, planSwitches, type Plan, type Switch } from "../journal/plan.ts";
+import { describeStep, type Plan } from "../journal/plan.ts";
+import { planChange, type StoreSwitch } from "../journal/plan-change.ts";
 import { version, type Version } from "../slots/slot.ts";
-import { performer, sampleChecks } from "./acts.ts";
-import { carryOut } from "../journal/carry-out.ts";
-import { type Component, type ComponentsConfig, settledConfig } from "./components.ts";
-import { lockComponents } from "./operation-lock.ts";
-import { pointSource } from "./point-source.ts";
+import { begin } from "./begin.ts";
 import { type PointDescription, storePath } from "./points/point.ts";
 import { makeParents } from "./points/parents.ts";
 import { type Prepared, prepareRestore, type RestoreOptions } from "./prepare-restore.ts";
-import { newOperationId, whoIs } from "./record.ts";
+import { newOperationId } from "./record.ts";
+import { withDependents } from "./releases/target-of.ts";
 import { needSpace, type SpaceNeed } from "./space.ts";
-import { refuseInterrupted } from "./unfinished.ts";
 import type { System } from "./system.ts";
 
 /** What a restore will do, for people to decide on. */
@@ -49,7 +46,7 @@ export async function previewRestore(
   run: Run,
 ): Promise<RestorePreview> {
   const prepared = await prepareRestore(system, named, options, run);
-  const plan = planFor(prepared, version("before-this"), version("rejected-this"));
+  const plan = planFor(system, prepared, version("before-this"), version("rejected-this"));
   const repository = await system.repository(run);
   const loss = await repository.read(prepared.point.snapshot, run, async (reader, inner) => {
     const found: Record<string, readonly string[]> = {};
@@ -87,9 +84,20 @@ export async function restore(
   for (const { store } of prepared.stores) await makeParents(store.livePath, folders);
   const operation = newOperationId(system);
   const displaced = version(`before-${operation}`);
-  const plan = planFor(prepared, displaced, version(`rejected-${operation}`));
+  const plan = planFor(system, prepared, displaced, version(`rejected-${operation}`));
   const { point, stale, components } = prepared;
-  const ended = await begin(system, operation, "restore", plan, components, options.reason, run);
+  const ended = await begin(
+    system,
+    {
+      id: operation,
+      kind: "restore",
+      plan: async () => plan,
+      components: withDependents(system, components),
+      reason: options.reason,
+      ifUnwell: "go on",
+    },
+    run,
+  );
   return {
     ...ended,
     stamp: point.stamp,
@@ -100,60 +108,19 @@ export async function restore(
   };
 }
 
-/** Locks, records and carries out a plan on stores. */
-export async function begin(
+function planFor(
   system: System,
-  operation: string,
-  kind: string,
-  plan: Plan,
-  components: readonly Component[],
-  reason: string,
-  run: Run,
-): Promise<{ outcome: Outcome; error: string | undefined }> {
-  using _lock = lockComponents(
-    system.paths.locks,
-    components.map(({ name }) => name),
-  );
-  refuseInterrupted(system, components);
-  // Whoever cannot be asked whether it lives must not be stopped.
-  for (const { runner } of components) await runner?.isAlive(run);
-  const baseline = await sampleChecks(components, run);
-  const setup: OperationSetup = {
-    // A link may lead elsewhere by the time that somebody recovers or undoes.
-    components: Object.fromEntries(components.map((one) => [one.name, settledConfig(one)])),
-    baseline,
-  };
-  system.journal.create({
-    id: operation,
-    kind,
-    plan,
-    setup,
-    started: system.host.clock.now().toISOString(),
-    who: whoIs(system),
-    reason,
-  });
-  const executor = {
-    journal: system.journal,
-    perform: performer(components, pointSource(system), baseline),
-    clock: system.host.clock,
-  };
-  const { outcome, error } = await carryOut(operation, executor, run);
-  return { outcome, error: error === undefined ? undefined : (error as Error).message };
-}
-
-/** What the journal keeps so that `recover` needs no other file. */
-export type OperationSetup = {
-  readonly components: ComponentsConfig;
-  readonly baseline: Awaited<ReturnType<typeof sampleChecks>>;
-};
-
-function planFor({ point, stores }: Prepared, displaced: Version, rejected: Version): Plan {
-  return planSwitches(
-    stores.map(({ store, component }): Switch => {
+  { point, stores, components }: Prepared,
+  displaced: Version,
+  rejected: Version,
+): Plan {
+  return planChange({
+    stores: stores.map(({ store, component }): StoreSwitch => {
       const to = version(point.stamp);
       return { slot: store.name, component, to, displaced, rejected, ready: false };
     }),
-  );
+    components: withDependents(system, components).map(({ name }) => name),
+  });
 }
 
 function bytesOf({ stores, description }: Prepared): number {

@@ -5,7 +5,7 @@ import { discardVersion, isReady } from "../slots/place.ts";
 import { version, type Version } from "../slots/slot.ts";
 import { type Component, openComponents, type OpenStore } from "./components.ts";
 import { lockComponents } from "./operation-lock.ts";
-import type { OperationSetup } from "./restore.ts";
+import type { OperationSetup } from "./begin.ts";
 import { surroundingsOf, type System } from "./system.ts";
 
 /** What an operation moved aside, as it lies beside the live data. */

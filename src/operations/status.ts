@@ -1,7 +1,7 @@
 import type { Run } from "../base/events.ts";
 import type { Verdict } from "../checks/check.ts";
 import type { Outcome, Progress } from "../journal/journal.ts";
-import { sampleChecks } from "./acts.ts";
+import { sampleChecks } from "./acts/healthy.ts";
 import { readCatalogue } from "./points/catalogue.ts";
 import type { System } from "./system.ts";
 import { listUndoable } from "./undo.ts";

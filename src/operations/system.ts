@@ -58,6 +58,7 @@ export async function openSystem(loaded: Loaded, host: Host): Promise<System> {
   const paths = pathsIn(state);
   const components = await openComponents(config.components, {
     folder: path.dirname(file),
+    state,
     temporary: paths.temporary,
     clock: host.clock,
   });
@@ -83,7 +84,8 @@ export async function openSystem(loaded: Loaded, host: Host): Promise<System> {
 /** What an operation's components are opened with, whatever configuration they come from. */
 export function surroundingsOf({ loaded, paths, host }: System): Surroundings {
   const { clock } = host;
-  return { folder: path.dirname(loaded.file), temporary: paths.temporary, clock };
+  const { state, temporary } = paths;
+  return { folder: path.dirname(loaded.file), state, temporary, clock };
 }
 
 /** Has `work` use a system whose state is thrown away, as there is none yet where it only looks. */

@@ -1,10 +1,13 @@
 import { monotonicMs } from "../base/clock.ts";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
-import { planSwitches, type Switch } from "../journal/plan.ts";
+import { planChange, type ReleaseSwitch, type StoreSwitch } from "../journal/plan-change.ts";
 import { version } from "../slots/slot.ts";
 import { newOperationId } from "./record.ts";
-import { begin, type RestoreResult } from "./restore.ts";
+import { begin, type OperationSetup, type ReleaseChange } from "./begin.ts";
+import { chainOf, previousFor } from "./releases/chain.ts";
+import { deployable, findRelease, withDependents } from "./releases/target-of.ts";
+import type { RestoreResult } from "./restore.ts";
 import { listSetAside, nothingTo, type SetAside } from "./set-aside.ts";
 import type { System } from "./system.ts";
 
@@ -28,8 +31,11 @@ export async function undo(
   const { version: displaced, components, stores } = found;
   const operation = newOperationId(system);
   const safetyPoint = version(`before-${operation}`);
-  const plan = planSwitches(
-    stores.map(({ store, component }): Switch => ({
+  const whole = withDependents(system, components);
+  const { release } = found.operation.setup as OperationSetup;
+  const releases = await releaseBack(system, release, run);
+  const plan = planChange({
+    stores: stores.map(({ store, component }): StoreSwitch => ({
       slot: store.name,
       component,
       to: displaced,
@@ -38,10 +44,49 @@ export async function undo(
       rejected: displaced,
       ready: true,
     })),
-  );
-  const ended = await begin(system, operation, "undo", plan, components, reason, run);
+    releases,
+    components: whole.map(({ name }) => name),
+  });
+  const intended = {
+    id: operation,
+    kind: "undo",
+    plan: async () => plan,
+    components: whole,
+    reason,
+    ifUnwell: "go on",
+    ...releaseChange(release, releases),
+  } as const;
+  const ended = await begin(system, intended, run);
   const elapsedMs = monotonicMs() - started;
   return { ...ended, stamp: displaced, safetyPoint, operation, stale: [], elapsedMs };
+}
+
+function releaseChange(
+  release: ReleaseChange | undefined,
+  [back]: readonly ReleaseSwitch[],
+): { release?: () => ReleaseChange } {
+  if (release === undefined || back === undefined) return {};
+  const { from, to, factory, component } = back;
+  return { release: () => ({ component, from, to, factory }) };
+}
+
+/** The release that was live before the operation comes back with its data. */
+async function releaseBack(
+  system: System,
+  release: ReleaseChange | undefined,
+  run: Run,
+): Promise<ReleaseSwitch[]> {
+  if (release?.from === undefined) return [];
+  const { name, target } = deployable(system, release.component);
+  const to = version(release.from);
+  const chain = await chainOf(target, true, run);
+  if (chain.from === to) return [];
+  if ((await findRelease(target, to)) === undefined) {
+    throw new AppError("NOT_FOUND", `undo: release ${to} of ${name} is not there any more`);
+  }
+  const previous = previousFor(await target.releases(), to, undefined);
+  const common = { slot: name, component: name, evidence: undefined, leavesBad: false };
+  return [{ ...common, ...chain, to, previous }];
 }
 
 /** Half an undo, or one of data that the application no longer uses, is none. */

@@ -2,7 +2,7 @@ import { AppError } from "../base/errors.ts";
 import type { Progress } from "../journal/journal.ts";
 import type { Component } from "./components.ts";
 import { isUnderWay } from "./operation-lock.ts";
-import type { OperationSetup } from "./restore.ts";
+import type { OperationSetup } from "./begin.ts";
 import type { System } from "./system.ts";
 
 /** The components that an operation works on. */

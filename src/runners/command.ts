@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { type Command, exec, execOk } from "../base/exec.ts";
 import type { Runner } from "./runner.ts";
+import { waitUntil } from "./wait-until.ts";
 
 export type CommandRunnerConfig = {
   readonly start: Command;
@@ -16,7 +16,6 @@ export type CommandRunnerConfig = {
   readonly stopTimeoutMs: number;
 };
 
-const POLL_MS = 100;
 /** A shell's words for "not executable" and "not found": they say nothing of the component. */
 const NOT_RUN: ReadonlySet<number> = new Set([126, 127]);
 const ALIVE_TIMEOUT_MS = 10_000;
@@ -33,21 +32,12 @@ export function commandRunner(component: string, config: CommandRunnerConfig): R
     });
   };
 
-  const waitFor = async (wanted: boolean, timeoutMs: number, run: Run): Promise<boolean> => {
-    const deadline = performance.now() + timeoutMs;
-    while ((await isAlive(run)) !== wanted) {
-      if (performance.now() > deadline) return false;
-      await sleep(POLL_MS, undefined, { signal: run.signal });
-    }
-    return true;
-  };
-
   return {
     isAlive,
     async stop(run) {
       if (!(await isAlive(run))) return;
       await execOk(stop, { timeoutMs: stopTimeoutMs, folder }, run);
-      if (await waitFor(false, stopTimeoutMs, run)) return;
+      if (await waitUntil(async () => !(await isAlive(run)), stopTimeoutMs, run)) return;
       throw new AppError(
         "UNHEALTHY",
         `stop ${component}: it still runs after ${stopTimeoutMs} ms`,
@@ -59,7 +49,7 @@ export function commandRunner(component: string, config: CommandRunnerConfig): R
     async start(run) {
       if (await isAlive(run)) return;
       await execOk(start, { timeoutMs: startTimeoutMs, folder, logFile }, run);
-      if (await waitFor(true, startTimeoutMs, run)) return;
+      if (await waitUntil(() => isAlive(run), startTimeoutMs, run)) return;
       throw new AppError("UNHEALTHY", `start ${component}: not alive after ${startTimeoutMs} ms`, {
         hint: `See its own log for the reason, or what it printed: ${logFile}`,
       });

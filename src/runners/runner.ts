@@ -7,4 +7,8 @@ export type Runner = {
   /** Returns once it is alive. UNHEALTHY when it does not start. Can be repeated. */
   start(run: Run): Promise<void>;
   isAlive(run: Run): Promise<boolean>;
+  /** Names the processes that run now: another name means that one died and was started anew. */
+  identity?(run: Run): Promise<string>;
+  /** What it is called by those who run it by hand, such as its units. */
+  readonly units?: readonly string[];
 };

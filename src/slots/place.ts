@@ -119,7 +119,7 @@ export async function switchVersions(
 }
 
 /** Ends what a crash interrupted: what was leaving is live again, what was entering is ready. */
-async function settle(place: Place, effects: Effects): Promise<void> {
+export async function settle(place: Place, effects: Effects): Promise<void> {
   for (const name of await namesIn(place.versionsFolder)) {
     const folder = path.join(place.versionsFolder, name);
     if (name.endsWith(LEAVING)) {

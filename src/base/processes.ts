@@ -1,0 +1,79 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import type { Command } from "./exec.ts";
+import { AppError } from "./errors.ts";
+import { plainEnvironment } from "./host.ts";
+
+/** By this a process and all that it starts can be found, also after a crash of ours. */
+const MARK = "LASTGOOD_PROCESS";
+
+/**
+ * Starts a program in a session of its own, which outlives us. What it prints is added to the log.
+ * It carries the mark in its environment from its first moment, so that none is ever lost.
+ * SOURCE_FAILED when there is no such program.
+ */
+export async function startMarked(
+  [program, ...args]: Command,
+  mark: string,
+  options: { folder: string; logFile: string; env: Readonly<Record<string, string>> },
+): Promise<number> {
+  mkdirSync(path.dirname(options.logFile), { recursive: true, mode: 0o700 });
+  const log = openSync(options.logFile, "a", 0o600);
+  try {
+    const child = spawn(program, args, {
+      cwd: options.folder,
+      detached: true,
+      stdio: ["ignore", log, log],
+      env: { ...plainEnvironment(), ...options.env, [MARK]: mark },
+    });
+    await once(child, "spawn");
+    child.unref();
+    return child.pid!;
+  } catch (error) {
+    throw new AppError("SOURCE_FAILED", `run ${program}: ${(error as Error).message}`, {
+      hint: "Look whether the program is there and may be executed.",
+      cause: error,
+    });
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** The processes that carry the mark; zombies are none. */
+export function findMarked(mark: string): number[] {
+  const wanted = `${MARK}=${mark}`;
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => readOf(`/proc/${pid}/environ`).split("\0").includes(wanted))
+    .filter((pid) => !/^\d+ \(.*\) [ZX]/s.test(readOf(`/proc/${pid}/stat`)))
+    .map(Number);
+}
+
+/** Whether it was started by `startMarked` itself and not by such a one. */
+export function isSessionLeader(pid: number): boolean {
+  const stat = readOf(`/proc/${pid}/stat`);
+  const session = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[3];
+  return session === String(pid);
+}
+
+function readOf(file: string): string {
+  try {
+    return readFileSync(file, "latin1");
+  } catch {
+    // It has ended, or is none of ours to look at.
+    return "";
+  }
+}
+
+/** Sends a signal to processes; it is no error when one has ended. */
+export function signalAll(pids: readonly number[], signal: "SIGTERM" | "SIGKILL"): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
+  }
+}

@@ -1,0 +1,92 @@
+import * as z from "zod";
+import { command, duration, filePath, name } from "./values.ts";
+
+const expectation = z.strictObject({
+  equals: z.unknown().optional(),
+  above: z.number().optional(),
+  below: z.number().optional(),
+});
+
+const httpRequest = z.union([
+  z.url(),
+  z.strictObject({ get: z.url() }),
+  z.strictObject({ post: z.url(), body: z.unknown().optional() }),
+]);
+
+const regularExpression = z.string().refine((text) => {
+  try {
+    return new RegExp(text, "u").unicode;
+  } catch {
+    return false;
+  }
+}, "a regular expression");
+
+const version = z
+  .strictObject({
+    http: z.url().optional(),
+    field: z.string().optional().describe("Of a JSON answer: the dotted path of the version in it"),
+    file: z.string().optional().describe("In the release, such as VERSION"),
+    command: command.optional(),
+  })
+  .refine(
+    ({ http, file, command: program }) =>
+      [http, file, program].filter((one) => one !== undefined).length === 1,
+    "exactly one of http, file, command",
+  );
+
+const log = z
+  .strictObject({
+    file: filePath.optional(),
+    unit: z.string().optional().describe("A systemd unit, whose journal is read"),
+    bad: regularExpression.describe("A line that must not come"),
+  })
+  .refine(
+    ({ file, unit }) => (file === undefined) !== (unit === undefined),
+    "exactly one of file, unit",
+  );
+
+const sql = expectation.extend({
+  store: name.describe("A sqlite store of this component"),
+  query: z.string().min(1).describe("Its first row's first column is looked at"),
+});
+
+const KINDS = ["http", "tcp", "command", "runner", "version", "log", "sql"] as const;
+
+export const check = z
+  .strictObject({
+    http: httpRequest.optional(),
+    status: z.int().min(100).max(599).default(200),
+    headers: z.record(z.string(), z.string()).default({}).describe("What the answer has to have"),
+    json: z.record(z.string(), expectation).default({}),
+    "max-latency": duration.optional(),
+    tcp: z
+      .string()
+      .regex(/^(\[[0-9a-f:]+\]|[^:[\]]+):\d{1,5}$/i, "host:port")
+      .optional(),
+    command: command.optional(),
+    runner: z.literal(true).optional().describe("Whether the component's processes live"),
+    version: version.optional().describe("Whether it is the live release that answers"),
+    log: log.optional().describe("Whether no new line looks bad"),
+    sql: sql.optional(),
+    timeout: duration.prefault("5s"),
+    need: z
+      .enum(["required", "wanted", "shadow"])
+      .default("required")
+      .describe("required decides; wanted reports; shadow is only written down, to be tried out"),
+  })
+  .refine((value) => KINDS.filter((kind) => value[kind] !== undefined).length === 1, {
+    message: `exactly one of ${KINDS.join(", ")}`,
+  });
+
+const metric = z.strictObject({
+  http: z.url().describe("How long its answer takes; or with field, a number in it"),
+  field: z.string().optional().describe("The dotted path of a number in the JSON answer"),
+  "critical-ratio": z.number().positive().default(10).describe("So much worse than before is bad"),
+  samples: z.int().min(1).default(10).describe("Fewer good answers than this say nothing"),
+});
+
+export const bake = z.strictObject({
+  for: duration.describe("So long a new release is watched before it counts as good"),
+  every: duration.prefault("5s"),
+  metrics: z.record(name, metric).default({}),
+});

@@ -1,0 +1,55 @@
+import * as z from "zod";
+import { command, duration, filePath, name } from "./values.ts";
+
+const hold = z
+  .strictObject({
+    "lock-file": filePath.optional().describe("Made before the copy and removed after it"),
+    command: z.strictObject({ acquire: command, release: command }).optional(),
+    http: z.strictObject({ acquire: z.url(), release: z.url() }).optional(),
+    freeze: z
+      .strictObject({ "pid-file": filePath, limit: duration.prefault("2s") })
+      .optional()
+      .describe("Freeze this process for the milliseconds of a copy of what has just changed"),
+    stop: z.literal(true).optional().describe("Stop the component for the copy"),
+  })
+  .refine((value) => Object.keys(value).length === 1, "exactly one way to hold the application");
+
+const schema = z
+  .strictObject({
+    prisma: z.literal(true).optional(),
+    alembic: z.literal(true).optional(),
+    django: z.literal(true).optional(),
+    "user-version": z.literal(true).optional(),
+    hash: z.literal(true).optional().describe("Of all CREATE statements; this is the default"),
+    query: z.string().min(1).optional().describe("Its rows are the migrations"),
+    command: command.optional().describe("Its lines are the migrations"),
+  })
+  .refine((value) => Object.keys(value).length === 1, "exactly one way to know the schema");
+
+const STORE_KINDS = ["sqlite", "file", "folder", "chroma"] as const;
+
+export const store = z
+  .strictObject({
+    sqlite: filePath.optional().describe("A SQLite database"),
+    file: filePath.optional().describe("A single file"),
+    folder: filePath.optional().describe("A folder with all that is in it"),
+    chroma: filePath.optional().describe("A Chroma folder"),
+    owner: z
+      .string()
+      .regex(/^\d+:\d+$/, "numbers, as in 1000:1000")
+      .optional()
+      .describe("Of the restored files; else the one they had"),
+    mode: z
+      .string()
+      .regex(/^0?[0-7]{3,4}$/, 'octal in quotes, as in "0600"')
+      .optional(),
+    format: z.literal("json").optional().describe("Of a file: what it has to be"),
+    schema: schema.optional().describe("How it is known which releases can read the data"),
+    optional: z.boolean().default(false).describe("Whether it may be missing"),
+    include: z.enum(["always", "on-request"]).default("always"),
+    "derived-from": name.optional().describe("The store of which this is made, which goes first"),
+    hold: hold.optional().describe("What keeps the application from writing during the copy"),
+  })
+  .refine((value) => STORE_KINDS.filter((kind) => value[kind] !== undefined).length === 1, {
+    message: `exactly one of ${STORE_KINDS.join(", ")}`,
+  });

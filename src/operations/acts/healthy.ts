@@ -1,0 +1,78 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { AppError } from "../../base/errors.ts";
+import type { Run } from "../../base/events.ts";
+import type { Verdict } from "../../checks/check.ts";
+import type { Component } from "../components.ts";
+
+/** Check by check, what was found before anything was touched. */
+export type Baseline = Readonly<Record<string, Verdict>>;
+
+const POLL_MS = 100;
+
+/**
+ * Good for `healthy-for` without a break, within the deadline, and by the same processes all the
+ * time: one that dies and is started again is not healthy. UNHEALTHY.
+ */
+export async function waitUntilHealthy(
+  component: Component,
+  atLeast: "good" | "as-before",
+  baseline: Baseline,
+  run: Run,
+): Promise<void> {
+  const { name, runner, checks, config } = component;
+  const { "healthy-for": healthyForMs, deadline } = config.verify;
+  if (runner === undefined && !checks.some(({ isRequired }) => isRequired)) {
+    const message = `${name}: nothing checks its health, so that is unknown`;
+    return run.report({ type: "warning", message });
+  }
+  const startedMs = performance.now();
+  const identity = await runner?.identity?.(run);
+  let goodSinceMs: number | undefined;
+  for (;;) {
+    const bad = await firstBad(component, atLeast, baseline, run);
+    if ((await runner?.identity?.(run)) !== identity) {
+      throw unhealthy(name, "it died and was started again");
+    }
+    const nowMs = performance.now();
+    goodSinceMs = bad === undefined ? (goodSinceMs ?? nowMs) : undefined;
+    if (goodSinceMs !== undefined && nowMs - goodSinceMs >= healthyForMs) return;
+    if (nowMs - startedMs >= deadline) throw unhealthy(name, bad ?? "not good for long enough");
+    await sleep(POLL_MS, undefined, { signal: run.signal });
+  }
+}
+
+function unhealthy(component: string, problem: string): AppError {
+  return new AppError("UNHEALTHY", `verify ${component}: ${problem}`, {
+    hint: "See the log of the application.",
+  });
+}
+
+export async function firstBad(
+  { name: component, runner, checks }: Component,
+  atLeast: "good" | "as-before",
+  baseline: Baseline,
+  run: Run,
+): Promise<string | undefined> {
+  // Whoever does not run is not healthy, whatever still answers on its port.
+  if (runner !== undefined && !(await runner.isAlive(run))) return "it does not run";
+  for (const { name, check, isRequired } of checks) {
+    const key = `${component}/${name}`;
+    // What was bad before is not the fault of having gone back.
+    const isExcused = atLeast === "as-before" && (baseline[key] ?? "good") !== "good";
+    if (!isRequired || isExcused) continue;
+    const { verdict, detail } = await check.ask(run);
+    if (verdict !== "good") return `check ${name} is ${verdict}: ${detail}`;
+  }
+  return undefined;
+}
+
+/** Asks every check once. */
+export async function sampleChecks(components: readonly Component[], run: Run): Promise<Baseline> {
+  const baseline: Record<string, Verdict> = {};
+  for (const { name: component, checks } of components) {
+    for (const { name, check } of checks) {
+      baseline[`${component}/${name}`] = (await check.ask(run)).verdict;
+    }
+  }
+  return baseline;
+}

@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { type Effects, realEffects } from "../../base/effects.ts";
+import type { Run } from "../../base/events.ts";
+import type { Perform } from "../../journal/carry-out.ts";
+import type { Step } from "../../journal/plan.ts";
+import { isReady, settle, switchVersions } from "../../slots/place.ts";
+import type { Slot } from "../../slots/slot.ts";
+import { saveLive } from "../../stores/save-live.ts";
+import { type Source, storeSlot } from "../../stores/store-slot.ts";
+import type { Target } from "../../targets/target.ts";
+import type { Component, OpenStore } from "../components.ts";
+import { readsLive, rememberKinds, schemasOf } from "../releases/compatibility.ts";
+import { type Baseline, waitUntilHealthy } from "./healthy.ts";
+import { prove } from "./proven.ts";
+import { start, stop } from "./stop-start.ts";
+
+/** What acts work with besides what is open. */
+export type Means = {
+  readonly source: Source;
+  readonly baseline: Baseline;
+  /** Measured before anything was touched, by component and metric. */
+  readonly metrics?: Metrics;
+  readonly effects?: Effects;
+};
+
+/** By "component/metric". */
+export type Metrics = Readonly<Record<string, readonly number[]>>;
+
+/** Ties the acts of plans to the components, targets and stores that are open. */
+export function performer(components: readonly Component[], means: Means): Perform {
+  const { source, baseline, metrics = {}, effects = realEffects } = means;
+  const stores = new Map(
+    components.flatMap((component) => component.stores.map((open) => [open.store.name, open])),
+  );
+  const slots = new Map<string, Slot>();
+  for (const [name, { store }] of stores) slots.set(name, storeSlot(store, source, effects));
+  const targets = new Map<string, Target>();
+  for (const { name, target } of components) if (target !== undefined) targets.set(name, target);
+
+  const componentOf = (name: string): Component =>
+    found(
+      components.find((one) => one.name === name),
+      name,
+    );
+  const slotOf = (name: string): Slot => found(slots.get(name) ?? targets.get(name), name);
+  const storeOf = (name: string): OpenStore => found(stores.get(name), name);
+  const targetOf = (name: string): Target => found(targets.get(name), name);
+
+  return async (step, run) => {
+    switch (step.act) {
+      case "staged":
+        return await slotOf(step.slot).stage(step.version, run);
+      case "verified":
+        return await slotOf(step.slot).verify(step.version, run);
+      case "active":
+        return await slotOf(step.slot).activate(step.version, step.displaced, run);
+      case "discarded":
+        return await slotOf(step.slot).discard(step.version, run);
+      case "saved":
+        return await saveLive(storeOf(step.slot).store, step.version, effects, run);
+      case "readable":
+        return await makeReadable(step, storeOf(step.slot), componentOf, effects, run);
+      case "rejected":
+        return await targetOf(step.slot).reject(step.version, step.evidence, run);
+      case "promoted":
+        return await promote(step, targetOf(step.slot), componentOf(step.slot), run);
+      case "thinned":
+        return await targetOf(step.slot).thin(run);
+      case "released":
+        return await storeOf(step.slot).store.hold?.release(run);
+      case "stopped":
+        return await stop(componentOf(step.component), run);
+      case "running":
+        return await start(componentOf(step.component), run);
+      case "healthy":
+        return await waitUntilHealthy(componentOf(step.component), step.atLeast, baseline, run);
+      case "proven":
+        return await prove(componentOf(step.component), metrics, run);
+    }
+  };
+}
+
+/** With a release that is good goes what its data look like, and what was done to them. */
+async function promote(
+  { version, previous, left }: Extract<Step, { act: "promoted" }>,
+  target: Target,
+  component: Component,
+  run: Run,
+): Promise<void> {
+  await target.promote(version, previous, left, run);
+  await target.mark(version, { schemas: await schemasOf(component, run) });
+  for (const open of component.stores) await rememberKinds(open, target);
+}
+
+function found<T>(value: T | undefined, name: string): T {
+  assert(value !== undefined, `the plan names something that is not there: ${name}`);
+  return value;
+}
+
+/** What ran before has to find data that it can read. */
+async function makeReadable(
+  { version, displaced }: Extract<Step, { act: "readable" }>,
+  open: OpenStore,
+  componentOf: (name: string) => Component,
+  effects: Effects,
+  run: Run,
+): Promise<void> {
+  const place = await open.store.place();
+  // Half a switch would be judged as if it were the data.
+  await settle(place, effects);
+  if (!(await isReady(place, version))) return;
+  const { target } = componentOf(open.component);
+  const isBegun = await isReady(place, displaced);
+  if (!isBegun && (await readsLive(open, version, target, run))) return;
+  const message = `${open.store.name}: the release before cannot read what was made of it`;
+  run.report({ type: "warning", message: `${message}; the copy from before is put back` });
+  await switchVersions(place, version, displaced, effects);
+}

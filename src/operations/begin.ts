@@ -1,0 +1,94 @@
+import { AppError } from "../base/errors.ts";
+import type { Run } from "../base/events.ts";
+import { carryOut } from "../journal/carry-out.ts";
+import type { Outcome } from "../journal/journal.ts";
+import type { Plan } from "../journal/plan.ts";
+import { type Baseline, sampleChecks } from "./acts/healthy.ts";
+import { type Metrics, performer } from "./acts/perform.ts";
+import { sampleMetrics } from "./acts/proven.ts";
+import { type Component, type ComponentsConfig, settledConfig } from "./components.ts";
+import { lockComponents } from "./operation-lock.ts";
+import { pointSource } from "./point-source.ts";
+import { whoIs } from "./record.ts";
+import { settleHolds } from "./releases/hold.ts";
+import type { System } from "./system.ts";
+import { refuseInterrupted } from "./unfinished.ts";
+
+/** What the journal keeps so that `recover` needs no other file. */
+export type OperationSetup = {
+  readonly components: ComponentsConfig;
+  readonly baseline: Baseline;
+  readonly metrics?: Metrics;
+  /** Of a deploy or rollback, for the history. */
+  readonly release?: ReleaseChange;
+};
+
+export type ReleaseChange = {
+  readonly component: string;
+  readonly from: string | undefined;
+  readonly to: string;
+  readonly factory: string | undefined;
+};
+
+export type Intended = {
+  readonly id: string;
+  readonly kind: string;
+  /** Made once nobody else can change anything. */
+  readonly plan: () => Promise<Plan>;
+  readonly components: readonly Component[];
+  readonly reason: string;
+  readonly release?: () => ReleaseChange;
+  /** Whether it is refused when a required check is bad already. */
+  readonly ifUnwell: "go on" | "refuse";
+};
+
+export type Begun = { readonly outcome: Outcome; readonly error: string | undefined };
+
+/** Locks, records and carries out an operation. Until the journal knows it, it throws. */
+export async function begin(system: System, intended: Intended, run: Run): Promise<Begun> {
+  const { id, kind, components, reason } = intended;
+  using _lock = lockComponents(
+    system.paths.locks,
+    components.map(({ name }) => name),
+  );
+  refuseInterrupted(system, components);
+  // Whoever cannot be asked whether it lives must not be stopped.
+  for (const { runner } of components) await runner?.isAlive(run);
+  const plan = await intended.plan();
+  const baseline = await sampleChecks(components, run);
+  // Where nothing is live yet, nothing can be well.
+  const isFirst = intended.release?.().from === undefined;
+  if (intended.ifUnwell === "refuse" && !isFirst) refuseUnwell(kind, components, baseline);
+  const isProven = plan.steps.some(({ act }) => act === "proven");
+  const metrics = isProven ? await sampleMetrics(components, run) : {};
+  const setup: OperationSetup = {
+    // A link may lead elsewhere by the time that somebody recovers or undoes.
+    components: Object.fromEntries(components.map((one) => [one.name, settledConfig(one)])),
+    baseline,
+    metrics,
+    ...(intended.release === undefined ? {} : { release: intended.release() }),
+  };
+  const started = system.host.clock.now().toISOString();
+  system.journal.create({ id, kind, plan, setup, started, who: whoIs(system), reason });
+  const executor = {
+    journal: system.journal,
+    perform: performer(components, { source: pointSource(system), baseline, metrics }),
+    clock: system.host.clock,
+  };
+  const { outcome, error } = await carryOut(id, executor, run);
+  await settleHolds(system.paths, { id, kind, setup }, outcome, system.host.clock);
+  return { outcome, error: error === undefined ? undefined : (error as Error).message };
+}
+
+/** An outage outside would lead a good release to factory. */
+function refuseUnwell(kind: string, components: readonly Component[], baseline: Baseline): void {
+  for (const { name: component, checks } of components) {
+    const bad = checks.find(
+      ({ name, isRequired }) => isRequired && baseline[`${component}/${name}`] === "bad",
+    );
+    if (bad === undefined) continue;
+    throw new AppError("REFUSED", `${kind} ${component}: check ${bad.name} is bad already`, {
+      hint: "A failure could not be told from what is bad now. Mend that first, or: --force",
+    });
+  }
+}

@@ -1,0 +1,102 @@
+import path from "node:path";
+import { bad, type Check, GOOD, unknown } from "../../checks/check.ts";
+import { commandCheck } from "../../checks/command.ts";
+import { httpCheck } from "../../checks/http.ts";
+import { logCheck } from "../../checks/log.ts";
+import { sqlCheck } from "../../checks/sql.ts";
+import { tcpCheck } from "../../checks/tcp.ts";
+import { versionCheck } from "../../checks/version.ts";
+import type { CheckConfig, ComponentConfig } from "../../config/schema.ts";
+import type { Runner } from "../../runners/runner.ts";
+import { type Target, versionOf } from "../../targets/target.ts";
+import type { Surroundings } from "../components.ts";
+
+/** What checks may look at besides their own settings. */
+type Around = {
+  readonly runner: Runner | undefined;
+  readonly target: Target | undefined;
+  readonly config: Pick<ComponentConfig, "stores">;
+  readonly surroundings: Surroundings;
+};
+
+const RELEASE = "{release}";
+
+/** `{release}` in a check is the release that is live when it is asked. */
+export function openCheck(config: CheckConfig, around: Around): Check {
+  const text = JSON.stringify(config);
+  if (!text.includes(RELEASE)) return openPlain(config, around);
+  return {
+    async ask(run) {
+      const live = await liveRelease(around.target);
+      if (live === undefined) return unknown("no release is live");
+      const filledIn = JSON.parse(text.replaceAll(RELEASE, live)) as CheckConfig;
+      return await openPlain(filledIn, around).ask(run);
+    },
+  };
+}
+
+async function liveRelease(target: Target | undefined): Promise<string | undefined> {
+  return target === undefined ? undefined : versionOf((await target.pointers()).current);
+}
+
+function openPlain(config: CheckConfig, around: Around): Check {
+  const { timeout: timeoutMs } = config;
+  const { folder, clock } = around.surroundings;
+  if (config.command !== undefined) return commandCheck(config.command, folder, timeoutMs);
+  if (config.tcp !== undefined) return tcpCheck(config.tcp, timeoutMs);
+  if (config.http !== undefined) return openHttp(config, config.http);
+  if (config.version !== undefined) return openVersion(config.version, timeoutMs, around);
+  if (config.log !== undefined) {
+    const { file, unit, bad: pattern } = config.log;
+    const from = file === undefined ? { unit: unit! } : { file };
+    return logCheck({ from, bad: new RegExp(pattern, "u"), clock, timeoutMs });
+  }
+  if (config.sql !== undefined) {
+    const { store, query, ...expectation } = config.sql;
+    const file = around.config.stores[store]?.sqlite;
+    if (file !== undefined) return sqlCheck(file, query, expectation, timeoutMs);
+    return { ask: async () => unknown(`there is no sqlite store ${store}`) };
+  }
+  return runnerCheck(around.runner);
+}
+
+function openHttp(config: CheckConfig, http: NonNullable<CheckConfig["http"]>): Check {
+  const { status, headers, json, timeout: timeoutMs } = config;
+  const common = { status, headers, json, timeoutMs, latencyMsMax: config["max-latency"] };
+  const request = typeof http === "string" ? { get: http } : http;
+  return "get" in request
+    ? httpCheck({ url: request.get, method: "GET", ...common })
+    : httpCheck({ url: request.post, method: "POST", body: request.body, ...common });
+}
+
+function openVersion(
+  { http, field, file, command }: NonNullable<CheckConfig["version"]>,
+  timeoutMs: number,
+  { target, surroundings }: Around,
+): Check {
+  const expected = (): Promise<string | undefined> => liveRelease(target);
+  if (http !== undefined) return versionCheck({ from: { http, field }, expected, timeoutMs });
+  if (command !== undefined) {
+    const from = { command, folder: surroundings.folder };
+    return versionCheck({ from, expected, timeoutMs });
+  }
+  const inRelease = async (): Promise<string | undefined> =>
+    target === undefined ? undefined : path.join(target.root, "current", file!);
+  return versionCheck({ from: { file: inRelease }, expected, timeoutMs });
+}
+
+function runnerCheck(runner: Runner | undefined): Check {
+  return {
+    async ask(run) {
+      if (runner === undefined) return unknown("the component has no run");
+      try {
+        return (await runner.isAlive(run))
+          ? { ...GOOD, detail: "it runs" }
+          : bad("it does not run");
+      } catch (error) {
+        run.signal.throwIfAborted();
+        return unknown((error as Error).message);
+      }
+    },
+  };
+}

@@ -1,0 +1,102 @@
+import path from "node:path";
+import { realEffects } from "../../base/effects.ts";
+import { AppError } from "../../base/errors.ts";
+import type { Run } from "../../base/events.ts";
+import { realPath } from "../../base/real-path.ts";
+import type { StoreConfig } from "../../config/schema.ts";
+import { STORES } from "../../plugins.ts";
+import type { Runner } from "../../runners/runner.ts";
+import { placeWithin } from "../../slots/place.ts";
+import { type Hold, holdByCommand, holdByHttp, holdLockFile, noHold } from "../../stores/hold.ts";
+import { holdFrozen } from "../../stores/hold-frozen.ts";
+import type { Ownership, Store } from "../../stores/store.ts";
+import type { SlotConfig, Surroundings } from "../components.ts";
+
+/** Opens a store, or a part of one, where its links lead. */
+export async function openStore(
+  name: string,
+  config: SlotConfig,
+  runner: Runner | undefined,
+  surroundings: Surroundings,
+): Promise<Store> {
+  const store = await openWhole(name, config, runner, surroundings);
+  const { within } = config;
+  if (within === undefined) return store;
+  return { ...store, place: () => placeWithin(within, store.livePath) };
+}
+
+/** As it stands in the configuration; `livePath` of the store is where its links lead. */
+export function configuredPath({ sqlite, file, folder, chroma }: StoreConfig): string {
+  return (sqlite ?? file ?? folder ?? chroma)!;
+}
+
+async function openWhole(
+  name: string,
+  config: SlotConfig,
+  runner: Runner | undefined,
+  surroundings: Surroundings,
+): Promise<Store> {
+  const { temporary, effects = realEffects } = surroundings;
+  const context = { name, temporary, effects };
+  const { optional, format = "any" } = config;
+  const configured = configuredPath(config);
+  // Where links lead is where the data are: a restore must not put them in place of a link.
+  // A part is what lies in the folder, link or not: to follow it would lead out of the store.
+  const isPart = config.within !== undefined;
+  const at = {
+    path: isPart ? configured : await realPath(configured),
+    base: config.base ?? path.basename(configured),
+  };
+  const common = { ...at, optional, ownership: ownershipOf(config) };
+  if (config.sqlite !== undefined) return await STORES.sqlite(common, context);
+  if (config.file !== undefined) return await STORES.file({ ...common, format }, context);
+  const kind = config.chroma === undefined ? "folder" : "chroma";
+  const hold = openHold(config, at.path, name, runner, surroundings);
+  return await STORES[kind]({ ...common, hold }, context);
+}
+
+function ownershipOf({ owner, mode }: StoreConfig): Ownership {
+  const [uid, gid] = owner?.split(":").map(Number) ?? [];
+  return { uid, gid, mode: mode === undefined ? undefined : Number.parseInt(mode, 8) };
+}
+
+function openHold(
+  { hold }: StoreConfig,
+  folder: string,
+  name: string,
+  runner: Runner | undefined,
+  { temporary, clock, folder: workingFolder }: Surroundings,
+): Hold {
+  if (hold === undefined) return noHold;
+  if (hold["lock-file"] !== undefined) return holdLockFile(hold["lock-file"], clock.now);
+  if (hold.http !== undefined) return holdByHttp(hold.http.acquire, hold.http.release);
+  if (hold.command !== undefined) {
+    return holdByCommand(hold.command.acquire, hold.command.release, workingFolder);
+  }
+  if (hold.freeze !== undefined) {
+    const { "pid-file": pidFile, limit: limitMs } = hold.freeze;
+    const copies = path.join(temporary, name.replaceAll("/", "-"));
+    return holdFrozen({ folder, pidFile, limitMs, temporary: copies });
+  }
+  return holdStopped(name, runner);
+}
+
+function holdStopped(name: string, runner: Runner | undefined): Hold {
+  const startAgain = async (run: Run): Promise<void> => {
+    await runner?.start({ ...run, signal: new AbortController().signal });
+  };
+  return {
+    outlives: true,
+    async acquire(run) {
+      if (runner === undefined) {
+        throw new AppError(
+          "CONFIG_INVALID",
+          `hold ${name}: its component has no run to stop it by`,
+        );
+      }
+      await runner.stop(run);
+      return { [Symbol.asyncDispose]: () => startAgain(run) };
+    },
+    release: startAgain,
+  };
+}

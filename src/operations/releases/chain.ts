@@ -1,0 +1,85 @@
+import { AppError } from "../../base/errors.ts";
+import type { Run } from "../../base/events.ts";
+import type { SavedStore } from "../../journal/plan-change.ts";
+import { version, type Version } from "../../slots/slot.ts";
+import type { Component } from "../components.ts";
+import { type Pointers, type Release, type Target, versionOf } from "../../targets/target.ts";
+
+/** What a change of release may fall back to; fixed before anything is touched. */
+export type Chain = {
+  readonly from: Version | undefined;
+  /** Whether what is live is what its manifest says. */
+  readonly fromIsSound: boolean;
+  readonly factory: Version | undefined;
+};
+
+/**
+ * Looks at what is live and at the factory release. REFUSED when something is live and neither of
+ * them could be gone back to.
+ */
+export async function chainOf(target: Target, isForced: boolean, run: Run): Promise<Chain> {
+  const pointers = await target.pointers();
+  refuseBroken(target, pointers);
+  const from = versionOf(pointers.current);
+  const fromProblems = from === undefined ? [] : await target.problemsOf(from, "what-changed", run);
+  const named = versionOf(pointers.factory);
+  const factoryProblems =
+    named === undefined ? [] : await target.problemsOf(named, "what-changed", run);
+  if (named !== undefined && factoryProblems.length > 0) {
+    warn(run, `factory release ${named} cannot be gone back to: ${factoryProblems[0]}`);
+  }
+  const factory = factoryProblems.length === 0 ? named : undefined;
+  const fromIsSound = from !== undefined && fromProblems.length === 0;
+  if (from === undefined) {
+    warn(run, `${target.name}: nothing is live yet, so a failure has nothing to go back to`);
+    return { from, fromIsSound, factory };
+  }
+  if (!fromIsSound) warn(run, `release ${from}, which is live, is damaged: ${fromProblems[0]}`);
+  if (!fromIsSound && factory === undefined && !isForced) {
+    throw new AppError("REFUSED", `change ${target.name}: there is nothing sound to go back to`, {
+      hint: `See: lastgood releases verify ${target.name}; repair with: lastgood doctor --repair`,
+    });
+  }
+  // Whoever forces it would rather go back to what ran than to nothing.
+  return { from, fromIsSound: fromIsSound || (isForced && factory === undefined), factory };
+}
+
+function refuseBroken({ name, root }: Target, { current }: Pointers): void {
+  if (current.state === "to" || current.state === "none") return;
+  const problem =
+    current.state === "dangling" ? `leads to ${current.target}, which is no release` : "is no link";
+  throw new AppError("REFUSED", `change ${name}: ${root}/current ${problem}`, {
+    hint: "See what can be done: lastgood doctor",
+  });
+}
+
+function warn(run: Run, message: string): void {
+  run.report({ type: "warning", message });
+}
+
+/**
+ * What `previous` shall mean once a version is live: the newest good release that was committed
+ * before it became so; never a bad one, never the live one. Undefined: there is none.
+ */
+export function previousFor(
+  releases: readonly Release[],
+  live: Version,
+  bad: Version | undefined,
+): Version | undefined {
+  const committedOf = (one: Version): string =>
+    releases.find((release) => release.version === one)?.committed ?? "";
+  return releases
+    .filter((one) => one.version !== live && one.version !== bad && one.verdict === "good")
+    .toSorted((a, b) => (committedOf(a.version) < committedOf(b.version) ? 1 : -1))
+    .at(0)?.version;
+}
+
+/** Copies of all stores of a component: a release may change data by itself when it starts. */
+export function savedStores({ name, stores }: Component, id: string): SavedStore[] {
+  return stores.map(({ store }) => ({
+    slot: store.name,
+    component: name,
+    displaced: version(`before-${id}`),
+    rejected: version(`rejected-${id}`),
+  }));
+}

@@ -1,0 +1,159 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { nothingThere } from "../../base/errors.ts";
+import type { Run } from "../../base/events.ts";
+import { writeFileDurable } from "../../base/fs.ts";
+import { readyFolder } from "../../slots/place.ts";
+import type { Version } from "../../slots/slot.ts";
+import { probeSchema, type Schema } from "../../stores/schema.ts";
+import { readReleaseFile, type ReleaseFile } from "../../targets/release-file.ts";
+import { type Release, type Target, versionOf } from "../../targets/target.ts";
+import type { Component, OpenStore } from "../components.ts";
+
+/** Whether a release can live with the data, the best first. */
+export const VERDICTS = ["ok", "unknown", "restore-required"] as const;
+export type Compatibility = (typeof VERDICTS)[number];
+
+export type StoreVerdict = {
+  readonly store: string;
+  readonly verdict: Compatibility;
+  readonly why: string;
+};
+
+/** What a migration does to the releases before it, by name. */
+type Kinds = Readonly<Record<string, "additive" | "breaking">>;
+
+/** Whether a release can live with the data as they are now; the worst of the stores counts. */
+export async function compatibilityOf(
+  { stores, target }: Component,
+  version: Version,
+  run: Run,
+): Promise<{ verdict: Compatibility; stores: StoreVerdict[] }> {
+  const judged: StoreVerdict[] = [];
+  for (const open of stores) {
+    const live = await liveSchema(open, run);
+    if (live === undefined || target === undefined) continue;
+    const known = await knowledgeOf(open, target, version);
+    judged.push({ store: open.store.name, ...judge(live, known) });
+  }
+  const worst = Math.max(0, ...judged.map(({ verdict }) => VERDICTS.indexOf(verdict)));
+  return { verdict: VERDICTS[worst]!, stores: judged };
+}
+
+type Knowledge = {
+  /** With which it ran when it was live the last time. */
+  readonly ranWith: Schema | undefined;
+  /** What it says of itself. */
+  readonly reads: readonly string[] | undefined;
+  readonly kinds: Kinds;
+};
+
+/** An older release cannot know a newer schema: only the newer one, or the data, can tell. */
+function judge(live: Schema, { ranWith, reads, kinds }: Knowledge): Omit<StoreVerdict, "store"> {
+  if (ranWith?.fingerprint === live.fingerprint) return { verdict: "ok", why: "it ran with it" };
+  if (reads?.includes(live.fingerprint) === true) {
+    return { verdict: "ok", why: "it says that it reads it" };
+  }
+  const known = reads ?? ranWith?.migrations;
+  if (live.migrations === undefined || known === undefined) {
+    return { verdict: "unknown", why: "the schema is another than the one it ran with" };
+  }
+  const unknown = live.migrations.filter((name) => !known.includes(name));
+  const breaking = unknown.find((name) => kinds[name] === "breaking");
+  if (breaking !== undefined) {
+    return { verdict: "restore-required", why: `${breaking} breaks what came before it` };
+  }
+  const undeclared = unknown.find((name) => kinds[name] === undefined);
+  if (undeclared !== undefined) {
+    return { verdict: "unknown", why: `nobody says what ${undeclared} does to older releases` };
+  }
+  return { verdict: "ok", why: unknown.length === 0 ? "it knows it" : "what is new only adds" };
+}
+
+async function knowledgeOf(open: OpenStore, target: Target, version: Version): Promise<Knowledge> {
+  const own = ownName(open);
+  const releases = await target.releases();
+  const release = releases.find((one) => one.version === version);
+  const files = await Promise.all(releases.map((one) => fileOf(one)));
+  const kinds: Kinds = Object.assign(
+    {},
+    await readFloor(open),
+    ...files.map((file) => file?.migrations[own] ?? {}),
+  ) as Kinds;
+  const file = release === undefined ? undefined : await fileOf(release);
+  return { ranWith: release?.schemas?.[open.store.name], reads: file?.reads[own], kinds };
+}
+
+/** What cannot be read says nothing here; `releases verify` and `deploy` tell of it. */
+async function fileOf({ folder }: Release): Promise<ReleaseFile | undefined> {
+  return await readReleaseFile(folder).catch(() => undefined);
+}
+
+async function liveSchema({ store, config }: OpenStore, run: Run): Promise<Schema | undefined> {
+  return config.sqlite === undefined
+    ? undefined
+    : await probeSchema(store.livePath, config.schema, run);
+}
+
+/** What the stores of a component look like now, to be remembered with the release that runs. */
+export async function schemasOf(
+  { stores }: Component,
+  run: Run,
+): Promise<Readonly<Record<string, Schema>>> {
+  const found: Record<string, Schema> = {};
+  for (const open of stores) {
+    const schema = await liveSchema(open, run);
+    if (schema !== undefined) found[open.store.name] = schema;
+  }
+  return found;
+}
+
+/**
+ * Whether the release that `current` leads to can read what is live: nothing of the schema changed
+ * since the copy was saved, or what changed only adds.
+ */
+export async function readsLive(
+  open: OpenStore,
+  saved: Version,
+  target: Target | undefined,
+  run: Run,
+): Promise<boolean> {
+  const live = await liveSchema(open, run);
+  const { store, config } = open;
+  const folder = readyFolder(await store.place(), saved);
+  const file = path.join(folder, path.basename(store.livePath));
+  const before =
+    config.sqlite === undefined ? undefined : await probeSchema(file, config.schema, run);
+  if (before?.fingerprint === live?.fingerprint) return true;
+  const current = target === undefined ? undefined : versionOf((await target.pointers()).current);
+  if (live === undefined || target === undefined || current === undefined) return false;
+  const known = await knowledgeOf(open, target, current);
+  return judge(live, { ...known, ranWith: before }).verdict === "ok";
+}
+
+/** Beside the data, what was ever said of the migrations that it went through. */
+export async function rememberKinds(open: OpenStore, target: Target): Promise<void> {
+  const { kinds } = await knowledgeOf(open, target, "" as Version);
+  const file = await floorFile(open);
+  const before = await readFloor(open);
+  if (JSON.stringify(kinds) === JSON.stringify(before)) return;
+  await writeFileDurable(file, Buffer.from(JSON.stringify(kinds)), "replace");
+}
+
+async function readFloor(open: OpenStore): Promise<Kinds> {
+  const text = await readFile(await floorFile(open), "utf8").catch(nothingThere);
+  try {
+    return text === undefined ? {} : (JSON.parse(text) as Kinds);
+  } catch {
+    // Then only the releases can tell.
+    return {};
+  }
+}
+
+async function floorFile({ store }: OpenStore): Promise<string> {
+  return path.join((await store.place()).versionsFolder, "migrations.json");
+}
+
+function ownName({ store }: OpenStore): string {
+  return store.name.slice(store.name.indexOf("/") + 1);
+}

@@ -1,0 +1,79 @@
+import type { Run } from "../../base/events.ts";
+import type { Progress } from "../../journal/journal.ts";
+import { isReady } from "../../slots/place.ts";
+import { version, type Version } from "../../slots/slot.ts";
+import type { OperationSetup } from "../begin.ts";
+import { listPoints } from "../points/catalogue.ts";
+import type { System } from "../system.ts";
+import type { Deployable } from "./target-of.ts";
+
+/** Data with which a release ran. */
+export type DataBack = {
+  /** A point's stamp, or the name of a copy that lies beside the live data. */
+  readonly version: string;
+  readonly isAside: boolean;
+  readonly at: string;
+  readonly stores: readonly string[];
+};
+
+/**
+ * The newest data with which a release ran: the copy that was saved when it was left, which is
+ * there at once; else the newest valid point from while it was live. Undefined: there are none.
+ */
+export async function dataFor(
+  system: System,
+  component: Deployable,
+  release: Version,
+  run: Run,
+): Promise<DataBack | undefined> {
+  const changes = changesOf(system, component.name);
+  const left = changes.find(({ from }) => from === release);
+  const aside = left === undefined ? undefined : await copyOf(component, left.operation);
+  if (aside !== undefined) return aside;
+  const points = await listPoints(system, run);
+  const names = component.stores.map(({ store }) => store.name);
+  const fitting = points.findLast(
+    ({ valid, isSafety, stores, snapshot }) =>
+      valid &&
+      !isSafety &&
+      names.every((name) => stores.includes(name)) &&
+      liveAt(changes, snapshot.time) === release,
+  );
+  if (fitting === undefined) return undefined;
+  return { version: fitting.stamp, isAside: false, at: fitting.snapshot.time, stores: names };
+}
+
+type ReleaseChanged = {
+  readonly operation: Progress;
+  readonly from: string | undefined;
+  readonly to: string;
+};
+
+/** How the live release of a component changed, newest first. */
+function changesOf({ journal }: System, component: string): ReleaseChanged[] {
+  return journal.releaseChanges().flatMap((operation) => {
+    const { release } = operation.setup as OperationSetup;
+    if (release?.component !== component || operation.outcome !== "committed") return [];
+    return [{ operation, from: release.from, to: release.to }];
+  });
+}
+
+function liveAt(changes: readonly ReleaseChanged[], time: string): string | undefined {
+  const at = Date.parse(time);
+  const before = changes.find(({ operation }) => Date.parse(operation.ended ?? "") <= at);
+  if (before !== undefined) return before.to;
+  return changes.at(-1)?.from;
+}
+
+async function copyOf(
+  { stores }: Deployable,
+  { id, started }: Progress,
+): Promise<DataBack | undefined> {
+  const name = version(`before-${id}`);
+  for (const { store } of stores) {
+    if (!(await isReady(await store.place(), name))) return undefined;
+  }
+  if (stores.length === 0) return undefined;
+  const names = stores.map(({ store }) => store.name);
+  return { version: name, isAside: true, at: started, stores: names };
+}

@@ -1,0 +1,197 @@
+import { monotonicMs } from "../../base/clock.ts";
+import { AppError } from "../../base/errors.ts";
+import type { Run } from "../../base/events.ts";
+import type { Outcome } from "../../journal/journal.ts";
+import type { Plan } from "../../journal/plan.ts";
+import { planChange } from "../../journal/plan-change.ts";
+import { version, type Version } from "../../slots/slot.ts";
+import { compareVersions } from "../../targets/compare-versions.ts";
+import { begin, type ReleaseChange } from "../begin.ts";
+import { type PlanPreview, previewPlan } from "../plan-preview.ts";
+import { newOperationId } from "../record.ts";
+import type { System } from "../system.ts";
+import { type Chain, chainOf, savedStores } from "./chain.ts";
+import { schemasOf } from "./compatibility.ts";
+import { fetchPackage, forgetPackage, type PackageSource } from "./fetch.ts";
+import { refuseHeld } from "./hold.ts";
+import { refuseNoRoom } from "./room.ts";
+import {
+  type Deployable,
+  deployable,
+  findRelease,
+  releaseVersion,
+  withDependents,
+} from "./target-of.ts";
+
+export type DeployOptions = {
+  /** Undefined: the release is there already, or its package was fetched. */
+  readonly source: PackageSource | undefined;
+  readonly reason: string;
+  readonly force: boolean;
+};
+
+export type ReleaseResult = {
+  readonly outcome: Outcome;
+  readonly component: string;
+  readonly from: string | undefined;
+  readonly to: string;
+  /** How far it went back by itself; undefined when it did not. */
+  readonly depth: "previous" | "factory" | undefined;
+  /** What is live now. */
+  readonly live: string | undefined;
+  readonly operation: string;
+  readonly error: string | undefined;
+  readonly elapsedMs: number;
+};
+
+/**
+ * Makes a release the live one, and goes back by itself when it is not healthy: to what was live,
+ * and to the factory release when that is not healthy either. Before the journal is open it throws
+ * and nothing happened; from then on the outcome tells.
+ */
+export async function deploy(
+  system: System,
+  named: string | undefined,
+  versionText: string,
+  options: DeployOptions,
+  run: Run,
+): Promise<ReleaseResult> {
+  const started = monotonicMs();
+  const component = deployable(system, named);
+  const to = releaseVersion(versionText);
+  if (!options.force) refuseHeld(system, component.name);
+  await refuseVersion(component, to, options);
+  if (options.source !== undefined) {
+    await fetchPackage(system, component.name, to, options.source, run);
+  }
+  const id = newOperationId(system);
+  const { plan, release } = planner(system, component, to, id, options.force, run);
+  const ended = await begin(
+    system,
+    {
+      id,
+      kind: "deploy",
+      plan,
+      components: withDependents(system, [component]),
+      reason: options.reason,
+      release,
+      ifUnwell: options.force ? "go on" : "refuse",
+    },
+    run,
+  );
+  // A release that failed is evidence; its package would only fail again.
+  if (options.source !== undefined) await forgetPackage(system, component.name, to);
+  return await resultOf(component, release(), id, ended, started);
+}
+
+/** What a deploy would do. Changes nothing. */
+export async function previewDeploy(
+  system: System,
+  named: string | undefined,
+  versionText: string,
+  options: DeployOptions,
+  run: Run,
+): Promise<PlanPreview> {
+  const component = deployable(system, named);
+  const to = releaseVersion(versionText);
+  await refuseVersion(component, to, options);
+  return previewPlan(await planner(system, component, to, undefined, options.force, run).plan());
+}
+
+function planner(
+  system: System,
+  component: Deployable,
+  to: Version,
+  /** Undefined: only to be looked at. */
+  operation: string | undefined,
+  isForced: boolean,
+  run: Run,
+): { plan: () => Promise<Plan>; release: () => ReleaseChange } {
+  const { name, target } = component;
+  let chain: Chain | undefined;
+  const id = operation ?? "this";
+  const plan = async (): Promise<Plan> => {
+    const found = await chainOf(target, isForced, run);
+    chain = found;
+    const isThere = (await findRelease(target, to)) !== undefined;
+    if (operation !== undefined) {
+      await refuseNoRoom(system, component, isThere ? undefined : to, run);
+    }
+    if (operation !== undefined && found.from !== undefined) {
+      await target.mark(found.from, { schemas: await schemasOf(component, run) });
+    }
+    return planChange({
+      stores: [],
+      releases: [
+        {
+          slot: name,
+          component: name,
+          to,
+          ...found,
+          evidence: isThere ? undefined : version(`${to}-${id}`),
+          previous: found.from,
+          leavesBad: false,
+        },
+      ],
+      saved: savedStores(component, id),
+      components: withDependents(system, [component]).map((one) => one.name),
+      proven: component.config.bake === undefined ? [] : [name],
+    });
+  };
+  const release = (): ReleaseChange => ({
+    component: name,
+    from: chain?.from,
+    to,
+    factory: chain?.factory,
+  });
+  return { plan, release };
+}
+
+/** The same, an older, a bad or another version of this name is not deployed without a word. */
+async function refuseVersion(
+  { name, target }: Deployable,
+  to: Version,
+  { source, force }: DeployOptions,
+): Promise<void> {
+  const { current } = await target.pointers();
+  const live = current.state === "to" ? current.version : undefined;
+  if (live === to) {
+    throw new AppError("ALREADY_EXISTS", `deploy ${name} ${to}: it is the live release`);
+  }
+  const there = await findRelease(target, to);
+  if (there !== undefined && source !== undefined) {
+    throw new AppError("ALREADY_EXISTS", `deploy ${name} ${to}: there is a release of this name`, {
+      hint: `Give the new one a number of its own; the one that is there: lastgood deploy ${name} ${to}`,
+    });
+  }
+  if (there?.verdict === "bad" && !force) {
+    throw new AppError("REFUSED", `deploy ${name} ${to}: it is marked as bad: ${there.reason}`, {
+      hint: `If it is not: lastgood releases mark ${name} ${to} good`,
+    });
+  }
+  if (live !== undefined && compareVersions(to, live) < 0 && !force) {
+    throw new AppError("REFUSED", `deploy ${name} ${to}: ${live}, which is live, is newer`, {
+      hint: `To go back: lastgood rollback ${name} --to ${to}. If it is meant to be: --force`,
+    });
+  }
+}
+
+const DEPTHS: Readonly<Partial<Record<Outcome, "previous" | "factory">>> = {
+  "rolled-back": "previous",
+  "rolled-back-to-factory": "factory",
+};
+
+/** What is told of a change of release once it has ended. */
+export async function resultOf(
+  { target }: Deployable,
+  { component, from, to }: ReleaseChange,
+  operation: string,
+  { outcome, error }: { outcome: Outcome; error: string | undefined },
+  started: number,
+): Promise<ReleaseResult> {
+  const { current } = await target.pointers();
+  const live = current.state === "to" ? current.version : undefined;
+  const depth = DEPTHS[outcome];
+  const elapsedMs = monotonicMs() - started;
+  return { outcome, component, from, to, depth, live, operation, error, elapsedMs };
+}

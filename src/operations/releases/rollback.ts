@@ -1,0 +1,180 @@
+import { monotonicMs } from "../../base/clock.ts";
+import { AppError } from "../../base/errors.ts";
+import type { Run } from "../../base/events.ts";
+import { planChange, type StoreSwitch } from "../../journal/plan-change.ts";
+import type { Plan } from "../../journal/plan.ts";
+import { version, type Version } from "../../slots/slot.ts";
+import { versionOf } from "../../targets/target.ts";
+import { begin, type ReleaseChange } from "../begin.ts";
+import { type PlanPreview, previewPlan } from "../plan-preview.ts";
+import { newOperationId } from "../record.ts";
+import type { System } from "../system.ts";
+import { chainOf, previousFor, savedStores } from "./chain.ts";
+import {
+  compatibilityOf,
+  type Compatibility,
+  schemasOf,
+  type StoreVerdict,
+} from "./compatibility.ts";
+import { type DataBack, dataFor } from "./data-back.ts";
+import { resultOf, type ReleaseResult } from "./deploy.ts";
+import {
+  type Deployable,
+  deployable,
+  findRelease,
+  releaseVersion,
+  withDependents,
+} from "./target-of.ts";
+
+export type RollbackOptions = {
+  /** "previous", "factory" or a version. */
+  readonly to: string;
+  /** By default data go back only where the release could not read them. */
+  readonly data: "as-needed" | "with-data" | "code-only";
+  readonly reason: string;
+  readonly force: boolean;
+};
+
+export type RollbackPreview = {
+  readonly component: string;
+  readonly from: string | undefined;
+  readonly to: string;
+  readonly verdict: Compatibility;
+  readonly stores: readonly StoreVerdict[];
+  /** The data that go back too; undefined when only the code does. */
+  readonly data: DataBack | undefined;
+  readonly plan: PlanPreview;
+};
+
+type Decided = Omit<RollbackPreview, "plan"> & { readonly version: Version };
+
+/** What a rollback would do. Changes nothing. */
+export async function previewRollback(
+  system: System,
+  named: string | undefined,
+  options: RollbackOptions,
+  run: Run,
+): Promise<RollbackPreview> {
+  const component = deployable(system, named);
+  const decided = await decide(system, component, options, run);
+  const plan = await planFor(system, component, decided, "this", run);
+  return { ...decided, plan: previewPlan(plan) };
+}
+
+/**
+ * Makes an earlier release the live one, with its data where that is needed. What is left counts as
+ * bad from then on. A rollback that is not healthy goes back to where it began.
+ */
+export async function rollback(
+  system: System,
+  named: string | undefined,
+  options: RollbackOptions,
+  run: Run,
+): Promise<ReleaseResult> {
+  const started = monotonicMs();
+  const component = deployable(system, named);
+  const id = newOperationId(system);
+  let decided: Decided | undefined;
+  const release = (): ReleaseChange => ({
+    component: component.name,
+    from: decided?.from,
+    to: decided?.to ?? "",
+    factory: undefined,
+  });
+  const ended = await begin(
+    system,
+    {
+      id,
+      kind: "rollback",
+      plan: async () => {
+        decided = await decide(system, component, options, run);
+        return await planFor(system, component, decided, id, run);
+      },
+      components: withDependents(system, [component]),
+      reason: options.reason,
+      release,
+      ifUnwell: "go on",
+    },
+    run,
+  );
+  return await resultOf(component, release(), id, ended, started);
+}
+
+async function decide(
+  system: System,
+  component: Deployable,
+  { to: wanted, data: mode, force }: RollbackOptions,
+  run: Run,
+): Promise<Decided> {
+  const { name, target } = component;
+  const pointers = await target.pointers();
+  const from = versionOf(pointers.current);
+  const to =
+    wanted === "previous" || wanted === "factory"
+      ? versionOf(pointers[wanted])
+      : releaseVersion(wanted);
+  if (to === undefined) {
+    throw new AppError("NOT_FOUND", `roll back ${name} to ${wanted}: there is none`, {
+      hint: `See what there is: lastgood releases ${name}`,
+    });
+  }
+  const release = await findRelease(target, to);
+  if (release === undefined) {
+    throw new AppError("NOT_FOUND", `roll back ${name} to ${to}: there is no such release`, {
+      hint: `See what there is: lastgood releases ${name}`,
+    });
+  }
+  if (from === to) {
+    throw new AppError("ALREADY_EXISTS", `roll back ${name} to ${to}: it is the live release`);
+  }
+  if (release.verdict === "bad" && !force) {
+    throw new AppError(
+      "REFUSED",
+      `roll back ${name} to ${to}: it is marked as bad: ${release.reason}`,
+      {
+        hint: "Choose another, or say --force.",
+      },
+    );
+  }
+  const fit = await compatibilityOf(component, to, run);
+  const isNeeded =
+    mode === "with-data" || (mode === "as-needed" && fit.verdict === "restore-required");
+  const data = isNeeded ? await dataFor(system, component, to, run) : undefined;
+  if (isNeeded && data === undefined) {
+    const why = fit.stores.find(({ verdict }) => verdict === fit.verdict)?.why ?? "asked for";
+    throw new AppError("REFUSED", `roll back ${name} to ${to}: no data that fit it (${why})`, {
+      hint: "Choose a release that can read what is live, or bring data back first: lastgood points",
+    });
+  }
+  return { component: name, from, to, version: to, ...fit, data };
+}
+
+async function planFor(
+  system: System,
+  component: Deployable,
+  { version: to, data }: Decided,
+  id: string,
+  run: Run,
+): Promise<Plan> {
+  const { name, target } = component;
+  const chain = await chainOf(target, true, run);
+  if (chain.from !== undefined && id !== "this") {
+    await target.mark(chain.from, { schemas: await schemasOf(component, run) });
+  }
+  const previous = previousFor(await target.releases(), to, chain.from);
+  return planChange({
+    stores: (data?.stores ?? []).map((slot): StoreSwitch => ({
+      slot,
+      component: name,
+      to: version(data!.version),
+      displaced: version(`before-${id}`),
+      rejected: data!.isAside ? version(data!.version) : version(`rejected-${id}`),
+      ready: data!.isAside,
+    })),
+    releases: [
+      { slot: name, component: name, to, ...chain, evidence: undefined, previous, leavesBad: true },
+    ],
+    saved: savedStores(component, id).filter(({ slot }) => data?.stores.includes(slot) !== true),
+    components: withDependents(system, [component]).map((one) => one.name),
+  });
+}

@@ -1,0 +1,65 @@
+import { AppError } from "../base/errors.ts";
+import type { Command } from "../base/exec.ts";
+import { processStart } from "../base/host.ts";
+import { findMarked, isSessionLeader, signalAll, startMarked } from "../base/processes.ts";
+import type { Runner } from "./runner.ts";
+import { waitUntil } from "./wait-until.ts";
+
+export type ProcessRunnerConfig = {
+  readonly program: Command;
+  readonly folder: string;
+  /** Added to a plain environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Where all that it prints is added. */
+  readonly logFile: string;
+  /** Tells its processes from those of any other component on this machine. */
+  readonly mark: string;
+  readonly stopTimeoutMs: number;
+};
+
+const KILLED_WITHIN_MS = 5000;
+/** Who is alive after this has at least found its libraries and its configuration. */
+const SETTLED_MS = 300;
+
+/**
+ * A component that lastgood starts itself. Its processes are found by a mark in their environment,
+ * which those that they start inherit: there is no file that could be lost or wrong.
+ */
+export function processRunner(component: string, config: ProcessRunnerConfig): Runner {
+  const { program, folder, env, logFile, mark, stopTimeoutMs } = config;
+  const isGone = async (): Promise<boolean> => findMarked(mark).length === 0;
+  return {
+    async isAlive() {
+      return findMarked(mark).length > 0;
+    },
+    async identity() {
+      // What it starts in turn may come and go.
+      return findMarked(mark)
+        .filter(isSessionLeader)
+        .map((pid) => `${pid}:${processStart(pid)}`)
+        .join(" ");
+    },
+    async stop(run) {
+      signalAll(findMarked(mark), "SIGTERM");
+      if (await waitUntil(isGone, stopTimeoutMs, run)) return;
+      const message = `${component} does not stop after ${stopTimeoutMs} ms: it is killed`;
+      run.report({ type: "warning", message });
+      signalAll(findMarked(mark), "SIGKILL");
+      if (await waitUntil(isGone, KILLED_WITHIN_MS, run)) return;
+      throw new AppError("UNHEALTHY", `stop ${component}: it still runs`, {
+        hint: `Its processes: ${findMarked(mark).join(", ")}`,
+      });
+    },
+    async start(run) {
+      if (!(await isGone())) return;
+      const pid = await startMarked(program, mark, { folder, logFile, env });
+      const start = processStart(pid);
+      const hasEnded = async (): Promise<boolean> =>
+        processStart(pid) !== start || (await isGone());
+      if (!(await waitUntil(hasEnded, SETTLED_MS, run)) || !(await isGone())) return;
+      throw new AppError("UNHEALTHY", `start ${component}: it ended at once`, {
+        hint: `What it printed: ${logFile}`,
+      });
+    },
+  };
+}

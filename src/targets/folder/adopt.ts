@@ -1,0 +1,96 @@
+import { lstat, readdir, readlink, rm } from "node:fs/promises";
+import path from "node:path";
+import type { Clock } from "../../base/clock.ts";
+import { nothingThere } from "../../base/errors.ts";
+import type { Run } from "../../base/events.ts";
+import type { Version } from "../../slots/slot.ts";
+import { POINTERS, type Target, versionOf } from "../target.ts";
+import { manifestFile, releaseFolder } from "./layout.ts";
+import { findAll, manifestOf, readManifest, writeManifest } from "./manifest.ts";
+
+export type Adopted = {
+  readonly adopted: readonly Version[];
+  readonly problems: readonly { readonly problem: string; readonly hint: string }[];
+};
+
+/**
+ * Takes over what another updater left: each release without a manifest gets one of what it is now;
+ * those that a link leads to count as good. Links that were moved into a release by mistake are
+ * removed; nothing else is touched.
+ */
+export async function adoptReleases(target: Target, clock: Clock, run: Run): Promise<Adopted> {
+  const { root } = target;
+  const adopted: Version[] = [];
+  const problems: { problem: string; hint: string }[] = [];
+  for (const stray of await strayLinks(root)) {
+    await rm(stray);
+    const problem = `${path.relative(root, stray)}: a link that was moved there by mistake`;
+    problems.push({ problem, hint: "It is removed." });
+  }
+  const pointers = await target.pointers();
+  for (const name of POINTERS) {
+    const pointer = pointers[name];
+    if (pointer.state === "to" || pointer.state === "none") continue;
+    const leads = pointer.state === "dangling" ? `leads to ${pointer.target}` : "is no link";
+    problems.push({
+      problem: `${name} ${leads}`,
+      hint: "Repair it with: lastgood doctor --repair",
+    });
+  }
+  const at = clock.now();
+  for (const { version } of await target.releases()) {
+    if ((await readManifest(manifestFile(root, version))) !== undefined) continue;
+    const odd = await oddNames(releaseFolder(root, version));
+    if (odd !== undefined) {
+      problems.push({ problem: `${version}: ${odd}`, hint: "Remove it from the release first." });
+      continue;
+    }
+    await writeManifest(
+      manifestFile(root, version),
+      await manifestOf(releaseFolder(root, version), run),
+    );
+    const rank = ["factory", "previous", "current"].findLastIndex(
+      (name) => versionOf(pointers[name as "current"]) === version,
+    );
+    if (rank >= 0) {
+      const committed = new Date(at.getTime() - (2 - rank) * 1000).toISOString();
+      await target.mark(version, { verdict: "good", committed, at: committed, reason: "adopted" });
+    }
+    adopted.push(version);
+  }
+  return { adopted, problems };
+}
+
+/** What `ln -s v1 .current.tmp; mv .current.tmp current` leaves in the release that was live. */
+async function strayLinks(root: string): Promise<string[]> {
+  const folders = [root];
+  for (const name of (await readdir(root).catch(nothingThere)) ?? []) {
+    if (/^v\d/.test(name)) folders.push(path.join(root, name));
+  }
+  const stray: string[] = [];
+  for (const folder of folders) {
+    if ((await lstat(folder)).isSymbolicLink()) continue;
+    for (const name of await readdir(folder)) {
+      const isOne =
+        /^\.(current|previous|factory)?\.?tmp/.test(name) || isInner(folder, root, name);
+      const file = path.join(folder, name);
+      if (!isOne || !(await lstat(file)).isSymbolicLink()) continue;
+      if (/^v\d[\w.+-]*$/.test(await readlink(file))) stray.push(file);
+    }
+  }
+  return stray;
+}
+
+/** `ln -s v1 current` without -n makes the link inside of what `current` leads to. */
+function isInner(folder: string, root: string, name: string): boolean {
+  return folder !== root && /^v\d/.test(name);
+}
+
+async function oddNames(folder: string): Promise<string | undefined> {
+  for (const found of (await findAll(folder)).values()) {
+    if (found.type === "other") return `${found.path} is neither a file, a folder nor a link`;
+    // oxlint-disable-next-line no-control-regex -- they are what is looked for
+    if (/[\u0000-\u001f\u007f]/.test(found.path)) return `${JSON.stringify(found.path)} is no name`;
+  }
+  return undefined;
+}

@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { suite, test } from "node:test";
+import {
+  deploy,
+  type DeployOptions,
+  type ReleaseResult,
+} from "../src/operations/releases/deploy.ts";
+import { listReleases } from "../src/operations/releases/candidates.ts";
+import { makeFactory } from "../src/operations/releases/manage.ts";
+import { stopComponents } from "../src/operations/stop-start.ts";
+import type { System } from "../src/operations/system.ts";
+import { type Behaviour, freePort, makeRelease, newDevice } from "./support/releases.ts";
+import { quietRun, temporaryFolder } from "./support/temporary.ts";
+
+// Goal: a release that is not healthy goes back by itself, to what was live and to factory, and
+// nothing that is needed is ever lost.
+// Method: a real service that lastgood starts itself, whose releases fail in all the ways.
+
+const run = quietRun();
+
+/** A device of its own for a test; its service is stopped at the end. */
+function onDevice(
+  name: string,
+  work: (system: System, folder: string) => Promise<void>,
+  extra: Parameters<typeof newDevice>[2] = {},
+): void {
+  test(name, { timeout: 120_000 }, async () => {
+    await using temporary = await temporaryFolder();
+    using system = await newDevice(temporary.path, await freePort(), extra);
+    try {
+      await work(system, temporary.path);
+    } finally {
+      await stopComponents(system, undefined, "", run).catch(() => {});
+      // The factory release cannot be removed otherwise.
+      spawnSync("chattr", ["-R", "-f", "-i", temporary.path]);
+    }
+  });
+}
+
+async function install(
+  system: System,
+  folder: string,
+  version: string,
+  behaviour: Behaviour = "good",
+  options: Partial<DeployOptions> = {},
+): Promise<ReleaseResult> {
+  const source = { from: makeRelease(folder, version, behaviour) };
+  return await deploy(
+    system,
+    "app",
+    version,
+    { source, reason: "", force: false, ...options },
+    run,
+  );
+}
+
+const links = (folder: string): string[] =>
+  ["current", "previous", "factory"].map((name) => {
+    const link = path.join(folder, "versions", name);
+    return fs.lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink() === true
+      ? fs.readlinkSync(link)
+      : "-";
+  });
+
+suite("deploy", () => {
+  onDevice(
+    "a good release becomes live, and what it replaced is previous",
+    async (system, folder) => {
+      const first = await install(system, folder, "1.0.0");
+      assert.equal(first.outcome, "committed", first.error);
+      assert.deepEqual(links(folder), ["v1.0.0", "-", "-"]);
+      const second = await install(system, folder, "1.1.0");
+      assert.equal(second.outcome, "committed", second.error);
+      assert.deepEqual(links(folder), ["v1.1.0", "v1.0.0", "-"]);
+      const { releases } = await listReleases(system, "app", run);
+      assert.deepEqual(
+        releases.map(({ version, good, verified }) => [version, good, verified]),
+        [
+          ["1.1.0", true, true],
+          ["1.0.0", true, true],
+        ],
+      );
+    },
+  );
+
+  for (const behaviour of ["exit", "hang", "500", "die", "not-executable"] as const) {
+    onDevice(
+      `trap-05: a release that is "${behaviour}" goes back by itself`,
+      async (system, folder) => {
+        await install(system, folder, "1.0.0");
+        await install(system, folder, "1.1.0");
+        const bad = await install(system, folder, "1.2.0", behaviour);
+        assert.equal(bad.outcome, "rolled-back", bad.error);
+        assert.equal(bad.live, "1.1.0");
+        assert.deepEqual(links(folder), ["v1.1.0", "v1.0.0", "-"]);
+        assert(!fs.existsSync(path.join(folder, "versions/v1.2.0")));
+        assert.equal(fs.readdirSync(path.join(folder, "versions/.failed")).length, 1);
+        // The name is free again: trap-11.
+        const mended = await install(system, folder, "1.2.0");
+        assert.equal(mended.outcome, "committed", mended.error);
+      },
+      behaviour === "die" ? { verify: { "healthy-for": "4s", deadline: "6s" } } : {},
+    );
+  }
+
+  onDevice("trap-03: it goes back to what was live, not to previous", async (system, folder) => {
+    await install(system, folder, "1.0.5");
+    await install(system, folder, "1.1.0");
+    const { live } = await install(system, folder, "1.2.0", "exit");
+    assert.equal(live, "1.1.0");
+  });
+
+  onDevice("what was live is damaged: depth 2 is factory", async (system, folder) => {
+    await install(system, folder, "1.0.0");
+    await makeFactory(system, "app", "1.0.0", run);
+    await install(system, folder, "1.1.0");
+    fs.appendFileSync(path.join(folder, "versions/v1.1.0/VERSION"), "damaged");
+    const { outcome, live } = await install(system, folder, "1.2.0", "exit", { force: true });
+    assert.equal(outcome, "rolled-back-to-factory");
+    assert.equal(live, "1.0.0");
+  });
+});
