@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
 const argv = process.argv.slice(2);
 
 // Loads nothing: it is what a script asks first, and it works when all else is broken.
 if (argv[0] === "version" || argv[0] === "--version") {
-  const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
-  const { version } = JSON.parse(manifest) as { version: string };
+  const version = ownVersion();
   process.stdout.write(
     argv.includes("--json")
       ? `${JSON.stringify({ type: "result", value: { version } })}\n`
@@ -13,6 +13,11 @@ if (argv[0] === "version" || argv[0] === "--version") {
   );
 } else {
   process.exitCode = await main();
+}
+
+function ownVersion(): string {
+  const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  return (JSON.parse(manifest) as { version: string }).version;
 }
 
 async function main(): Promise<number> {
@@ -53,6 +58,9 @@ async function main(): Promise<number> {
     print: stdout,
     output: isJson ? jsonOutput(stdout) : textOutput(stdout, stderr, process.stderr.isTTY),
     confirm: (question) => confirm(question, stop.signal),
+    program: [process.execPath, fileURLToPath(new URL("../bin/lastgood.js", import.meta.url))],
+    serve: async (system, run) =>
+      (await import("./http/serve.ts")).serve(system, ownVersion(), run),
   });
 }
 

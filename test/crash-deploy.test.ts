@@ -103,7 +103,7 @@ function targetOf(world: World, tick: Tick): Target {
     root: root(world),
     keep: 3,
     clock: systemClock,
-    source: async (release) => entriesOf(release, tick),
+    source: async (release) => ({ entries: entriesOf(release, tick), commands: [] }),
     effects: ticking(tick),
   });
 }
@@ -222,7 +222,7 @@ function executorOf(world: World, tickIt: Tick, unwell: ReadonlySet<string>): Ex
   return { journal, clock: systemClock, perform };
 }
 
-async function live(
+async function liveThrough(
   world: World,
   plan: Plan,
   moment: number,
@@ -352,10 +352,10 @@ for (const one of CASES) {
         const folder = path.join(temporary.path, String(++number));
         cpSync(template, folder, { recursive: true, verbatimSymlinks: true });
         const world: World = { folder, running: true, violations: [] };
-        survived = await live(world, one.plan, first, unwell, "begin");
-        recovered = await live(world, one.plan, survived ? 0 : second, unwell, "recover");
+        survived = await liveThrough(world, one.plan, first, unwell, "begin");
+        recovered = await liveThrough(world, one.plan, survived ? 0 : second, unwell, "recover");
         deaths += Number(!survived) + Number(!recovered);
-        if (!recovered) await live(world, one.plan, 0, unwell, "recover");
+        if (!recovered) await liveThrough(world, one.plan, 0, unwell, "recover");
         const outcome = verify(world, one, `died at ${first} and in recover at ${second}`);
         outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
         rmSync(world.folder, { recursive: true });

@@ -19,6 +19,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   slots: ["base"],
   runners: ["base"],
   checks: ["base"],
+  notifiers: ["base"],
   repository: ["base", "backends"],
   stores: ["base", "slots", "repository"],
   targets: ["base", "slots", "runners"],
@@ -32,11 +33,13 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     "repository",
     "stores",
     "targets",
+    "notifiers",
     "journal",
     "config",
     "plugins.ts",
   ],
   cli: ["base", "config", "operations"],
+  http: ["base", "config", "operations"],
 };
 
 /** Types may be named from a little further away, since they are gone when the program runs. */

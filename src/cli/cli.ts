@@ -14,7 +14,10 @@ const EXIT_BUG = 70;
 export const EXIT_INTERRUPTED = 130;
 
 /** What the process gives to a command line. */
-export type CliHost = Pick<Context, "env" | "clock" | "folder" | "confirm"> & {
+export type CliHost = Pick<
+  Context,
+  "env" | "clock" | "folder" | "confirm" | "serve" | "program"
+> & {
   readonly signal: AbortSignal;
   readonly output: Output;
   /** For help and nothing else. */
@@ -104,13 +107,15 @@ function parse(
 }
 
 function contextOf(configFile: string | undefined, host: CliHost): Context {
-  const { env, clock, folder, confirm, signal, output } = host;
+  const { env, clock, folder, confirm, serve, program, signal, output } = host;
   const report = (event: Event): void => output.event(event);
   return {
     env,
     clock,
     folder,
     confirm,
+    serve,
+    program,
     configFile,
     run: { signal, report },
     async withSystem(work) {

@@ -31,6 +31,10 @@ export type Context = Host & {
   /** Has `work` use the system of the configuration that was named or found. */
   readonly withSystem: <T>(work: (system: System) => Promise<T>) => Promise<T>;
   readonly configFile: string | undefined;
+  /** With which lastgood can be started again: the program and its first arguments. */
+  readonly program: readonly string[];
+  /** Serves a system until it is cancelled. The command line knows nothing of HTTP. */
+  readonly serve: (system: System, run: Run) => Promise<void>;
 };
 
 /** One word of the command line: it turns arguments into a call of an operation, and no more. */

@@ -72,6 +72,11 @@ export const COMMANDS: readonly {
     load: async () => (await import("./commands/releases.ts")).releasesCommand,
   },
   {
+    name: "pack",
+    summary: "Make a package of a folder",
+    load: async () => (await import("./commands/pack.ts")).packCommand,
+  },
+  {
     name: "hold",
     summary: "Refuse deploys for now",
     load: async () => (await import("./commands/hold.ts")).holdCommand,
@@ -130,6 +135,21 @@ export const COMMANDS: readonly {
     name: "key",
     summary: "List, add and remove passwords of the repository",
     load: async () => (await import("./commands/key.ts")).keyCommand,
+  },
+  {
+    name: "runbook",
+    summary: "Print how to do it by hand, for the day on which lastgood is broken",
+    load: async () => (await import("./commands/runbook.ts")).runbookCommand,
+  },
+  {
+    name: "install",
+    summary: "Write the systemd units",
+    load: async () => (await import("./commands/install.ts")).installCommand,
+  },
+  {
+    name: "serve",
+    summary: "Run as a service",
+    load: async () => (await import("./commands/serve.ts")).serveCommand,
   },
   {
     name: "history",

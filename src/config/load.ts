@@ -123,9 +123,7 @@ function withAbsolutePaths(config: Config, folder: string): Config {
       return key === "files" ? value.map((file) => path.resolve(folder, file as string)) : value;
     }
     // What is sent to an application is its own business.
-    if (typeof value !== "object" || value === null || key === "body" || key === "version") {
-      return value;
-    }
+    if (typeof value !== "object" || value === null || key === "body") return value;
     return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, resolve(v, k)]));
   };
   return resolve(config, "") as Config;

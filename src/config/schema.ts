@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { dependencyProblem } from "./dependencies.ts";
 import { component } from "./schema/component.ts";
+import { updater } from "./schema/updater.ts";
 import { count, duration, filePath, name, secret } from "./schema/values.ts";
 
 // What may stand in lastgood.yaml. Unknown keys are errors everywhere. The descriptions become the
@@ -42,6 +43,9 @@ export const configSchema = z.strictObject({
     .optional()
     .describe("Each valid point also as a plain folder, for other programs"),
   "undo-for": duration.prefault("7d").describe("How long a restore can be undone"),
+  updater: updater
+    .optional()
+    .describe("The interface of an over-the-air updater that fleets speak with already"),
   components: z.record(name, component).superRefine((components, context) => {
     const problem = dependencyProblem(components);
     if (problem === undefined) return;

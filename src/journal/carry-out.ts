@@ -158,9 +158,15 @@ function bestEffort(write: () => void, run: Run): void {
 async function performReported(step: Step, { perform }: Executor, run: Run): Promise<void> {
   const started = performance.now();
   const name = describeStep(step);
-  run.report({ type: "step.started", step: name });
+  const facts = {
+    step: name,
+    act: step.act,
+    of: "slot" in step ? step.slot : step.component,
+    version: "version" in step ? step.version : undefined,
+  };
+  run.report({ type: "step.started", ...facts });
   await perform(step, run);
-  run.report({ type: "step.finished", step: name, elapsedMs: performance.now() - started });
+  run.report({ type: "step.finished", ...facts, elapsedMs: performance.now() - started });
 }
 
 function now({ clock }: Executor): string {

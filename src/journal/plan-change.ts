@@ -12,6 +12,8 @@ export type StoreSwitch = {
   readonly rejected: Version;
   /** Whether the version to switch to lies ready already, as after an earlier switch. */
   readonly ready: boolean;
+  /** Whether what it displaces lies elsewhere too, and need not be kept. */
+  readonly isCopy?: true;
 };
 
 /** A target whose release changes. */
@@ -57,8 +59,8 @@ export function planChange(change: Change): Plan {
   const whole: Whole = { releases: [], saved: [], proven: [], ...change };
   const { stores, releases, saved, components, proven } = whole;
   const steps: Step[] = [
-    ...stores.filter(({ ready }) => !ready).map(stagedStep),
     ...releases.filter(({ evidence }) => evidence !== undefined).map(stagedStep),
+    ...stores.filter(({ ready }) => !ready).map(stagedStep),
     ...[...stores, ...releases].map(({ slot, to }): Step => verified(slot, to)),
     ...components.map((component): Step => ({ act: "stopped", component })),
     ...saved.map(({ slot, displaced }): Step => ({ act: "saved", slot, version: displaced })),
@@ -68,7 +70,7 @@ export function planChange(change: Change): Plan {
     ...components.toReversed().map((component): Step => healthy(component, "good")),
     ...proven.map((component): Step => ({ act: "proven", component })),
   ];
-  return { steps, ways: waysBack(steps, whole), cleanup: cleanupOf(releases) };
+  return { steps, ways: waysBack(steps, whole), cleanup: cleanupOf(whole) };
 }
 
 const stagedStep = ({ slot, to }: { slot: string; to: Version }): Step => ({
@@ -92,11 +94,16 @@ const healthy = (component: string, atLeast: "good" | "as-before"): Step => ({
   atLeast,
 });
 
-function cleanupOf(releases: Whole["releases"]): Step[] {
-  return releases.flatMap(({ slot, to, previous, from, leavesBad }): Step[] => [
-    { act: "promoted", slot, version: to, previous, left: leavesBad ? from : undefined },
-    { act: "thinned", slot },
-  ]);
+function cleanupOf({ releases, stores }: Whole): Step[] {
+  return [
+    ...releases.flatMap(({ slot, to, previous, from, leavesBad }): Step[] => [
+      { act: "promoted", slot, version: to, previous, left: leavesBad ? from : undefined },
+      { act: "thinned", slot },
+    ]),
+    ...stores
+      .filter(({ isCopy }) => isCopy)
+      .map(({ slot, displaced }): Step => ({ act: "discarded", slot, version: displaced })),
+  ];
 }
 
 function waysBack(steps: readonly Step[], change: Whole): Way[] {

@@ -3,10 +3,12 @@ import type { Run } from "../base/events.ts";
 import { carryOut } from "../journal/carry-out.ts";
 import type { Outcome } from "../journal/journal.ts";
 import type { Plan } from "../journal/plan.ts";
+import type { Outside } from "../targets/folder/outside.ts";
 import { type Baseline, sampleChecks } from "./acts/healthy.ts";
 import { type Metrics, performer } from "./acts/perform.ts";
 import { sampleMetrics } from "./acts/proven.ts";
 import { type Component, type ComponentsConfig, settledConfig } from "./components.ts";
+import { closeGate, openGate } from "./gate.ts";
 import { lockComponents } from "./operation-lock.ts";
 import { pointSource } from "./point-source.ts";
 import { whoIs } from "./record.ts";
@@ -28,6 +30,8 @@ export type ReleaseChange = {
   readonly from: string | undefined;
   readonly to: string;
   readonly factory: string | undefined;
+  /** Files of the release that lie outside of the releases too. */
+  readonly outside: readonly Outside[];
 };
 
 export type Intended = {
@@ -69,13 +73,25 @@ export async function begin(system: System, intended: Intended, run: Run): Promi
     ...(intended.release === undefined ? {} : { release: intended.release() }),
   };
   const started = system.host.clock.now().toISOString();
-  system.journal.create({ id, kind, plan, setup, started, who: whoIs(system), reason });
+  await closeGate(system.paths);
+  try {
+    system.journal.create({ id, kind, plan, setup, started, who: whoIs(system), reason });
+  } catch (error) {
+    await openGate(system);
+    throw error;
+  }
   const executor = {
     journal: system.journal,
-    perform: performer(components, { source: pointSource(system), baseline, metrics }),
+    perform: performer(components, {
+      source: pointSource(system),
+      baseline,
+      metrics,
+      outside: setup.release,
+    }),
     clock: system.host.clock,
   };
   const { outcome, error } = await carryOut(id, executor, run);
+  await openGate(system);
   await settleHolds(system.paths, { id, kind, setup }, outcome, system.host.clock);
   return { outcome, error: error === undefined ? undefined : (error as Error).message };
 }

@@ -7,19 +7,24 @@ import { listPoints } from "./points/catalogue.ts";
 import { needSpace } from "./space.ts";
 import type { System } from "./system.ts";
 import { listSetAside } from "./set-aside.ts";
+import { releaseFindings } from "./releases/findings.ts";
+import type { Deployable } from "./releases/target-of.ts";
+import { startComponents } from "./stop-start.ts";
 import { unfinishedOf } from "./unfinished.ts";
 
 export type Finding = {
   readonly severity: "error" | "warning";
   readonly problem: string;
   readonly hint: string;
+  /** Puts it right and says what it did. */
+  readonly repair?: (run: Run) => Promise<string>;
 };
 
 const AGE_MS_MAX = 2 * 86_400_000;
 
 /** Looks for what would go wrong in an emergency, while there is none. Changes nothing. */
 export async function doctor(system: System, run: Run): Promise<readonly Finding[]> {
-  const parts = [unfinished, repository, key, components, space];
+  const parts = [unfinished, repository, key, space, releases, components];
   const findings = await Promise.all(parts.map((part) => part(system, run)));
   return findings.flat();
 }
@@ -79,8 +84,33 @@ async function key({ config }: System): Promise<Finding[]> {
   return findings;
 }
 
-async function components(system: System): Promise<Finding[]> {
-  return system.components.flatMap(({ name, runner, stores, checks, config }) => {
+async function releases(system: System, run: Run): Promise<Finding[]> {
+  const all = system.components.filter((one): one is Deployable => one.target !== undefined);
+  const found = await Promise.all(all.map((one) => releaseFindings(system, one, run)));
+  return found.flat();
+}
+
+/** Puts right what can be, and says what was done; what cannot is left to people. */
+export async function repairAll(
+  findings: readonly Finding[],
+  run: Run,
+): Promise<{ done: string[]; failed: string[] }> {
+  const [done, failed]: [string[], string[]] = [[], []];
+  for (const { problem, repair } of findings) {
+    if (repair === undefined) continue;
+    try {
+      done.push(await repair(run));
+    } catch (error) {
+      run.signal.throwIfAborted();
+      failed.push(`${problem}: ${(error as Error).message}`);
+    }
+  }
+  return { done, failed };
+}
+
+async function components(system: System, run: Run): Promise<Finding[]> {
+  const stopped = await stoppedFindings(system, run);
+  const others = system.components.flatMap(({ name, runner, stores, checks, config }) => {
     const findings: Finding[] = [];
     if (runner === undefined && stores.length > 0) {
       findings.push({
@@ -111,6 +141,26 @@ async function components(system: System): Promise<Finding[]> {
     }
     return findings;
   });
+  return [...stopped, ...others];
+}
+
+/** In the order in which they start: one may be down because of another. */
+async function stoppedFindings(system: System, run: Run): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const { name, runner } of system.components) {
+    const isAlive = await runner?.isAlive(run).catch(() => undefined);
+    if (isAlive !== false) continue;
+    findings.push({
+      severity: "error",
+      problem: `${name} does not run`,
+      hint: `lastgood start ${name}: in the order in which they depend on each other`,
+      repair: async (inner) => {
+        const { started } = await startComponents(system, name, "doctor", inner);
+        return `started: ${started.join(", ")}`;
+      },
+    });
+  }
+  return findings;
 }
 
 async function space(system: System): Promise<Finding[]> {
@@ -124,11 +174,13 @@ async function space(system: System): Promise<Finding[]> {
       hint: "Free some space.",
     });
   }
-  for (const { operation, version } of await listSetAside(system)) {
+  const aside = new Set((await listSetAside(system)).map(({ operation }) => operation.id));
+  if (aside.size > 0) {
+    const ids = [...aside].join(", ");
     findings.push({
       severity: "warning",
-      problem: `${operation.id}: what it set aside still takes space (${version})`,
-      hint: `When you are sure that it is not needed: lastgood keep ${operation.id}`,
+      problem: `what was set aside for undo still takes space: ${ids}`,
+      hint: "When you are sure that it is not needed: lastgood keep OPERATION",
     });
   }
   return findings;

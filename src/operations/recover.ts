@@ -6,6 +6,7 @@ import { Journal, type Outcome, type Progress } from "../journal/journal.ts";
 import type { Source } from "../stores/store-slot.ts";
 import { performer } from "./acts/perform.ts";
 import { openComponents, type Surroundings } from "./components.ts";
+import { openGate } from "./gate.ts";
 import { lockComponents } from "./operation-lock.ts";
 import { pointSource } from "./point-source.ts";
 import type { OperationSetup } from "./begin.ts";
@@ -43,6 +44,7 @@ export async function recover(system: Recoverable, run: Run): Promise<Recovered>
     const outcome = await recoverOne(system, operation, run);
     operations.push({ operation: operation.id, outcome });
   }
+  await openGate(system);
   return { operations };
 }
 
@@ -76,9 +78,9 @@ export async function recoverOne(
   { id, kind, setup }: Progress,
   run: Run,
 ): Promise<Outcome> {
-  const { components: configs, baseline } = setup as OperationSetup;
+  const { components: configs, baseline, release } = setup as OperationSetup;
   const components = await openComponents(configs, surroundings);
-  const perform = performer(components, { source, baseline });
+  const perform = performer(components, { source, baseline, outside: release });
   const { clock, state } = surroundings;
   const { outcome } = await recoverOperation(id, { journal, perform, clock }, run);
   await settleHolds({ state }, { id, kind, setup }, outcome, clock);

@@ -104,6 +104,25 @@ export async function expireSetAside(system: System): Promise<void> {
   for (const id of ids) await keep(system, id);
 }
 
+/**
+ * Frees the copies that earlier changes of a component's release left: only the newest is near
+ * enough to be gone back to; what is older is in recovery points.
+ */
+export async function dropOlderCopies(
+  system: System,
+  component: string,
+  newest: string,
+): Promise<void> {
+  const older = (await listSetAside(system)).filter(({ operation }) => {
+    const { release } = operation.setup as OperationSetup;
+    const isOver = operation.outcome !== undefined && operation.outcome !== "needs-human";
+    return release?.component === component && isOver && operation.id !== newest;
+  });
+  for (const { stores, version: name } of older) {
+    for (const { store } of stores) await discardVersion(await store.place(), name, realEffects);
+  }
+}
+
 export function nothingTo(verb: string, named: string | undefined): AppError {
   const what = named === undefined ? "" : ` ${named}`;
   return new AppError("NOT_FOUND", `${verb}${what}: there is nothing to ${verb}`, {

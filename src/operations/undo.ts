@@ -3,9 +3,11 @@ import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { planChange, type ReleaseSwitch, type StoreSwitch } from "../journal/plan-change.ts";
 import { version } from "../slots/slot.ts";
+import type { Outside } from "../targets/folder/outside.ts";
 import { newOperationId } from "./record.ts";
 import { begin, type OperationSetup, type ReleaseChange } from "./begin.ts";
 import { chainOf, previousFor } from "./releases/chain.ts";
+import { outsideOf, outsideSwitches } from "./releases/outside.ts";
 import { deployable, findRelease, withDependents } from "./releases/target-of.ts";
 import type { RestoreResult } from "./restore.ts";
 import { listSetAside, nothingTo, type SetAside } from "./set-aside.ts";
@@ -34,16 +36,22 @@ export async function undo(
   const whole = withDependents(system, components);
   const { release } = found.operation.setup as OperationSetup;
   const releases = await releaseBack(system, release, run);
+  const outside = await outsideFor(system, releases);
   const plan = planChange({
-    stores: stores.map(({ store, component }): StoreSwitch => ({
-      slot: store.name,
-      component,
-      to: displaced,
-      displaced: safetyPoint,
-      // It stays what can be undone to, so that the undo can be tried again.
-      rejected: displaced,
-      ready: true,
-    })),
+    stores: [
+      ...stores.map(({ store, component }): StoreSwitch => ({
+        slot: store.name,
+        component,
+        to: displaced,
+        displaced: safetyPoint,
+        // It stays what can be undone to, so that the undo can be tried again.
+        rejected: displaced,
+        ready: true,
+      })),
+      ...releases.flatMap(({ component, to }) =>
+        outsideSwitches(component, outside, to, operation),
+      ),
+    ],
     releases,
     components: whole.map(({ name }) => name),
   });
@@ -54,7 +62,7 @@ export async function undo(
     components: whole,
     reason,
     ifUnwell: "go on",
-    ...releaseChange(release, releases),
+    ...releaseChange(releases, outside),
   } as const;
   const ended = await begin(system, intended, run);
   const elapsedMs = monotonicMs() - started;
@@ -62,12 +70,20 @@ export async function undo(
 }
 
 function releaseChange(
-  release: ReleaseChange | undefined,
   [back]: readonly ReleaseSwitch[],
+  outside: readonly Outside[],
 ): { release?: () => ReleaseChange } {
-  if (release === undefined || back === undefined) return {};
+  if (back === undefined) return {};
   const { from, to, factory, component } = back;
-  return { release: () => ({ component, from, to, factory }) };
+  return { release: () => ({ component, from, to, factory, outside }) };
+}
+
+async function outsideFor(
+  system: System,
+  [back]: readonly ReleaseSwitch[],
+): Promise<readonly Outside[]> {
+  if (back === undefined) return [];
+  return await outsideOf(system, deployable(system, back.component), back.to);
 }
 
 /** The release that was live before the operation comes back with its data. */
@@ -84,7 +100,7 @@ async function releaseBack(
   if ((await findRelease(target, to)) === undefined) {
     throw new AppError("NOT_FOUND", `undo: release ${to} of ${name} is not there any more`);
   }
-  const previous = previousFor(await target.releases(), to, undefined);
+  const previous = await previousFor(target, to, undefined, run);
   const common = { slot: name, component: name, evidence: undefined, leavesBad: false };
   return [{ ...common, ...chain, to, previous }];
 }

@@ -9,6 +9,8 @@ export type SystemdRunnerConfig = {
   readonly units: readonly string[];
   readonly startTimeoutMs: number;
   readonly stopTimeoutMs: number;
+  /** Until disposed, units may start while an operation is open. */
+  readonly letStart: () => Disposable;
 };
 
 /** What `systemctl show` says of a unit; see systemd.unit(5) and org.freedesktop.systemd1(5). */
@@ -32,7 +34,7 @@ const SLACK_MS = 2000;
 
 /** A component whose processes are units of systemd. Its exit codes are not believed. */
 export function systemdRunner(component: string, config: SystemdRunnerConfig): Runner {
-  const { units, startTimeoutMs, stopTimeoutMs } = config;
+  const { units, startTimeoutMs, stopTimeoutMs, letStart } = config;
   return {
     units,
     async isAlive(run) {
@@ -47,6 +49,7 @@ export function systemdRunner(component: string, config: SystemdRunnerConfig): R
       for (const unit of units.toReversed()) await stopUnit(component, unit, stopTimeoutMs, run);
     },
     async start(run) {
+      using _permission = letStart();
       for (const unit of units) await startUnit(component, unit, startTimeoutMs, run);
     },
   };

@@ -25,13 +25,14 @@ const version = z
   .strictObject({
     http: z.url().optional(),
     field: z.string().optional().describe("Of a JSON answer: the dotted path of the version in it"),
-    file: z.string().optional().describe("In the release, such as VERSION"),
+    "release-file": z.string().optional().describe("In the release, such as VERSION"),
     command: command.optional(),
   })
   .refine(
-    ({ http, file, command: program }) =>
-      [http, file, program].filter((one) => one !== undefined).length === 1,
-    "exactly one of http, file, command",
+    (value) =>
+      [value.http, value["release-file"], value.command].filter((one) => one !== undefined)
+        .length === 1,
+    "exactly one of http, release-file, command",
   );
 
 const log = z

@@ -46,6 +46,10 @@ const target = z.strictObject({
     .boolean()
     .default(true)
     .describe("Whether deploys wait after a rollback until lastgood resume"),
+  "post-commands": z
+    .enum(["run", "refuse"])
+    .default("refuse")
+    .describe("Whether packages may have shell lines run in the release that is unpacked"),
   "package-hosts": z
     .array(z.string())
     .optional()

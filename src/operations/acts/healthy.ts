@@ -29,6 +29,10 @@ export async function waitUntilHealthy(
   const identity = await runner?.identity?.(run);
   let goodSinceMs: number | undefined;
   for (;;) {
+    // Whoever was started and is gone does not come back; whoever is started again has died.
+    if (runner !== undefined && !(await runner.isAlive(run))) {
+      throw unhealthy(name, "it ended by itself");
+    }
     const bad = await firstBad(component, atLeast, baseline, run);
     if ((await runner?.identity?.(run)) !== identity) {
       throw unhealthy(name, "it died and was started again");

@@ -7,6 +7,7 @@ import { isReady, settle, switchVersions } from "../../slots/place.ts";
 import type { Slot } from "../../slots/slot.ts";
 import { saveLive } from "../../stores/save-live.ts";
 import { type Source, storeSlot } from "../../stores/store-slot.ts";
+import { type Outside, outsideSlot } from "../../targets/folder/outside.ts";
 import type { Target } from "../../targets/target.ts";
 import type { Component, OpenStore } from "../components.ts";
 import { readsLive, rememberKinds, schemasOf } from "../releases/compatibility.ts";
@@ -20,6 +21,10 @@ export type Means = {
   readonly baseline: Baseline;
   /** Measured before anything was touched, by component and metric. */
   readonly metrics?: Metrics;
+  /** Files of a release that lie outside of the releases too, of which component. */
+  readonly outside?:
+    | { readonly component: string; readonly outside?: readonly Outside[] }
+    | undefined;
   readonly effects?: Effects;
 };
 
@@ -28,14 +33,20 @@ export type Metrics = Readonly<Record<string, readonly number[]>>;
 
 /** Ties the acts of plans to the components, targets and stores that are open. */
 export function performer(components: readonly Component[], means: Means): Perform {
-  const { source, baseline, metrics = {}, effects = realEffects } = means;
+  const { source, baseline, metrics = {}, outside, effects = realEffects } = means;
   const stores = new Map(
     components.flatMap((component) => component.stores.map((open) => [open.store.name, open])),
   );
   const slots = new Map<string, Slot>();
   for (const [name, { store }] of stores) slots.set(name, storeSlot(store, source, effects));
   const targets = new Map<string, Target>();
-  for (const { name, target } of components) if (target !== undefined) targets.set(name, target);
+  for (const { name, target } of components) {
+    if (target === undefined) continue;
+    targets.set(name, target);
+    for (const file of outside?.component === name ? (outside.outside ?? []) : []) {
+      slots.set(file.slot, outsideSlot(target.root, file, effects));
+    }
+  }
 
   const componentOf = (name: string): Component =>
     found(

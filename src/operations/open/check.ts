@@ -70,7 +70,7 @@ function openHttp(config: CheckConfig, http: NonNullable<CheckConfig["http"]>): 
 }
 
 function openVersion(
-  { http, field, file, command }: NonNullable<CheckConfig["version"]>,
+  { http, field, "release-file": file, command }: NonNullable<CheckConfig["version"]>,
   timeoutMs: number,
   { target, surroundings }: Around,
 ): Check {

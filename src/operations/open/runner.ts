@@ -5,6 +5,7 @@ import { processRunner } from "../../runners/process.ts";
 import type { Runner } from "../../runners/runner.ts";
 import { systemdRunner } from "../../runners/systemd.ts";
 import type { Surroundings } from "../components.ts";
+import { gateOf, letStart } from "../gate.ts";
 
 /** Undefined when the configuration does not say how the component is stopped and started. */
 export function openRunner(
@@ -16,7 +17,13 @@ export function openRunner(
   const stopTimeoutMs = run["stop-timeout"];
   const startTimeoutMs = run["start-timeout"];
   if (run.systemd !== undefined) {
-    return systemdRunner(name, { units: run.systemd, startTimeoutMs, stopTimeoutMs });
+    const gate = gateOf({ state });
+    return systemdRunner(name, {
+      units: run.systemd,
+      startTimeoutMs,
+      stopTimeoutMs,
+      letStart: () => letStart(gate),
+    });
   }
   if (run.process !== undefined) {
     return processRunner(name, {

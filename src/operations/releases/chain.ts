@@ -3,7 +3,7 @@ import type { Run } from "../../base/events.ts";
 import type { SavedStore } from "../../journal/plan-change.ts";
 import { version, type Version } from "../../slots/slot.ts";
 import type { Component } from "../components.ts";
-import { type Pointers, type Release, type Target, versionOf } from "../../targets/target.ts";
+import { type Pointers, type Target, versionOf } from "../../targets/target.ts";
 
 /** What a change of release may fall back to; fixed before anything is touched. */
 export type Chain = {
@@ -59,19 +59,22 @@ function warn(run: Run, message: string): void {
 
 /**
  * What `previous` shall mean once a version is live: the newest good release that was committed
- * before it became so; never a bad one, never the live one. Undefined: there is none.
+ * before it became so and verifies; never a bad one, never the live one. Undefined: there is none.
  */
-export function previousFor(
-  releases: readonly Release[],
+export async function previousFor(
+  target: Target,
   live: Version,
   bad: Version | undefined,
-): Version | undefined {
-  const committedOf = (one: Version): string =>
-    releases.find((release) => release.version === one)?.committed ?? "";
-  return releases
+  run: Run,
+): Promise<Version | undefined> {
+  const candidates = (await target.releases())
     .filter((one) => one.version !== live && one.version !== bad && one.verdict === "good")
-    .toSorted((a, b) => (committedOf(a.version) < committedOf(b.version) ? 1 : -1))
-    .at(0)?.version;
+    .toSorted((a, b) => ((a.committed ?? "") < (b.committed ?? "") ? 1 : -1));
+  for (const candidate of candidates) {
+    const problems = await target.problemsOf(candidate.version, "what-changed", run);
+    if (problems.length === 0) return candidate.version;
+  }
+  return undefined;
 }
 
 /** Copies of all stores of a component: a release may change data by itself when it starts. */

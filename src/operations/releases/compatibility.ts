@@ -11,7 +11,7 @@ import { type Release, type Target, versionOf } from "../../targets/target.ts";
 import type { Component, OpenStore } from "../components.ts";
 
 /** Whether a release can live with the data, the best first. */
-export const VERDICTS = ["ok", "unknown", "restore-required"] as const;
+const VERDICTS = ["ok", "unknown", "restore-required"] as const;
 export type Compatibility = (typeof VERDICTS)[number];
 
 export type StoreVerdict = {

@@ -6,14 +6,18 @@ import type { Plan } from "../../journal/plan.ts";
 import { planChange } from "../../journal/plan-change.ts";
 import { version, type Version } from "../../slots/slot.ts";
 import { compareVersions } from "../../targets/compare-versions.ts";
+import type { Outside } from "../../targets/folder/outside.ts";
 import { begin, type ReleaseChange } from "../begin.ts";
 import { type PlanPreview, previewPlan } from "../plan-preview.ts";
 import { newOperationId } from "../record.ts";
+import { dropOlderCopies } from "../set-aside.ts";
 import type { System } from "../system.ts";
+import { announceOutcome, type Announcer, announcerOf, announcing } from "../updater/announce.ts";
 import { type Chain, chainOf, savedStores } from "./chain.ts";
 import { schemasOf } from "./compatibility.ts";
 import { fetchPackage, forgetPackage, type PackageSource } from "./fetch.ts";
 import { refuseHeld } from "./hold.ts";
+import { outsideOf, outsideSwitches } from "./outside.ts";
 import { refuseNoRoom } from "./room.ts";
 import {
   type Deployable,
@@ -28,6 +32,8 @@ export type DeployOptions = {
   readonly source: PackageSource | undefined;
   readonly reason: string;
   readonly force: boolean;
+  /** Who tells an updater's users of it; by default whoever the configuration names. */
+  readonly announcer?: Announcer;
 };
 
 export type ReleaseResult = {
@@ -65,7 +71,9 @@ export async function deploy(
     await fetchPackage(system, component.name, to, options.source, run);
   }
   const id = newOperationId(system);
-  const { plan, release } = planner(system, component, to, id, options.force, run);
+  const announcer = options.announcer ?? announcerOf(system, component.name);
+  const heard = announcer === undefined ? run : announcing(component, to, announcer, run);
+  const { plan, release } = planner(system, component, to, id, options.force, heard);
   const ended = await begin(
     system,
     {
@@ -77,8 +85,13 @@ export async function deploy(
       release,
       ifUnwell: options.force ? "go on" : "refuse",
     },
-    run,
+    heard,
   );
+  if (announcer !== undefined) {
+    announceOutcome(announcer, ended.outcome, to);
+    await announcer.flush(run);
+  }
+  if (ended.outcome === "committed") await dropOlderCopies(system, component.name, id);
   // A release that failed is evidence; its package would only fail again.
   if (options.source !== undefined) await forgetPackage(system, component.name, to);
   return await resultOf(component, release(), id, ended, started);
@@ -109,6 +122,7 @@ function planner(
 ): { plan: () => Promise<Plan>; release: () => ReleaseChange } {
   const { name, target } = component;
   let chain: Chain | undefined;
+  let outside: Outside[] = [];
   const id = operation ?? "this";
   const plan = async (): Promise<Plan> => {
     const found = await chainOf(target, isForced, run);
@@ -120,8 +134,9 @@ function planner(
     if (operation !== undefined && found.from !== undefined) {
       await target.mark(found.from, { schemas: await schemasOf(component, run) });
     }
+    outside = await outsideOf(system, component, to);
     return planChange({
-      stores: [],
+      stores: outsideSwitches(name, outside, to, id),
       releases: [
         {
           slot: name,
@@ -143,6 +158,7 @@ function planner(
     from: chain?.from,
     to,
     factory: chain?.factory,
+    outside,
   });
   return { plan, release };
 }

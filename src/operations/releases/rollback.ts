@@ -4,7 +4,9 @@ import type { Run } from "../../base/events.ts";
 import { planChange, type StoreSwitch } from "../../journal/plan-change.ts";
 import type { Plan } from "../../journal/plan.ts";
 import { version, type Version } from "../../slots/slot.ts";
+import { compareVersions } from "../../targets/compare-versions.ts";
 import { versionOf } from "../../targets/target.ts";
+import type { Outside } from "../../targets/folder/outside.ts";
 import { begin, type ReleaseChange } from "../begin.ts";
 import { type PlanPreview, previewPlan } from "../plan-preview.ts";
 import { newOperationId } from "../record.ts";
@@ -17,6 +19,7 @@ import {
   type StoreVerdict,
 } from "./compatibility.ts";
 import { type DataBack, dataFor } from "./data-back.ts";
+import { outsideOf, outsideSwitches } from "./outside.ts";
 import { resultOf, type ReleaseResult } from "./deploy.ts";
 import {
   type Deployable,
@@ -46,7 +49,10 @@ export type RollbackPreview = {
   readonly plan: PlanPreview;
 };
 
-type Decided = Omit<RollbackPreview, "plan"> & { readonly version: Version };
+type Decided = Omit<RollbackPreview, "plan"> & {
+  readonly version: Version;
+  readonly outside: readonly Outside[];
+};
 
 /** What a rollback would do. Changes nothing. */
 export async function previewRollback(
@@ -80,6 +86,7 @@ export async function rollback(
     from: decided?.from,
     to: decided?.to ?? "",
     factory: undefined,
+    outside: decided?.outside ?? [],
   });
   const ended = await begin(
     system,
@@ -146,13 +153,14 @@ async function decide(
       hint: "Choose a release that can read what is live, or bring data back first: lastgood points",
     });
   }
-  return { component: name, from, to, version: to, ...fit, data };
+  const outside = await outsideOf(system, component, to);
+  return { component: name, from, to, version: to, ...fit, data, outside };
 }
 
 async function planFor(
   system: System,
   component: Deployable,
-  { version: to, data }: Decided,
+  { version: to, data, outside }: Decided,
   id: string,
   run: Run,
 ): Promise<Plan> {
@@ -161,20 +169,29 @@ async function planFor(
   if (chain.from !== undefined && id !== "this") {
     await target.mark(chain.from, { schemas: await schemasOf(component, run) });
   }
-  const previous = previousFor(await target.releases(), to, chain.from);
+  const { from, factory } = chain;
+  // Whoever goes on to a newer release leaves a good one, and so does who leaves factory.
+  const leavesBad = from !== undefined && from !== factory && compareVersions(to, from) < 0;
+  const previous = await previousFor(target, to, leavesBad ? from : undefined, run);
   return planChange({
-    stores: (data?.stores ?? []).map((slot): StoreSwitch => ({
-      slot,
-      component: name,
-      to: version(data!.version),
-      displaced: version(`before-${id}`),
-      rejected: data!.isAside ? version(data!.version) : version(`rejected-${id}`),
-      ready: data!.isAside,
-    })),
+    stores: [...storesBack(name, data, id), ...outsideSwitches(name, outside, to, id)],
     releases: [
-      { slot: name, component: name, to, ...chain, evidence: undefined, previous, leavesBad: true },
+      { slot: name, component: name, to, ...chain, evidence: undefined, previous, leavesBad },
     ],
     saved: savedStores(component, id).filter(({ slot }) => data?.stores.includes(slot) !== true),
     components: withDependents(system, [component]).map((one) => one.name),
   });
+}
+
+function storesBack(component: string, data: DataBack | undefined, id: string): StoreSwitch[] {
+  if (data === undefined) return [];
+  const to = version(data.version);
+  return data.stores.map((slot) => ({
+    slot,
+    component,
+    to,
+    displaced: version(`before-${id}`),
+    rejected: data.isAside ? to : version(`rejected-${id}`),
+    ready: data.isAside,
+  }));
 }

@@ -1,6 +1,7 @@
-import { lstat, readdir, readlink, rm } from "node:fs/promises";
+import { lstat, readlink, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import type { Clock } from "../../base/clock.ts";
+import { namesIn } from "../../base/effects.ts";
 import { nothingThere } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Version } from "../../slots/slot.ts";
@@ -61,29 +62,28 @@ export async function adoptReleases(target: Target, clock: Clock, run: Run): Pro
   return { adopted, problems };
 }
 
-/** What `ln -s v1 .current.tmp; mv .current.tmp current` leaves in the release that was live. */
+/**
+ * What `ln -s v1 .current.tmp; mv .current.tmp current` leaves in the release that was live, and
+ * what its crash leaves beside the releases: links to a release that nothing else would make.
+ */
 async function strayLinks(root: string): Promise<string[]> {
-  const folders = [root];
-  for (const name of (await readdir(root).catch(nothingThere)) ?? []) {
-    if (/^v\d/.test(name)) folders.push(path.join(root, name));
-  }
   const stray: string[] = [];
-  for (const folder of folders) {
-    if ((await lstat(folder)).isSymbolicLink()) continue;
-    for (const name of await readdir(folder)) {
-      const isOne =
-        /^\.(current|previous|factory)?\.?tmp/.test(name) || isInner(folder, root, name);
-      const file = path.join(folder, name);
-      if (!isOne || !(await lstat(file)).isSymbolicLink()) continue;
-      if (/^v\d[\w.+-]*$/.test(await readlink(file))) stray.push(file);
+  for (const name of await namesIn(root)) {
+    const file = path.join(root, name);
+    if (name.startsWith(".") && (await isReleaseLink(file))) stray.push(file);
+    const isRelease = /^v\d/.test(name) && (await lstat(file)).isDirectory();
+    for (const inner of isRelease ? await namesIn(file) : []) {
+      const link = path.join(file, inner);
+      const leadsNowhere = (await stat(link).catch(nothingThere)) === undefined;
+      if (leadsNowhere && (await isReleaseLink(link))) stray.push(link);
     }
   }
   return stray;
 }
 
-/** `ln -s v1 current` without -n makes the link inside of what `current` leads to. */
-function isInner(folder: string, root: string, name: string): boolean {
-  return folder !== root && /^v\d/.test(name);
+async function isReleaseLink(file: string): Promise<boolean> {
+  const found = await lstat(file).catch(nothingThere);
+  return found?.isSymbolicLink() === true && /^v\d[\w.+-]*$/.test(await readlink(file));
 }
 
 async function oddNames(folder: string): Promise<string | undefined> {

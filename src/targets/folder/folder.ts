@@ -3,15 +3,13 @@ import path from "node:path";
 import type { Clock } from "../../base/clock.ts";
 import { type Effects, realEffects } from "../../base/effects.ts";
 import { AppError } from "../../base/errors.ts";
-import type { Run } from "../../base/events.ts";
 import type { Version } from "../../slots/slot.ts";
-import type { Entry } from "../package/entry.ts";
 import { type PointerName, type Target, versionOf } from "../target.ts";
 import { markFile, readPointer, readPointers, versionsIn } from "./layout.ts";
 import { changeMark } from "./marks.ts";
 import { failedIn, rejectRelease, removeRelease } from "./retire.ts";
 import { releasesIn, thinReleases } from "./thin.ts";
-import { stageRelease } from "./stage.ts";
+import { type Source, stageRelease } from "./stage.ts";
 import { verifyRelease } from "./verify.ts";
 
 export type FolderTargetConfig = {
@@ -21,7 +19,7 @@ export type FolderTargetConfig = {
   /** So many releases, of those that were live last. */
   readonly keep: number;
   /** What a release that is to be staged consists of. */
-  readonly source: (version: Version, run: Run) => Promise<AsyncIterable<Entry>>;
+  readonly source: (version: Version) => Promise<Source>;
   readonly clock: Clock;
   readonly effects?: Effects;
 };
@@ -33,7 +31,7 @@ const PROBLEMS_TOLD = 3;
  * `factory` in it, as over-the-air updaters have them. A link moves by one rename(2).
  */
 export function folderTarget(config: FolderTargetConfig): Target {
-  const { name, root, keep, source, clock, effects = realEffects } = config;
+  const { name, root, keep, source, effects = realEffects } = config;
   return {
     kind: "folder",
     name,
@@ -51,9 +49,9 @@ export function folderTarget(config: FolderTargetConfig): Target {
       if ((await versionsIn(root)).includes(version)) return;
       await mkdir(root, { recursive: true, mode: 0o755 });
       const before = versionOf(await readPointer(root, "current"));
-      const entries = await source(version, run);
+      const from = await source(version);
       await rm(markFile(root, version), { force: true });
-      await stageRelease(root, version, before, entries, effects, run);
+      await stageRelease(root, version, before, from, effects, run);
     },
 
     async verify(version, run) {
@@ -78,26 +76,33 @@ export function folderTarget(config: FolderTargetConfig): Target {
       await removeRelease(root, version, effects);
     },
 
-    async promote(version, previous, left) {
-      const at = clock.now().toISOString();
-      const good = { verdict: "good", at, committed: at, reason: "it became healthy" } as const;
-      await changeMark(root, version, good);
-      if (left !== undefined) {
-        await changeMark(root, left, { verdict: "bad", at, reason: `it was left for ${version}` });
-      }
-      if (previous !== undefined) return await point(root, "previous", previous, effects);
-      await rm(path.join(root, "previous"), { force: true });
-    },
+    promote: (version, previous, left) => promote(config, version, previous, left),
+    point: (link, to) => point(root, link, to, effects),
 
     thin: (run) => thinReleases(root, keep, effects, run),
   };
 }
 
-/** Moves a link, unless it leads there already. REFUSED when something else has its name. */
+async function promote(
+  { root, clock, effects = realEffects }: FolderTargetConfig,
+  version: Version,
+  previous: Version | undefined,
+  left: Version | undefined,
+): Promise<void> {
+  const at = clock.now().toISOString();
+  const good = { verdict: "good", at, committed: at, reason: "it became healthy" } as const;
+  await changeMark(root, version, good);
+  if (left !== undefined) {
+    await changeMark(root, left, { verdict: "bad", at, reason: `it was left for ${version}` });
+  }
+  await point(root, "previous", previous, effects);
+}
+
+/** Moves or removes a link, unless it leads there already. REFUSED when something else has its name. */
 async function point(
   root: string,
   link: PointerName,
-  to: Version,
+  to: Version | undefined,
   effects: Effects,
 ): Promise<void> {
   const now = await readPointer(root, link);
@@ -106,5 +111,6 @@ async function point(
       hint: "Move what is there away by hand; lastgood removes nothing that it has not made.",
     });
   }
+  if (to === undefined) return await rm(path.join(root, link), { force: true });
   if (versionOf(now) !== to) await effects.pointLink(path.join(root, link), `v${to}`);
 }

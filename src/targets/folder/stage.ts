@@ -13,8 +13,10 @@ import {
   writeFile,
 } from "node:fs/promises";
 import path from "node:path";
+import { AppError } from "../../base/errors.ts";
 import { translateDiskError } from "../../base/disk-errors.ts";
 import type { Effects } from "../../base/effects.ts";
+import { exec } from "../../base/exec.ts";
 import type { Run } from "../../base/events.ts";
 import { hostFacts } from "../../base/host.ts";
 import { syncTree } from "../../base/sync-tree.ts";
@@ -22,7 +24,7 @@ import type { Version } from "../../slots/slot.ts";
 import type { Entry } from "../package/entry.ts";
 import { versionOf } from "../target.ts";
 import { manifestFile, readPointer, releaseFolder, seenFile, stagingFolder } from "./layout.ts";
-import { type Item, modeText, readManifest, writeManifest } from "./manifest.ts";
+import { type Item, manifestOf, modeText, readManifest, writeManifest } from "./manifest.ts";
 
 /** Files up to this size are compared with the release before anything is written. */
 const HELD_BYTES_MAX = 8 * 1024 * 1024;
@@ -36,6 +38,15 @@ type Before = {
   readonly mayLink: boolean;
 };
 
+/** What a release is made of. */
+export type Source = {
+  readonly entries: AsyncIterable<Entry>;
+  /** Shell lines that are run in the release before it gets its manifest. */
+  readonly commands: readonly string[];
+};
+
+const COMMAND_MS_MAX = 30_000;
+
 /**
  * Puts a release together beside the others: unpacked, synced, with its manifest, and only then
  * under its own name. What is the same in the release `before` is shared with it. NO_SPACE.
@@ -44,7 +55,7 @@ export async function stageRelease(
   root: string,
   version: Version,
   before: Version | undefined,
-  entries: AsyncIterable<Entry>,
+  { entries, commands }: Source,
   effects: Effects,
   run: Run,
 ): Promise<void> {
@@ -66,14 +77,27 @@ export async function stageRelease(
       await chmod(path.join(staging, folder.path), folder.mode);
     }
     await chmod(staging, 0o755);
+    for (const line of commands) await runCommand(line, staging, run);
     await syncTree(staging, run);
     await rm(seenFile(root, version), { force: true });
-    const sorted = manifest.toSorted((a, b) => (a.path < b.path ? -1 : 1));
+    const whole = commands.length === 0 ? manifest : await manifestOf(staging, run);
+    const sorted = whole.toSorted((a, b) => (a.path < b.path ? -1 : 1));
     await writeManifest(manifestFile(root, version), sorted);
     await effects.rename(staging, releaseFolder(root, version));
   } catch (error) {
     throw translateDiskError(error, `unpack release ${version} in ${root}`);
   }
+}
+
+/** Only what is staged is touched: after a crash it is thrown away and made again. */
+async function runCommand(line: string, folder: string, run: Run): Promise<void> {
+  const options = { timeoutMs: COMMAND_MS_MAX, folder };
+  const { exitCode, stdout, stderr } = await exec(["sh", "-c", line], options, run);
+  if (exitCode === 0) return;
+  const lastWords = (stderr || stdout).trim().split("\n").at(-1) ?? "";
+  throw new AppError("INVALID_PACKAGE", `run ${line}: exit code ${exitCode}: ${lastWords}`, {
+    hint: "A command of the package failed. Nothing was changed.",
+  });
 }
 
 async function itemsOf(root: string, before: Version | undefined): Promise<Before> {

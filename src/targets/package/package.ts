@@ -1,28 +1,44 @@
-import { lstatSync } from "node:fs";
+import { createReadStream, lstatSync } from "node:fs";
 import { lstat, open, readdir, readlink } from "node:fs/promises";
-import { createReadStream } from "node:fs";
 import path from "node:path";
 import { AppError, systemCode } from "../../base/errors.ts";
 import { type Entry, guarded, invalid, type PackageLimits } from "./entry.ts";
+import { type ModuleManifest, moduleEntries, readModuleManifest } from "./modules.ts";
 import { tarEntries } from "./tar.ts";
 import { zipEntries } from "./zip.ts";
 
 /**
  * What is in a package: a zip file, a tar file (plain, gzip, zstd) or a folder, told apart by their
- * content. NOT_FOUND, INVALID_PACKAGE.
+ * content; as it is to lie in a release below `root`. NOT_FOUND, INVALID_PACKAGE.
  */
 export async function* readPackage(
   file: string,
   label: string,
+  root: string,
   limits: PackageLimits,
 ): AsyncGenerator<Entry> {
-  yield* guarded(await entriesOf(file, label), label, limits);
+  const entries = guarded(await entriesOf(file, label), label, limits);
+  const manifest = await moduleManifestOf(file, label);
+  yield* manifest === undefined ? entries : moduleEntries(entries, manifest, root, label);
+}
+
+/** Undefined for what is no package of modules. */
+export async function moduleManifestOf(
+  file: string,
+  label: string,
+): Promise<ModuleManifest | undefined> {
+  const start = await beginningOf(file);
+  return start !== "folder" && isZip(start) ? await readModuleManifest(file, label) : undefined;
+}
+
+function isZip(start: Buffer): boolean {
+  return start.subarray(0, 2).toString("latin1") === "PK";
 }
 
 async function entriesOf(file: string, label: string): Promise<AsyncIterable<Entry>> {
   const start = await beginningOf(file);
   if (start === "folder") return folderEntries(file, label);
-  if (start.subarray(0, 2).toString("latin1") === "PK") return zipEntries(file, label);
+  if (isZip(start)) return zipEntries(file, label);
   if (start.readUInt16BE(0) === 0x1f8b) return tarEntries(file, "gzip", label);
   if (start.readUInt32LE(0) === 0xfd2fb528) return tarEntries(file, "zstd", label);
   if (start.subarray(257, 262).toString("latin1") === "ustar") {

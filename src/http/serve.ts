@@ -1,0 +1,49 @@
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createAdaptorServer } from "@hono/node-server";
+import { AppError } from "../base/errors.ts";
+import type { Run } from "../base/events.ts";
+import { recover, recoverable } from "../operations/recover.ts";
+import type { System } from "../operations/system.ts";
+import { flushOutbox } from "../operations/updater/announce.ts";
+import { openUpdater } from "../operations/updater/updater.ts";
+import { updaterApi } from "./updater.ts";
+
+const FLUSH_EVERY_MS = 5000;
+
+/**
+ * Runs until it is cancelled: ends what a crash interrupted, answers the updater's interface where
+ * the configuration has one, and sends the reports that wait. What is under way then goes back.
+ */
+export async function serve(system: System, version: string, run: Run): Promise<void> {
+  await recover(recoverable(system), run);
+  const { updater: config } = system.config;
+  if (config === undefined) {
+    throw new AppError("CONFIG_INVALID", "serve: there is nothing to serve", {
+      hint: "Add updater: to lastgood.yaml.",
+    });
+  }
+  const updater = openUpdater(system, run);
+  const server = createAdaptorServer({ fetch: updaterApi(updater, config.allow, version).fetch });
+  const at = config.listen.lastIndexOf(":");
+  const address = config.listen.slice(0, at).replaceAll(/[[\]]/g, "");
+  server.listen(Number(config.listen.slice(at + 1)), address);
+  try {
+    await once(server, "listening");
+  } catch (error) {
+    throw new AppError("UNAVAILABLE", `listen on ${config.listen}: ${(error as Error).message}`, {
+      hint: "Another program has that port, mostly: choose another under updater.listen.",
+      cause: error,
+    });
+  }
+  run.report({ type: "told", message: `The updater listens on ${config.listen}.` });
+  try {
+    while (!run.signal.aborted) {
+      await flushOutbox(system.paths, run);
+      await sleep(FLUSH_EVERY_MS, undefined, { signal: run.signal }).catch(() => {});
+    }
+  } finally {
+    server.close();
+    await updater.settled();
+  }
+}

@@ -1,0 +1,179 @@
+import path from "node:path";
+import { namesIn } from "../../base/effects.ts";
+import type { Run } from "../../base/events.ts";
+import { restoreFactory } from "../../targets/folder/factory.ts";
+import { repairModes } from "../../targets/folder/repair.ts";
+import { type Pointer, type Release, versionOf } from "../../targets/target.ts";
+import { start, stop } from "../acts/stop-start.ts";
+import type { Finding } from "../doctor.ts";
+import { lockComponents } from "../operation-lock.ts";
+import { needSpace } from "../space.ts";
+import type { System } from "../system.ts";
+import { previousFor } from "./chain.ts";
+import { entryFindings } from "./entry-findings.ts";
+import { type Deployable, withDependents } from "./target-of.ts";
+
+/** What would go wrong with the releases of a component in an emergency, and how to mend it. */
+export async function releaseFindings(
+  system: System,
+  component: Deployable,
+  run: Run,
+): Promise<Finding[]> {
+  const parts = [currentFindings, previousFindings, factoryFindings, spaceFindings];
+  const found = await Promise.all(parts.map((part) => part(system, component, run)));
+  return [...found.flat(), ...(await entryFindings(component, run))];
+}
+
+async function currentFindings(
+  system: System,
+  component: Deployable,
+  run: Run,
+): Promise<Finding[]> {
+  const { name, target } = component;
+  const { current } = await target.pointers();
+  const releases = await target.releases();
+  if (current.state === "none" && releases.length === 0) return [];
+  const live = versionOf(current);
+  if (live === undefined) {
+    const best = await soundest(component, releases, run);
+    const problem = `${name}: current ${stateOf(current)}`;
+    if (best === undefined || current.state === "no-link") {
+      const hint = "No release verifies: lastgood releases verify; then deploy one.";
+      return [{ severity: "error", problem, hint }];
+    }
+    const repair = async (inner: Run): Promise<string> => {
+      using _lock = lockComponents(system.paths.locks, [name]);
+      const whole = withDependents(system, [component]);
+      for (const one of whole) await stop(one, inner);
+      await target.activate(best.version, best.version, inner);
+      const previous = await previousFor(target, best.version, undefined, inner);
+      await target.point("previous", previous, inner);
+      for (const one of whole.toReversed()) await start(one, inner);
+      return `${name}: current leads to ${best.version}, and it was started`;
+    };
+    const hint = `lastgood doctor --repair makes ${best.version} live: the newest that verifies`;
+    return [{ severity: "error", problem, hint, repair }];
+  }
+  const problems = await target.problemsOf(live, "every-byte", run);
+  if (problems.length === 0) return [];
+  const problem = `${name}: release ${live}, which is live, is damaged: ${problems[0]}`;
+  if (!problems.every((one) => / has mode \d+, not \d+$/.test(one))) {
+    const hint =
+      problems[0] === "it has no manifest"
+        ? `If it is as it should be: lastgood releases adopt ${name}`
+        : `lastgood releases verify ${name} ${live}; then deploy or roll back to another`;
+    return [{ severity: "error", problem, hint }];
+  }
+  const repair = async (): Promise<string> => {
+    using _lock = lockComponents(system.paths.locks, [name]);
+    const changed = await repairModes(target.root, live);
+    return `${name}: modes put right of ${changed.join(", ")}; lastgood start ${name}`;
+  };
+  return [{ severity: "error", problem, hint: "lastgood doctor --repair puts it right", repair }];
+}
+
+/** The release to fall back to: good, whole, live most recently. */
+async function soundest(
+  { target }: Deployable,
+  releases: readonly Release[],
+  run: Run,
+): Promise<Release | undefined> {
+  const rank = ({ verdict, committed = "" }: Release): string =>
+    `${Number(verdict === "good")}${committed}`;
+  const candidates = releases
+    .filter(({ verdict }) => verdict !== "bad")
+    .toSorted((a, b) => (rank(a) < rank(b) ? 1 : -1));
+  for (const release of candidates) {
+    if ((await target.problemsOf(release.version, "every-byte", run)).length === 0) return release;
+  }
+  return undefined;
+}
+
+async function previousFindings(
+  system: System,
+  component: Deployable,
+  run: Run,
+): Promise<Finding[]> {
+  const { name, target } = component;
+  const { previous, current } = await target.pointers();
+  const live = versionOf(current);
+  if (previous.state === "to" || previous.state === "none" || live === undefined) return [];
+  const better = await previousFor(target, live, undefined, run);
+  const problem = `${name}: previous ${stateOf(previous)}`;
+  if (previous.state === "no-link") {
+    return [{ severity: "error", problem, hint: "Move what is there away by hand." }];
+  }
+  const repair = async (inner: Run): Promise<string> => {
+    using _lock = lockComponents(system.paths.locks, [name]);
+    await target.point("previous", better, inner);
+    return `${name}: previous ${better === undefined ? "is gone" : `leads to ${better}`}`;
+  };
+  return [{ severity: "warning", problem, hint: "lastgood doctor --repair puts it right", repair }];
+}
+
+async function factoryFindings(
+  system: System,
+  component: Deployable,
+  run: Run,
+): Promise<Finding[]> {
+  const { name, target } = component;
+  const { factory } = await target.pointers();
+  if (factory.state === "none") {
+    const problem = `${name}: there is no factory release to fall back to`;
+    const hint = `Make a proven one it: lastgood releases factory ${name} VERSION`;
+    return (await target.releases()).length === 0 ? [] : [{ severity: "warning", problem, hint }];
+  }
+  const version = versionOf(factory) ?? danglingVersion(factory);
+  const problems =
+    factory.state === "to"
+      ? await target.problemsOf(factory.version, "every-byte", run)
+      : [stateOf(factory)];
+  if (problems.length === 0 || version === undefined) return [];
+  const problem = `${name}: the factory release ${version} is damaged: ${problems[0]}`;
+  const repair = async (inner: Run): Promise<string> => {
+    using _lock = lockComponents(system.paths.locks, [name]);
+    await restoreFactory(target.root, version, inner);
+    return `${name}: the factory release ${version} is back out of its archive`;
+  };
+  const hint = "lastgood doctor --repair brings it back out of its archive";
+  return [{ severity: "error", problem, hint, repair }];
+}
+
+function danglingVersion(pointer: Pointer): Release["version"] | undefined {
+  if (pointer.state !== "dangling") return undefined;
+  const [, version] = /^v(\d[\w.-]*)$/.exec(pointer.target) ?? [];
+  return version as Release["version"] | undefined;
+}
+
+function stateOf(pointer: Pointer): string {
+  switch (pointer.state) {
+    case "to":
+      return `leads to ${pointer.version}`;
+    case "none":
+      return "is not there";
+    case "dangling":
+      return `leads to ${pointer.target}, which is no release`;
+    case "no-link":
+      return "is no link";
+  }
+}
+
+async function spaceFindings(
+  system: System,
+  { name, target }: Deployable,
+  run: Run,
+): Promise<Finding[]> {
+  const needs = [{ path: path.join(target.root, "x"), bytes: 0, files: 1 }];
+  const full = (await needSpace(needs)).find(({ enough }) => !enough);
+  const packages = await namesIn(path.join(system.paths.state, "packages", name));
+  if (full === undefined) return [];
+  const releases = (await target.releases()).map(({ version }) => version).join(", ");
+  const problem = `${name}: ${full.folder} is full; there are the releases ${releases}`;
+  const repair = async (): Promise<string> => {
+    using _lock = lockComponents(system.paths.locks, [name]);
+    await target.thin(run);
+    return `${name}: releases that nobody needs and ${packages.length} packages are removed`;
+  };
+  const hint = `lastgood doctor --repair removes what nobody needs; see lastgood releases ${name}`;
+  return [{ severity: "error", problem, hint, repair }];
+}

@@ -1,0 +1,89 @@
+import path from "node:path";
+import { POINTERS, versionOf } from "../../targets/target.ts";
+import type { System } from "../system.ts";
+import { type Deployable, withDependents } from "./target-of.ts";
+
+/**
+ * The commands that do by hand what lastgood does, for this system as it is now: for the day on
+ * which lastgood itself is broken. They switch by rename(2): plain `mv` would move the new link into
+ * the folder that the old one leads to.
+ */
+export async function runbook(system: System): Promise<string[]> {
+  const lines = [
+    `# ${system.name}: by hand, as of ${system.host.clock.now().toISOString()}`,
+    "",
+    "## Data out of the repository (any restic can read it)",
+    "",
+    ...repositoryLines(system),
+  ];
+  for (const component of system.components) {
+    if (component.target === undefined) continue;
+    lines.push("", ...(await releaseLines(system, component as Deployable)));
+  }
+  return lines;
+}
+
+function repositoryLines({ config }: System): string[] {
+  const { at, password } = config.repository;
+  const key =
+    "file" in password ? `--password-file ${word(password.file)}` : "# the password by hand";
+  return [
+    `restic -r ${word(at)} ${key} snapshots`,
+    `restic -r ${word(at)} ${key} restore latest --target /tmp/lastgood-restored`,
+    "# then stop the application, move the live data aside with -wal and -shm, and move these in",
+  ];
+}
+
+async function releaseLines(system: System, component: Deployable): Promise<string[]> {
+  const { name, target } = component;
+  const pointers = await target.pointers();
+  const whole = withDependents(system, [component]);
+  const current = versionOf(pointers.current);
+  const switchTo = (version: string): string[] => [
+    ...whole.flatMap((one) => stopLines(one)),
+    `cd ${word(target.root)}`,
+    `ln -s ${word(`v${version}`)} .current.new`,
+    "mv -T .current.new current    # -T: rename(2), never into the folder",
+    ...whole.toReversed().flatMap((one) => startLines(one)),
+    "readlink current",
+  ];
+  const verify = (version: string): string =>
+    `cd ${word(path.join(target.root, `v${version}`))} && sha256sum -c ${word(path.join(target.root, ".lastgood", `${version}.sha256`))}`;
+  const lines = [
+    `## ${name}`,
+    "",
+    ...POINTERS.map((link) => `# ${link}: ${versionOf(pointers[link]) ?? "none"}`),
+  ];
+  for (const link of ["previous", "factory"] as const) {
+    const version = versionOf(pointers[link]);
+    if (version === undefined || version === current) continue;
+    lines.push("", `### Back to ${link}: ${version}`, "", verify(version), ...switchTo(version));
+  }
+  const others = (await target.releases()).map(({ version }) => version);
+  return [...lines, "", `### To another version: ${others.join(", ")}`, "", ...switchTo("VERSION")];
+}
+
+type One = System["components"][number];
+
+function stopLines({ runner, config, name }: One): string[] {
+  if (runner?.units !== undefined) {
+    return [`systemctl stop ${runner.units.toReversed().map(word).join(" ")}`];
+  }
+  const { run } = config;
+  if (run?.command !== undefined) return [run.command.stop.map(word).join(" ")];
+  return [`# stop ${name}`];
+}
+
+function startLines({ runner, config, name }: One): string[] {
+  if (runner?.units !== undefined)
+    return runner.units.map((unit) => `systemctl start ${word(unit)}`);
+  const { run } = config;
+  if (run?.command !== undefined) return [run.command.start.map(word).join(" ")];
+  if (run?.process !== undefined) return [`${run.process.map(word).join(" ")} &`];
+  return [`# start ${name}`];
+}
+
+/** As a shell takes it for one word. */
+function word(text: string): string {
+  return /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,112 @@
+import path from "node:path";
+import { hasCode } from "../../base/errors.ts";
+import type { Run } from "../../base/events.ts";
+import { appendRotating } from "../../notifiers/rotating-log.ts";
+import { Outbox, type Send } from "../../notifiers/outbox.ts";
+import type { Outcome } from "../../journal/journal.ts";
+import { lockComponents } from "../operation-lock.ts";
+import type { Deployable } from "../releases/target-of.ts";
+import type { System } from "../system.ts";
+import { type Report, type Said, sayer, sayOutcome } from "./say.ts";
+
+/** Says things where the updater's users look for them. */
+export type Announcer = {
+  readonly say: (said: readonly Said[], version: string) => void;
+  /** Sends what waits, for a short time; `lastgood serve` sends the rest. */
+  readonly flush: (run: Run) => Promise<void>;
+};
+
+const SEND_MS_MAX = 5000;
+const FLUSH_LOCK = ".outbox";
+
+/** Undefined for a component that no updater speaks of. */
+export function announcerOf(
+  { config, paths, host }: System,
+  component: string,
+  onReport: (report: Report) => void = () => {},
+): Announcer | undefined {
+  const { updater } = config;
+  if (updater?.component !== component) return undefined;
+  const file = path.join(paths.state, "outbox.db");
+  return {
+    say(said, version) {
+      for (const one of said) {
+        if ("log" in one) {
+          const [level, line] = one.log;
+          const at = host.clock.now().toISOString();
+          if (updater.log !== undefined) appendRotating(updater.log, `${at} [${level}] ${line}`);
+          continue;
+        }
+        onReport(one.report);
+        if (updater.report === undefined) continue;
+        using outbox = new Outbox(file);
+        outbox.add(updater.report, JSON.stringify({ ...one.report, version }));
+      }
+    },
+    async flush(run) {
+      const waiting = await flushOutbox(paths, run);
+      if (waiting === 0) return;
+      const message = `${waiting} reports wait until their receiver answers; lastgood serve sends them`;
+      run.report({ type: "warning", message });
+    },
+  };
+}
+
+/** Sends what waits, unless somebody else is at it. How many wait still. */
+export async function flushOutbox({ state, locks }: System["paths"], run: Run): Promise<number> {
+  try {
+    using outbox = new Outbox(path.join(state, "outbox.db"));
+    if (outbox.waiting === 0) return 0;
+    using _lock = lockComponents(locks, [FLUSH_LOCK]);
+    await outbox.flush(sender(run));
+    return outbox.waiting;
+  } catch (error) {
+    if (hasCode(error, "LOCKED")) return 0;
+    const message = `reports wait: ${(error as Error).message}`;
+    run.report({ type: "warning", message });
+    return 0;
+  }
+}
+
+/** Received is what was answered with 200, in the header and in the body. */
+function sender({ signal }: Run): Send {
+  return async ({ to, body }) => {
+    try {
+      const response = await fetch(to, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body,
+        redirect: "error",
+        signal: AbortSignal.any([signal, AbortSignal.timeout(SEND_MS_MAX)]),
+      });
+      const answer = (await response.json()) as { code?: unknown };
+      return response.status === 200 && answer.code === 200;
+    } catch {
+      // It is being restarted, mostly: the next attempt finds it.
+      return false;
+    }
+  };
+}
+
+/** A run whose events are also put into the updater's words. */
+export function announcing(
+  { name, target, runner }: Deployable,
+  version: string,
+  announcer: Announcer,
+  run: Run,
+): Run {
+  const services = runner?.units ?? [name];
+  const sayIt = sayer({ component: name, version, root: target.root, services });
+  return {
+    ...run,
+    report(event) {
+      run.report(event);
+      announcer.say(sayIt(event), version);
+    },
+  };
+}
+
+/** The last words of a deploy. */
+export function announceOutcome(announcer: Announcer, outcome: Outcome, version: string): void {
+  announcer.say(sayOutcome(outcome, version), version);
+}
