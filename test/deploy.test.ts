@@ -1,69 +1,17 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { suite, test } from "node:test";
-import {
-  deploy,
-  type DeployOptions,
-  type ReleaseResult,
-} from "../src/operations/releases/deploy.ts";
+import { suite } from "node:test";
 import { listReleases } from "../src/operations/releases/candidates.ts";
 import { makeFactory } from "../src/operations/releases/manage.ts";
-import { stopComponents } from "../src/operations/stop-start.ts";
-import type { System } from "../src/operations/system.ts";
-import { type Behaviour, freePort, makeRelease, newDevice } from "./support/releases.ts";
-import { quietRun, temporaryFolder } from "./support/temporary.ts";
+import { install, links, onDevice } from "./support/device.ts";
+import { quietRun } from "./support/temporary.ts";
 
 // Goal: a release that is not healthy goes back by itself, to what was live and to factory, and
 // nothing that is needed is ever lost.
 // Method: a real service that lastgood starts itself, whose releases fail in all the ways.
 
 const run = quietRun();
-
-/** A device of its own for a test; its service is stopped at the end. */
-function onDevice(
-  name: string,
-  work: (system: System, folder: string) => Promise<void>,
-  extra: Parameters<typeof newDevice>[2] = {},
-): void {
-  test(name, { timeout: 120_000 }, async () => {
-    await using temporary = await temporaryFolder();
-    using system = await newDevice(temporary.path, await freePort(), extra);
-    try {
-      await work(system, temporary.path);
-    } finally {
-      await stopComponents(system, undefined, "", run).catch(() => {});
-      // The factory release cannot be removed otherwise.
-      spawnSync("chattr", ["-R", "-f", "-i", temporary.path]);
-    }
-  });
-}
-
-async function install(
-  system: System,
-  folder: string,
-  version: string,
-  behaviour: Behaviour = "good",
-  options: Partial<DeployOptions> = {},
-): Promise<ReleaseResult> {
-  const source = { from: makeRelease(folder, version, behaviour) };
-  return await deploy(
-    system,
-    "app",
-    version,
-    { source, reason: "", force: false, ...options },
-    run,
-  );
-}
-
-const links = (folder: string): string[] =>
-  ["current", "previous", "factory"].map((name) => {
-    const link = path.join(folder, "versions", name);
-    return fs.lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink() === true
-      ? fs.readlinkSync(link)
-      : "-";
-  });
 
 suite("deploy", () => {
   onDevice(

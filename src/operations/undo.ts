@@ -1,21 +1,42 @@
 import { monotonicMs } from "../base/clock.ts";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
+import type { Progress } from "../journal/journal.ts";
 import { planChange, type ReleaseSwitch, type StoreSwitch } from "../journal/plan-change.ts";
 import { version } from "../slots/slot.ts";
 import type { Outside } from "../targets/folder/outside.ts";
 import { newOperationId } from "./record.ts";
 import { begin, type OperationSetup, type ReleaseChange } from "./begin.ts";
-import { chainOf, previousFor } from "./releases/chain.ts";
+import type { OpenStore } from "./components.ts";
+import { compatibilityOf } from "./releases/compatibility.ts";
+import { chainOf, previousFor, savedStores } from "./releases/chain.ts";
 import { outsideOf, outsideSwitches } from "./releases/outside.ts";
 import { deployable, findRelease, withDependents } from "./releases/target-of.ts";
 import type { RestoreResult } from "./restore.ts";
 import { listSetAside, nothingTo, type SetAside } from "./set-aside.ts";
 import type { System } from "./system.ts";
 
-/** Operations that can still be undone, newest first: what they displaced lies ready. */
+/** Operations that can still be undone, newest first. */
 export async function listUndoable(system: System): Promise<SetAside[]> {
-  return (await listSetAside(system)).filter(({ word }) => word === "before");
+  const aside = (await listSetAside(system)).filter(({ word }) => word === "before");
+  const known = new Set(aside.map(({ operation }) => operation.id));
+  const others = lastReleaseChanges(system).filter(({ operation }) => !known.has(operation.id));
+  return [...aside, ...others].toSorted((a, b) => (a.operation.id < b.operation.id ? 1 : -1));
+}
+
+/** The last change of each component's release, which has something to go back to without data. */
+function lastReleaseChanges({ journal, components }: System): SetAside[] {
+  const seen = new Set<string>();
+  return journal.releaseChanges().flatMap((operation): SetAside[] => {
+    const { release } = operation.setup as OperationSetup;
+    const component = components.find(({ name }) => name === release?.component);
+    if (release === undefined || component === undefined || seen.has(component.name)) return [];
+    if (operation.outcome !== "committed") return [];
+    seen.add(component.name);
+    if (release.from === undefined) return [];
+    const name = version(`before-${operation.id}`);
+    return [{ operation, word: "before", version: name, components: [component], stores: [] }];
+  });
 }
 
 /** Puts back what an operation displaced; what is live now lies ready in turn. */
@@ -30,7 +51,8 @@ export async function undo(
   const found = named === undefined ? undoable[0] : undoable.find((u) => u.operation.id === named);
   if (found === undefined) throw nothingTo("undo", named);
   refuseChanged(system, found);
-  const { version: displaced, components, stores } = found;
+  const { version: displaced, components } = found;
+  const stores = await storesToUndo(system, found, run);
   const operation = newOperationId(system);
   const safetyPoint = version(`before-${operation}`);
   const whole = withDependents(system, components);
@@ -53,6 +75,11 @@ export async function undo(
       ),
     ],
     releases,
+    saved: releases.flatMap(({ component }) =>
+      savedStores(deployable(system, component), operation).filter(
+        ({ slot }) => !stores.some(({ store }) => store.name === slot),
+      ),
+    ),
     components: whole.map(({ name }) => name),
   });
   const intended = {
@@ -67,6 +94,28 @@ export async function undo(
   const ended = await begin(system, intended, run);
   const elapsedMs = monotonicMs() - started;
   return { ...ended, stamp: displaced, safetyPoint, operation, stale: [], elapsedMs };
+}
+
+/** What was switched; and what was only copied, where the release could not read what is live. */
+async function storesToUndo(
+  system: System,
+  { operation, stores }: SetAside,
+  run: Run,
+): Promise<readonly OpenStore[]> {
+  const switched = new Set(switchedStores(operation));
+  const { release } = operation.setup as OperationSetup;
+  if (release?.from === undefined) return stores;
+  const component = deployable(system, release.component);
+  const { verdict } = await compatibilityOf(component, version(release.from), run);
+  if (verdict === "restore-required") return stores;
+  return stores.filter(({ store }) => switched.has(store.name));
+}
+
+function switchedStores({ plan }: Progress): string[] {
+  return plan.steps.flatMap((step) =>
+    // A release has the name of its component; what lies outside of it has a colon before a slash.
+    step.act === "active" && /^[^:/]+\//.test(step.slot) ? [step.slot] : [],
+  );
 }
 
 function releaseChange(
@@ -107,9 +156,7 @@ async function releaseBack(
 
 /** Half an undo, or one of data that the application no longer uses, is none. */
 function refuseChanged(system: System, { operation, stores }: SetAside): void {
-  const switched = operation.plan.steps.flatMap((step) =>
-    step.act === "active" ? [step.slot] : [],
-  );
+  const switched = switchedStores(operation);
   const gone = switched.find((slot) => !stores.some(({ store }) => store.name === slot));
   if (gone !== undefined) {
     throw new AppError(

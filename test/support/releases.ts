@@ -54,6 +54,7 @@ export async function newDevice(
       env: {
         DEVICE_API_PORT: String(port),
         DEVICE_API_REPORTS: path.join(folder, "reports"),
+        DEVICE_API_DATABASE: path.join(folder, "app.db"),
         PATH: `${path.dirname(process.execPath)}:${process.env["PATH"]}`,
       },
       "stop-timeout": "2s",

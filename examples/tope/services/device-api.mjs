@@ -25,6 +25,31 @@ if (behaviour === "die") {
   setTimeout(() => process.exit(1), DIES_AFTER_MS);
 }
 
+// As applications do: what the release brings is applied when it starts, and what an older release
+// does not know, and cannot live with, ends it.
+const database = process.env.DEVICE_API_DATABASE;
+if (database !== undefined && existsSync(path.join(release, "migrations.json"))) {
+  const { DatabaseSync } = await import("node:sqlite");
+  const known = JSON.parse(read("migrations.json"));
+  const db = new DatabaseSync(database);
+  db.exec(
+    "CREATE TABLE IF NOT EXISTS _prisma_migrations (migration_name TEXT, finished_at TEXT, rolled_back_at TEXT)",
+  );
+  const rows = db.prepare("SELECT migration_name AS name FROM _prisma_migrations").all();
+  const applied = rows.map(({ name }) => name);
+  const broken = applied.find((name) => !(name in known) && name.includes("breaking"));
+  if (broken !== undefined) {
+    console.error(`ERROR cannot read what ${broken} left`);
+    process.exit(1);
+  }
+  for (const [name, sql] of Object.entries(known)) {
+    if (applied.includes(name)) continue;
+    db.exec(sql);
+    db.prepare("INSERT INTO _prisma_migrations VALUES (?, datetime(), NULL)").run(name);
+  }
+  db.close();
+}
+
 const answer = (response, status, value) => {
   response.writeHead(status, { "content-type": "application/json" });
   response.end(JSON.stringify(value));
