@@ -1,6 +1,7 @@
 import {
   type BigIntStats,
   lstatSync,
+  readFileSync,
   readdirSync,
   readlinkSync,
   realpathSync,
@@ -21,6 +22,44 @@ export function processesUsing(files: readonly string[], ownPid: number): number
     .filter((name) => /^\d+$/.test(name) && Number(name) !== ownPid)
     .filter((pid) => usesAny(pid, targets))
     .map(Number);
+}
+
+/**
+ * Processes that run a program of the folder, stand in it, or have something in it open or mapped.
+ */
+export function processesWithin(folder: string, ownPid: number): number[] {
+  const [target] = targetOf(folder);
+  if (target === undefined) return [];
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== ownPid)
+    .filter((pid) => usesAny(pid, [target]) || runsFrom(pid, target))
+    .map(Number);
+}
+
+function runsFrom(pid: string, target: Target): boolean {
+  const isInside = (path: string): boolean =>
+    path === target.path || path.startsWith(`${target.path}/`);
+  if (seesOurPaths(pid)) {
+    if (isInside(linkOf(`/proc/${pid}/exe`)) || isInside(linkOf(`/proc/${pid}/cwd`))) return true;
+    return mapsOf(pid).some(isInside);
+  }
+  const program = openedOf(`/proc/${pid}/exe`);
+  return program !== undefined && target.inside().has(`${program.dev}:${program.ino}`);
+}
+
+/** The files that a process has mapped, such as libraries. */
+function mapsOf(pid: string): string[] {
+  try {
+    const lines = readFileSync(`/proc/${pid}/maps`, "utf8").split("\n");
+    return lines.flatMap((line) => /^\S+ \S+ \S+ \S+ \S+ +(\/.*)$/.exec(line)?.[1] ?? []);
+  } catch {
+    // It has ended, or is none of ours to look at.
+    return [];
+  }
+}
+
+function seesOurPaths(pid: string): boolean {
+  return linkOf(`/proc/${pid}/ns/mnt`) === linkOf("/proc/self/ns/mnt");
 }
 
 type Target = {
@@ -68,14 +107,14 @@ function namesIn(folder: Buffer): Buffer[] {
 
 function usesAny(pid: string, targets: readonly Target[]): boolean {
   const folder = `/proc/${pid}/fd`;
-  const seesOurPaths = linkOf(`/proc/${pid}/ns/mnt`) === linkOf("/proc/self/ns/mnt");
+  const isSame = seesOurPaths(pid);
   return descriptorsOf(folder).some((fd) => {
     const open = openedOf(`${folder}/${fd}`);
     if (open === undefined || !(open.isFile() || open.isDirectory())) return false;
     const id = `${open.dev}:${open.ino}`;
     return targets.some((target) => {
       if (target.id === id) return true;
-      if (seesOurPaths) return linkOf(`${folder}/${fd}`).startsWith(`${target.path}/`);
+      if (isSame) return linkOf(`${folder}/${fd}`).startsWith(`${target.path}/`);
       return open.dev === target.device && target.inside().has(id);
     });
   });

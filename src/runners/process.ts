@@ -1,3 +1,5 @@
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { AppError } from "../base/errors.ts";
 import type { Command } from "../base/exec.ts";
 import { processStart } from "../base/host.ts";
@@ -27,8 +29,9 @@ const SETTLED_MS = 300;
  */
 export function processRunner(component: string, config: ProcessRunnerConfig): Runner {
   const { program, folder, env, logFile, mark, stopTimeoutMs } = config;
+  const stoppingFile = `${logFile}.stopping`;
   const isGone = async (): Promise<boolean> => findMarked(mark).length === 0;
-  return {
+  const runner: Runner = {
     async isAlive() {
       return findMarked(mark).length > 0;
     },
@@ -40,6 +43,10 @@ export function processRunner(component: string, config: ProcessRunnerConfig): R
         .join(" ");
     },
     async stop(run) {
+      if (await isGone()) return;
+      mkdirSync(path.dirname(stoppingFile), { recursive: true, mode: 0o700 });
+      writeFileSync(stoppingFile, "");
+      using _told = { [Symbol.dispose]: () => rmSync(stoppingFile, { force: true }) };
       signalAll(findMarked(mark), "SIGTERM");
       if (await waitUntil(isGone, stopTimeoutMs, run)) return;
       const message = `${component} does not stop after ${stopTimeoutMs} ms: it is killed`;
@@ -51,6 +58,8 @@ export function processRunner(component: string, config: ProcessRunnerConfig): R
       });
     },
     async start(run) {
+      // Whoever was told to end before a crash still looks alive.
+      if (existsSync(stoppingFile)) await runner.stop(run);
       if (!(await isGone())) return;
       const pid = await startMarked(program, mark, { folder, logFile, env });
       const start = processStart(pid);
@@ -62,4 +71,5 @@ export function processRunner(component: string, config: ProcessRunnerConfig): R
       });
     },
   };
+  return runner;
 }

@@ -17,14 +17,14 @@ const run = quietRun();
 /** A device of its own for a test; its service is stopped at the end. */
 export function onDevice(
   name: string,
-  work: (system: System, folder: string) => Promise<void>,
+  work: (system: System, folder: string, tell: (line: string) => void) => Promise<void>,
   extra: Parameters<typeof newDevice>[2] = {},
 ): void {
-  test(name, { timeout: 120_000 }, async () => {
+  test(name, { timeout: 600_000 }, async (t) => {
     await using temporary = await temporaryFolder();
     using system = await newDevice(temporary.path, await freePort(), extra);
     try {
-      await work(system, temporary.path);
+      await work(system, temporary.path, (line) => t.diagnostic(line));
     } finally {
       await stopComponents(system, undefined, "", run).catch(() => {});
       // The factory release cannot be removed otherwise.

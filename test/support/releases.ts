@@ -44,11 +44,11 @@ export async function freePort(): Promise<number> {
 export async function newDevice(
   folder: string,
   port: number,
-  extra: { component?: object; verify?: object } = {},
+  extra: { component?: object; verify?: object; hold?: boolean } = {},
 ): Promise<System> {
   const url = `http://127.0.0.1:${port}`;
   const component = {
-    target: { folder: "versions", "hold-after-rollback": false },
+    target: { folder: "versions", "hold-after-rollback": extra.hold ?? false },
     run: {
       process: [path.join(folder, "versions/current/bin/device-api")],
       env: {

@@ -9,6 +9,7 @@ export type ZipFile = {
 };
 
 const UNIX = 3;
+const UTF_8 = 0x800;
 
 /** A zip file whose files are stored as they are (APPNOTE 4.3), with anything in it one may want. */
 export function zipOf(files: readonly ZipFile[]): Buffer {
@@ -22,6 +23,7 @@ export function zipOf(files: readonly ZipFile[]): Buffer {
     const local = Buffer.alloc(30);
     local.writeUInt32LE(0x04034b50, 0);
     local.writeUInt16LE(20, 4);
+    local.writeUInt16LE(UTF_8, 6);
     local.writeUInt32LE(sum, 14);
     local.writeUInt32LE(data.length, 18);
     local.writeUInt32LE(data.length, 22);
@@ -30,6 +32,7 @@ export function zipOf(files: readonly ZipFile[]): Buffer {
     central.writeUInt32LE(0x02014b50, 0);
     central.writeUInt16LE((UNIX << 8) | 20, 4);
     central.writeUInt16LE(20, 6);
+    central.writeUInt16LE(UTF_8, 8);
     central.writeUInt32LE(sum, 16);
     central.writeUInt32LE(data.length, 20);
     central.writeUInt32LE(data.length, 24);

@@ -7,7 +7,9 @@ import type { Component } from "../components.ts";
 
 /** REFUSED when something goes on using the data: it would write into what was switched away. */
 export async function stop({ name, runner, stores }: Component, run: Run): Promise<void> {
-  await runner?.stop(run);
+  // Half a stop would be taken for a component that runs; it has its own limit of time.
+  await runner?.stop({ ...run, signal: new AbortController().signal });
+  run.signal.throwIfAborted();
   const [pid] = usersOf(stores);
   if (pid === undefined) return;
   throw new AppError("REFUSED", `stop ${name}: process ${pid} still has its data open`, {

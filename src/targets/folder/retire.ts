@@ -3,7 +3,7 @@ import path from "node:path";
 import { type Effects, namesIn } from "../../base/effects.ts";
 import { AppError } from "../../base/errors.ts";
 import { hostFacts } from "../../base/host.ts";
-import { processesUsing } from "../../base/open-files.ts";
+import { processesWithin } from "../../base/open-files.ts";
 import type { Version } from "../../slots/slot.ts";
 import { type FailedRelease, POINTERS, versionOf } from "../target.ts";
 import {
@@ -53,7 +53,7 @@ export async function neededBy(root: string, version: Version): Promise<string |
   const pointer = POINTERS.find((name) => versionOf(pointers[name]) === version);
   if (pointer !== undefined) return `${pointer} leads to it`;
   if ((await readMark(root, version)).pinned === true) return "it is pinned";
-  const [pid] = processesUsing([releaseFolder(root, version)], hostFacts().pid);
+  const [pid] = processesWithin(releaseFolder(root, version), hostFacts().pid);
   return pid === undefined ? undefined : `process ${pid} still uses it`;
 }
 

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import yauzl from "yauzl";
 import * as z from "zod";
-import { nothingThere } from "../../base/errors.ts";
+import { AppError, nothingThere } from "../../base/errors.ts";
 import { type Entry, invalid } from "./entry.ts";
 
 // Packages of TOP.E's updater: a zip file with manifest.json and one file a module. The fields are
@@ -136,9 +136,11 @@ function clean(src: string): string {
 }
 
 async function readEntry(file: string, name: string, label: string): Promise<string | undefined> {
-  const zip = await yauzl.openPromise(file, { lazyEntries: true }).catch((error: unknown) => {
-    throw invalid(label, (error as Error).message);
-  });
+  const broken = (error: unknown): never => {
+    throw error instanceof AppError ? error : invalid(label, (error as Error).message);
+  };
+  const options = { lazyEntries: true, strictFileNames: true };
+  const zip = await yauzl.openPromise(file, options).catch(broken);
   try {
     for await (const entry of zip.eachEntry()) {
       if (entry.fileName !== name) continue;
@@ -148,6 +150,8 @@ async function readEntry(file: string, name: string, label: string): Promise<str
       return Buffer.concat(parts).toString("utf8");
     }
     return undefined;
+  } catch (error) {
+    return broken(error);
   } finally {
     zip.close();
   }
