@@ -166,7 +166,7 @@ async function putFile(
       size,
       sha256: hash.digest("hex"),
     };
-    if (await isShared(item, file, before)) return item;
+    if (await isShared(item, file, handle !== undefined, before)) return item;
     if (handle === undefined) await writeFile(file, Buffer.concat(parts), { flag: "wx" });
     await chmod(file, mode & 0o7777);
     return item;
@@ -176,20 +176,26 @@ async function putFile(
 }
 
 /** Whether the file is there now without having been written. */
-async function isShared(item: Item, file: string, before: Before): Promise<boolean> {
+async function isShared(
+  item: Item,
+  file: string,
+  isWritten: boolean,
+  before: Before,
+): Promise<boolean> {
   if (JSON.stringify(before.items.get(item.path)) !== JSON.stringify(item)) return false;
   const old = path.join(before.folder, item.path);
   const stat = await lstat(old).catch(() => undefined);
   if (stat === undefined || item.type !== "file") return false;
   if (!stat.isFile() || stat.size !== item.size || modeText(stat.mode) !== item.mode) return false;
-  const temporary = `${file}~shared`;
+  // What was too large to be held is there already, and stays when it cannot be shared.
+  const to = isWritten ? `${file}~shared` : file;
   try {
-    await (before.mayLink && isRootsOnly(stat) ? link(old, temporary) : cloneFile(old, temporary));
-    await rename(temporary, file);
+    await (before.mayLink && isRootsOnly(stat) ? link(old, to) : cloneFile(old, to));
+    if (isWritten) await rename(to, file);
     return true;
   } catch {
     // Another file system, no reflinks, too many links: then it is written.
-    await rm(temporary, { force: true });
+    await rm(to, { force: true });
     return false;
   }
 }
