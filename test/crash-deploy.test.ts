@@ -69,7 +69,12 @@ const RELEASE: ReleaseSwitch = {
 
 const DATA = { slot: "app/db", component: "app", displaced: BEFORE, rejected: REJECTED };
 
-const DEPLOY = planChange({ stores: [], releases: [RELEASE], saved: [DATA], components: ["app"] });
+const DEPLOY = planChange({
+  stores: [],
+  releases: [{ ...RELEASE, migrates: true }],
+  saved: [DATA],
+  components: ["app"],
+});
 
 /** From the new release, with the data of a point, back to the old one. */
 const WITH_DATA = planChange({
@@ -187,6 +192,10 @@ function executorOf(world: World, tickIt: Tick, unwell: ReadonlySet<string>): Ex
         if (!isData(step)) return await target.activate(step.version, step.displaced, run);
         assert(!world.running, "data were switched while the application ran");
         return await switchVersions(place, step.version, step.displaced, effects);
+      case "migrated":
+        tick();
+        writeFileSync(dataFile(world), "new of old");
+        return tick();
       case "readable": {
         await settle(place, effects);
         const isThere = await isReady(place, step.version);

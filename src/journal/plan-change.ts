@@ -33,6 +33,8 @@ export type ReleaseSwitch = {
   readonly previous: Version | undefined;
   /** Whether what is left now is left because it is bad. */
   readonly leavesBad: boolean;
+  /** Whether it may change the data while everything is stopped. */
+  readonly migrates?: boolean;
 };
 
 /** A store of which a copy is kept, since a release may change it by itself. */
@@ -64,6 +66,7 @@ export function planChange(change: Change): Plan {
     ...[...stores, ...releases].map(({ slot, to }): Step => verified(slot, to)),
     ...components.map((component): Step => ({ act: "stopped", component })),
     ...saved.map(({ slot, displaced }): Step => ({ act: "saved", slot, version: displaced })),
+    ...releases.filter(({ migrates }) => migrates).map(migratedStep),
     ...stores.map(({ slot, to, displaced }): Step => active(slot, to, displaced)),
     ...releases.map(({ slot, to, from }): Step => active(slot, to, from ?? to)),
     ...components.toReversed().map((component): Step => ({ act: "running", component })),
@@ -75,6 +78,12 @@ export function planChange(change: Change): Plan {
 
 const stagedStep = ({ slot, to }: { slot: string; to: Version }): Step => ({
   act: "staged",
+  slot,
+  version: to,
+});
+
+const migratedStep = ({ slot, to }: ReleaseSwitch): Step => ({
+  act: "migrated",
   slot,
   version: to,
 });
@@ -111,7 +120,7 @@ function waysBack(steps: readonly Step[], change: Whole): Way[] {
   const firstSwitch = steps.findIndex(({ act }) => act === "active");
   const isFirstDeploy = releases.some(({ from }) => from === undefined);
   const goesNowhere = releases.some(({ from, fromIsSound }) => from !== undefined && !fromIsSound);
-  const back = wayBack(steps, change, "previous", firstSwitch);
+  const back = wayBack(steps, change, "previous");
   // Where nothing was live before, or it is damaged, a failure after the switch has no way there.
   const previous: Way = isFirstDeploy || goesNowhere ? { ...back, unlessBegun: firstSwitch } : back;
   const hasFactory = releases.some(
@@ -119,7 +128,7 @@ function waysBack(steps: readonly Step[], change: Whole): Way[] {
       factory !== undefined && factory !== to && !(factory === from && fromIsSound),
   );
   if (!hasFactory) return [previous];
-  const factory = wayBack(steps, change, "factory", firstSwitch);
+  const factory = wayBack(steps, change, "factory");
   // An application that does not start again before anything was switched does not start there.
   return [previous, { ...factory, ifBegun: firstSwitch }];
 }
@@ -129,11 +138,16 @@ function wayBack(
   steps: readonly Step[],
   { stores, releases, saved, components }: Whole,
   depth: Way["depth"],
-  firstSwitch: number,
 ): Way {
   const numberOf = (act: Step["act"], name: string): number =>
     steps.findIndex((step) => step.act === act && nameOf(step) === name);
-  const ifSwitched: Condition = { ifBegun: firstSwitch };
+  /** From this step on the release may have changed data. */
+  const firstChange = (component: string): number =>
+    [numberOf("migrated", component), numberOf("running", component)].find((at) => at >= 0)!;
+  // A machine that was lost may have started everything again since.
+  const firstTouch = steps.findIndex(({ act }) => act === "migrated" || act === "active");
+  const ifTouched: Condition = { ifBegun: firstTouch };
+  const ifSwitched: Condition = { ifBegun: steps.findIndex(({ act }) => act === "active") };
   const landing = ({ from, factory }: ReleaseSwitch): Version | undefined =>
     depth === "factory" ? factory : from;
   const landings = releases.flatMap((release) => {
@@ -144,7 +158,7 @@ function wayBack(
     depth,
     steps: [
       ...landings.map(({ slot, version }): Step => ({ ...verified(slot, version), ...ifSwitched })),
-      ...components.map((component): Step => ({ act: "stopped", component, ...ifSwitched })),
+      ...components.map((component): Step => ({ act: "stopped", component, ...ifTouched })),
       ...landings.map(({ slot, version, to }): Step => ({
         ...active(slot, version, to),
         ifBegun: numberOf("active", slot),
@@ -158,7 +172,7 @@ function wayBack(
         slot,
         version: displaced,
         displaced: rejected,
-        ifBegun: numberOf("running", component),
+        ifBegun: firstChange(component),
       })),
       ...components.toReversed().map((component): Step => ({
         act: "running",

@@ -5,9 +5,9 @@ import type { Version } from "../slots/slot.ts";
  * journal, and read back after a crash.
  */
 export type Act =
-  /** `saved`: a copy of what is live lies ready under this name. */
+  /** `saved`: a copy of what is live lies ready. `migrated`: the release has changed the data. */
   | {
-      readonly act: "staged" | "verified" | "saved" | "discarded";
+      readonly act: "staged" | "verified" | "saved" | "migrated" | "discarded";
       readonly slot: string;
       readonly version: Version;
     }

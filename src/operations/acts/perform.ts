@@ -12,6 +12,7 @@ import type { Target } from "../../targets/target.ts";
 import type { Component, OpenStore } from "../components.ts";
 import { readsLive, rememberKinds, schemasOf } from "../releases/compatibility.ts";
 import { type Baseline, waitUntilHealthy } from "./healthy.ts";
+import { migrate } from "./migrate.ts";
 import { prove } from "./proven.ts";
 import { start, stop } from "./stop-start.ts";
 
@@ -69,6 +70,8 @@ export function performer(components: readonly Component[], means: Means): Perfo
         return await slotOf(step.slot).discard(step.version, run);
       case "saved":
         return await saveLive(storeOf(step.slot).store, step.version, effects, run);
+      case "migrated":
+        return await migrate(componentOf(step.slot), step.version, run);
       case "readable":
         return await makeReadable(step, storeOf(step.slot), componentOf, effects, run);
       case "rejected":

@@ -146,6 +146,7 @@ function planner(
           evidence: isThere ? undefined : version(`${to}-${id}`),
           previous: found.from,
           leavesBad: false,
+          migrates: component.stores.length > 0,
         },
       ],
       saved: savedStores(component, id),
