@@ -6,7 +6,14 @@ import type { Point } from "../src/operations/points/point.ts";
 function point(stamp: string, rest: Partial<Point> = {}): Point {
   const date = stamp.replace(/^(....)(..)(..)$/, "$1-$2-$3");
   const snapshot = { id: stamp, time: `${date}T03:00:00Z`, tree: "", paths: [] };
-  const facts = { valid: true, errors: [], pinned: false, isSafety: false, stores: ["app/db"] };
+  const facts = {
+    valid: true,
+    errors: [],
+    pinned: false,
+    isSafety: false,
+    stores: ["app/db"],
+    releases: {},
+  };
   return { stamp, snapshot, system: "test", ...facts, ...rest };
 }
 

@@ -2,12 +2,13 @@ import type { Run } from "../base/events.ts";
 import { statSync } from "node:fs";
 import { realPath } from "../base/real-path.ts";
 import { monotonicMs } from "../base/clock.ts";
+import { versionOf } from "../targets/target.ts";
 import type { Writer } from "../repository/repository.ts";
 import { exportPoint } from "./export.ts";
 import { parentsOf } from "./points/parents.ts";
 import { recordHeld, releaseAbandoned } from "./held.ts";
 import { lockComponents } from "./operation-lock.ts";
-import { type OpenStore } from "./components.ts";
+import type { OpenStore } from "./components.ts";
 import { configuredPath } from "./open/store.ts";
 import { recordDone } from "./record.ts";
 import { listPoints, rememberPoints } from "./points/catalogue.ts";
@@ -23,6 +24,7 @@ import {
   type StoreDescription,
   storePath,
 } from "./points/point.ts";
+import { schemasOf } from "./releases/compatibility.ts";
 import { refuseInterrupted } from "./unfinished.ts";
 import { type Selection, selectStores, type System } from "./system.ts";
 
@@ -119,7 +121,9 @@ async function writePoint(
     ...stores.map(({ config }) => configuredPath(config)),
     ...Object.values(files).flat(),
   ]);
-  const description = describe(system, captured, warnings, { stamp, reason, files, folders });
+  const live = await releasesAndSchemas(system, stores, run);
+  const facts = { stamp, reason, files, folders, ...live };
+  const description = describe(system, captured, warnings, facts);
   await writeDescription(description, system, writer);
   // Everything is in the repository before the snapshot says whether it can be trusted.
   await writer.flush();
@@ -209,7 +213,7 @@ function describe(
   system: System,
   captured: readonly CapturedStore[],
   missing: readonly string[],
-  facts: Pick<PointDescription, "stamp" | "reason" | "files" | "folders">,
+  facts: Pick<PointDescription, "stamp" | "reason" | "files" | "folders" | "releases" | "schemas">,
 ): PointDescription {
   const stores = Object.fromEntries(captured.map(({ name, description }) => [name, description]));
   const errors = captured.flatMap(({ description }) => description.errors);
@@ -227,6 +231,20 @@ function describe(
     skewMs: times.length === 0 ? 0 : Math.max(...times) - Math.min(...times),
     stores,
   };
+}
+
+/** Which releases wrote the data, and what their schemas were: for going back with data. */
+async function releasesAndSchemas(
+  { components }: System,
+  stores: readonly OpenStore[],
+  run: Run,
+): Promise<Required<Pick<PointDescription, "releases" | "schemas">>> {
+  const releases: Record<string, string> = {};
+  for (const { name, target } of components) {
+    const live = target === undefined ? undefined : versionOf((await target.pointers()).current);
+    if (live !== undefined) releases[name] = live;
+  }
+  return { releases, schemas: await schemasOf({ stores }, run) };
 }
 
 function storesIn({ stores }: PointDescription): string[] {

@@ -1,7 +1,8 @@
 import type { Run } from "../base/events.ts";
 import type { Verdict } from "../checks/check.ts";
 import type { Outcome, Progress } from "../journal/journal.ts";
-import { sampleChecks } from "./acts/healthy.ts";
+import { versionOf } from "../targets/target.ts";
+import { type Baseline, sampleChecks } from "./acts/healthy.ts";
 import { readCatalogue } from "./points/catalogue.ts";
 import type { System } from "./system.ts";
 import { listUndoable } from "./undo.ts";
@@ -11,7 +12,14 @@ export type Status = {
   readonly ok: boolean;
   readonly sentence: string;
   readonly components: Readonly<
-    Record<string, { readonly checks: Readonly<Record<string, Verdict>> }>
+    Record<
+      string,
+      {
+        readonly checks: Readonly<Record<string, Verdict>>;
+        /** What is live, of a component that has releases. */
+        readonly release?: string | undefined;
+      }
+    >
   >;
   /** As last seen; undefined when never. */
   readonly points:
@@ -63,20 +71,24 @@ export async function status(system: System, run: Run): Promise<Status> {
   );
   const stopped = await stoppedComponents(system, run);
   const needsHuman = needingHuman(system).map(({ id }) => id);
+  const hasStores = system.components.some(({ stores }) => stores.length > 0);
   const problems = [
     ...unfinished.map((id) => `operation ${id} was interrupted: lastgood recover`),
     ...needsHuman.map((id) => `operation ${id} needs you: lastgood history, then lastgood recover`),
+    ...(await brokenReleases(system)),
     ...stopped,
     ...unwell.map(([name, verdict]) => `check ${name} is ${verdict}`),
     ...(catalogue?.points.at(-1)?.valid === false
       ? [`the newest point ${catalogue.points.at(-1)?.stamp} is invalid: lastgood show`]
       : []),
-    ...(valid.length === 0 ? ["there is no valid recovery point yet: lastgood backup"] : []),
+    ...(valid.length === 0 && hasStores
+      ? ["there is no valid recovery point yet: lastgood backup"]
+      : []),
   ];
   return {
     ok: problems.length === 0,
-    sentence: problems[0] ?? `${busy(underWay)} Newest recovery point: ${points?.newest}.`,
-    components: byComponent(baseline),
+    sentence: problems[0] ?? `${busy(underWay)}${newestPoint(points?.newest)}`,
+    components: await byComponent(system, baseline),
     points,
     unfinished,
     needsHuman,
@@ -87,6 +99,10 @@ export async function status(system: System, run: Run): Promise<Status> {
     })),
     last: last && { operation: last.id, kind: last.kind, outcome: last.outcome },
   };
+}
+
+function newestPoint(stamp: string | undefined): string {
+  return stamp === undefined ? "" : ` Newest recovery point: ${stamp}.`;
 }
 
 function busy([first]: readonly Progress[]): string {
@@ -114,11 +130,31 @@ async function stoppedComponents(system: System, run: Run): Promise<string[]> {
   return stopped;
 }
 
-function byComponent(baseline: Readonly<Record<string, Verdict>>): Status["components"] {
-  const components: Record<string, { checks: Record<string, Verdict> }> = {};
-  for (const [key, verdict] of Object.entries(baseline)) {
-    const [component = "", check = ""] = key.split("/");
-    (components[component] ??= { checks: {} }).checks[check] = verdict;
+async function byComponent(system: System, baseline: Baseline): Promise<Status["components"]> {
+  const components: Record<string, Status["components"][string]> = {};
+  for (const { name, target, checks } of system.components) {
+    const pointers = await target?.pointers();
+    const release = pointers === undefined ? undefined : versionOf(pointers.current);
+    const verdicts = checks.map(
+      (check) => [check.name, baseline[`${name}/${check.name}`]!] as const,
+    );
+    if (verdicts.length === 0 && target === undefined) continue;
+    components[name] = {
+      checks: Object.fromEntries(verdicts),
+      ...(target === undefined ? {} : { release }),
+    };
   }
   return components;
+}
+
+/** A link that leads nowhere is what nobody looks at until the next start. */
+async function brokenReleases({ components }: System): Promise<string[]> {
+  const broken: string[] = [];
+  for (const { name, target } of components) {
+    const current = (await target?.pointers())?.current;
+    if (current === undefined || current.state === "to") continue;
+    const what = current.state === "none" ? "nothing is deployed yet" : "current is broken";
+    broken.push(`${name}: ${what}: lastgood ${current.state === "none" ? "deploy" : "doctor"}`);
+  }
+  return broken;
 }

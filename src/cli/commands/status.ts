@@ -17,9 +17,10 @@ export const statusCommand: Command = {
       exit: ok ? 0 : EXIT_NOT_OK,
       lines: [
         sentence,
-        ...Object.entries(components).flatMap(([name, { checks }]) =>
-          Object.entries(checks).map(([check, verdict]) => `  ${name}/${check}: ${verdict}`),
-        ),
+        ...Object.entries(components).flatMap(([name, { checks, release }]) => [
+          ...(release === undefined ? [] : [`  ${name}: release ${release} is live`]),
+          ...Object.entries(checks).map(([check, verdict]) => `  ${name}/${check}: ${verdict}`),
+        ]),
         ...(points === undefined
           ? []
           : [

@@ -2,6 +2,7 @@ import path from "node:path";
 import { AppError } from "../../base/errors.ts";
 import type { Parents } from "./parents.ts";
 import type { Snapshot } from "../../repository/repository.ts";
+import type { Schema } from "../../stores/schema.ts";
 import type { Facts } from "../../stores/store.ts";
 
 const NO_SYSTEM = "";
@@ -18,6 +19,8 @@ export type Point = {
   readonly isSafety: boolean;
   /** "component/store", in the order of capture. */
   readonly stores: readonly string[];
+  /** By component, the release that was live then. */
+  readonly releases: Readonly<Record<string, string>>;
 };
 
 /** What lies with the data in each point, as lastgood/point.json. Fields may be added. */
@@ -32,6 +35,9 @@ export type PointDescription = {
   readonly consistency: Consistency;
   readonly skewMs: number;
   readonly stores: Readonly<Record<string, StoreDescription>>;
+  /** By component, the release that was live, and by store what its schema was. */
+  readonly releases?: Readonly<Record<string, string>>;
+  readonly schemas?: Readonly<Record<string, Schema>>;
   /** Files outside of stores that a new machine needs, by component. */
   readonly files: Readonly<Record<string, readonly string[]>>;
   /** Whose the folders above stores and files were. */
@@ -83,8 +89,9 @@ export function pointTags(point: {
   readonly valid: boolean;
   readonly errors: readonly string[];
   readonly stores: readonly string[];
+  readonly releases?: Readonly<Record<string, string>>;
 }): string[] {
-  const { stamp, system, valid, errors, stores } = point;
+  const { stamp, system, valid, errors, stores, releases = {} } = point;
   return [
     TAG,
     `stamp:${stamp}`,
@@ -92,6 +99,7 @@ export function pointTags(point: {
     valid ? "valid" : "invalid",
     ...errors.slice(0, ERRORS_MAX).map((word) => `error:${word}`),
     ...stores.map((store) => `store:${store}`),
+    ...Object.entries(releases).map(([component, release]) => `release:${component}=${release}`),
   ];
 }
 
@@ -126,6 +134,9 @@ export function pointsAmong(snapshots: readonly Snapshot[]): Point[] {
         isSafety: tags.includes("safety"),
         errors: valuesOf(tags, "error"),
         stores: valuesOf(tags, "store"),
+        releases: Object.fromEntries(
+          valuesOf(tags, "release").map((value) => value.split("=", 2) as [string, string]),
+        ),
       },
     ];
   });

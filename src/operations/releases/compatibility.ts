@@ -95,9 +95,9 @@ async function liveSchema({ store, config }: OpenStore, run: Run): Promise<Schem
     : await probeSchema(store.livePath, config.schema, run);
 }
 
-/** What the stores of a component look like now, to be remembered with the release that runs. */
+/** What the schemas of stores look like now, to be remembered with the release that runs. */
 export async function schemasOf(
-  { stores }: Component,
+  { stores }: Pick<Component, "stores">,
   run: Run,
 ): Promise<Readonly<Record<string, Schema>>> {
   const found: Record<string, Schema> = {};

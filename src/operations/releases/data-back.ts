@@ -33,11 +33,11 @@ export async function dataFor(
   const points = await listPoints(system, run);
   const names = component.stores.map(({ store }) => store.name);
   const fitting = points.findLast(
-    ({ valid, isSafety, stores, snapshot }) =>
+    ({ valid, isSafety, stores, snapshot, releases }) =>
       valid &&
       !isSafety &&
       names.every((name) => stores.includes(name)) &&
-      liveAt(changes, snapshot.time) === release,
+      (releases[component.name] ?? liveAt(changes, snapshot.time)) === release,
   );
   if (fitting === undefined) return undefined;
   return { version: fitting.stamp, isAside: false, at: fitting.snapshot.time, stores: names };
