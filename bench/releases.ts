@@ -55,7 +55,11 @@ async function measureStaging(): Promise<void> {
     root,
     keep: 3,
     clock: systemClock,
-    source: async () => ({ entries: readPackage(from, from, root, limits), commands: [] }),
+    source: async () => ({
+      entries: readPackage(from, from, root, limits),
+      commands: [],
+      mayLink: true,
+    }),
   });
   const [one, two] = [version("1.0.0"), version("1.1.0")];
   const first = await timed(() => target.stage(one, run));

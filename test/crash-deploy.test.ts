@@ -108,7 +108,7 @@ function targetOf(world: World, tick: Tick): Target {
     root: root(world),
     keep: 3,
     clock: systemClock,
-    source: async (release) => ({ entries: entriesOf(release, tick), commands: [] }),
+    source: async (release) => ({ entries: entriesOf(release, tick), commands: [], mayLink: true }),
     effects: ticking(tick),
   });
 }

@@ -34,7 +34,7 @@ function targetIn(folder: string, file: string): Target {
     root,
     keep: 3,
     clock: systemClock,
-    source: async () => ({ entries: entries(), commands: [] }),
+    source: async () => ({ entries: entries(), commands: [], mayLink: true }),
   });
 }
 

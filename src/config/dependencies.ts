@@ -50,3 +50,18 @@ export function stopOrder(named: readonly string[], components: Dependents): str
   for (const component of named) visit(component);
   return order;
 }
+
+/** Two components whose releases would lie in one folder, and whose links would be the same. */
+export function sharedTarget(
+  components: Readonly<Record<string, { readonly target?: { folder: string } | undefined }>>,
+): { component: string; message: string } | undefined {
+  const seen = new Map<string, string>();
+  for (const [component, { target }] of Object.entries(components)) {
+    const folder = target?.folder.replace(/\/+$/, "");
+    if (folder === undefined) continue;
+    const other = seen.get(folder);
+    if (other !== undefined) return { component, message: `its target is that of ${other} too` };
+    seen.set(folder, component);
+  }
+  return undefined;
+}

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { dependencyProblem } from "./dependencies.ts";
+import { dependencyProblem, sharedTarget } from "./dependencies.ts";
 import { component } from "./schema/component.ts";
 import { updater } from "./schema/updater.ts";
 import { count, duration, filePath, name, secret } from "./schema/values.ts";
@@ -47,10 +47,10 @@ export const configSchema = z.strictObject({
     .optional()
     .describe("The interface of an over-the-air updater that fleets speak with already"),
   components: z.record(name, component).superRefine((components, context) => {
-    const problem = dependencyProblem(components);
+    const problem = dependencyProblem(components) ?? sharedTarget(components);
     if (problem === undefined) return;
     const { component: at, message } = problem;
-    context.addIssue({ code: "custom", path: [at, "depends-on"], message });
+    context.addIssue({ code: "custom", path: [at], message });
   }),
 });
 

@@ -118,11 +118,13 @@ async function problemOn(
       const message = messageOf(error);
       run.report({ type: "warning", message: `${describeStep(step)}: ${message}` });
       // What is superfluous harms nobody; it is removed another time.
-      if (step.act !== "discarded" && step.act !== "rejected") return message;
+      if (!HARMLESS.has(step.act)) return message;
     }
   }
   return undefined;
 }
+
+const HARMLESS: ReadonlySet<Step["act"]> = new Set(["condemned", "discarded", "rejected"]);
 
 function applies({ ifBegun, unlessBegun }: Condition, begun: number): boolean {
   return (

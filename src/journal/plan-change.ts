@@ -12,8 +12,12 @@ export type StoreSwitch = {
   readonly rejected: Version;
   /** Whether the version to switch to lies ready already, as after an earlier switch. */
   readonly ready: boolean;
+  /** The version of which it is to be made, which stays as it is. */
+  readonly copyOf?: Version;
+  /** Whether it is a file of the release, and what becomes of it lies there too. */
+  readonly isOfRelease?: true;
   /** Whether what it displaces lies elsewhere too, and need not be kept. */
-  readonly isCopy?: true;
+  readonly isCopy?: boolean;
 };
 
 /** A target whose release changes. */
@@ -25,6 +29,8 @@ export type ReleaseSwitch = {
   readonly from: Version | undefined;
   /** Whether what is live now can be gone back to: it verifies. */
   readonly fromIsSound: boolean;
+  /** Whether somebody insists on going back to what is live though it is damaged. */
+  readonly isUnverified?: true;
   /** Where a failure goes when what was live is not healthy either. */
   readonly factory: Version | undefined;
   /** The name of a failed release; undefined: it stays, since it was there before. */
@@ -71,16 +77,19 @@ export function planChange(change: Change): Plan {
     ...releases.map(({ slot, to, from }): Step => active(slot, to, from ?? to)),
     ...components.toReversed().map((component): Step => ({ act: "running", component })),
     ...components.toReversed().map((component): Step => healthy(component, "good")),
+    // While one was watched, another may have died.
+    ...(components.length > 1 ? components.toReversed().map(steady) : []),
     ...proven.map((component): Step => ({ act: "proven", component })),
   ];
   return { steps, ways: waysBack(steps, whole), cleanup: cleanupOf(whole) };
 }
 
-const stagedStep = ({ slot, to }: { slot: string; to: Version }): Step => ({
-  act: "staged",
-  slot,
-  version: to,
-});
+const stagedStep = ({ slot, to, copyOf }: { slot: string; to: Version; copyOf?: Version }): Step =>
+  copyOf === undefined
+    ? { act: "staged", slot, version: to }
+    : { act: "copied", slot, version: to, from: copyOf };
+
+const steady = (component: string): Step => ({ act: "steady", component });
 
 const migratedStep = ({ slot, to }: ReleaseSwitch): Step => ({
   act: "migrated",
@@ -157,7 +166,15 @@ function wayBack(
   return {
     depth,
     steps: [
-      ...landings.map(({ slot, version }): Step => ({ ...verified(slot, version), ...ifSwitched })),
+      ...releases.map(({ slot, component, to }): Step => ({
+        act: "condemned",
+        slot,
+        version: to,
+        ifBegun: numberOf("running", component),
+      })),
+      ...landings
+        .filter(({ isUnverified }) => isUnverified !== true)
+        .map(({ slot, version }): Step => ({ ...verified(slot, version), ...ifSwitched })),
       ...components.map((component): Step => ({ act: "stopped", component, ...ifTouched })),
       ...landings.map(({ slot, version, to }): Step => ({
         ...active(slot, version, to),
@@ -183,7 +200,7 @@ function wayBack(
         ...healthy(component, "as-before"),
         ...ifSwitched,
       })),
-      ...leftovers({ stores, releases, saved }, numberOf),
+      ...leftovers({ stores, releases, saved }, numberOf, firstChange),
     ],
   };
 }
@@ -192,6 +209,7 @@ function wayBack(
 function leftovers(
   { stores, releases, saved }: Pick<Whole, "stores" | "releases" | "saved">,
   numberOf: (act: Step["act"], name: string) => number,
+  firstChange: (component: string) => number,
 ): Step[] {
   const discarded = (slot: string, version: Version, condition: Condition): Step => ({
     act: "discarded",
@@ -213,17 +231,25 @@ function leftovers(
     ),
     ...stores
       .filter(({ ready }) => !ready)
-      .map(({ slot, to }): Step => discarded(slot, to, { ifBegun: numberOf("staged", slot) })),
-    ...stores
-      .filter(({ rejected, to }) => rejected !== to)
-      .map(({ slot, component, rejected }): Step =>
-        discarded(slot, rejected, {
-          ifBegun: numberOf("active", slot),
-          unlessBegun: numberOf("running", component),
+      .map(({ slot, to, copyOf }): Step =>
+        discarded(slot, to, {
+          ifBegun: numberOf(copyOf === undefined ? "staged" : "copied", slot),
         }),
       ),
-    ...saved.map(({ slot, displaced }): Step =>
-      discarded(slot, displaced, { ifBegun: numberOf("saved", slot) }),
+    ...stores
+      .filter(({ rejected, to }) => rejected !== to)
+      .map(({ slot, component, rejected, isOfRelease }): Step =>
+        discarded(slot, rejected, {
+          ifBegun: numberOf("active", slot),
+          ...(isOfRelease === true ? {} : { unlessBegun: numberOf("running", component) }),
+        }),
+      ),
+    // Once a release ran on the data nobody knows what it did to them: the copy stays, for undo.
+    ...saved.map(({ slot, component, displaced }): Step =>
+      discarded(slot, displaced, {
+        ifBegun: numberOf("saved", slot),
+        unlessBegun: firstChange(component),
+      }),
     ),
   ];
 }

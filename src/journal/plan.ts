@@ -5,9 +5,12 @@ import type { Version } from "../slots/slot.ts";
  * journal, and read back after a crash.
  */
 export type Act =
-  /** `saved`: a copy of what is live lies ready. `migrated`: the release has changed the data. */
+  /**
+   * `saved`: a copy of what is live lies ready. `migrated`: the release has changed the data.
+   * `condemned`: the release counts as bad.
+   */
   | {
-      readonly act: "staged" | "verified" | "saved" | "migrated" | "discarded";
+      readonly act: "staged" | "verified" | "saved" | "migrated" | "condemned" | "discarded";
       readonly slot: string;
       readonly version: Version;
     }
@@ -17,6 +20,13 @@ export type Act =
       readonly version: Version;
       /** The name under which what was live then lies ready. */
       readonly displaced: Version;
+    }
+  /** A copy of another version lies ready. */
+  | {
+      readonly act: "copied";
+      readonly slot: string;
+      readonly version: Version;
+      readonly from: Version;
     }
   /** A version that failed lies out of the way, as evidence, and its name is free. */
   | {
@@ -46,8 +56,11 @@ export type Act =
     }
   /** No more versions are kept than shall be. */
   | { readonly act: "thinned"; readonly slot: string }
-  /** `proven`: seen to be no worse than before for as long as the configuration says. */
-  | { readonly act: "stopped" | "running" | "proven"; readonly component: string }
+  /**
+   * `steady`: still well since it was healthy. `proven`: seen to be no worse than before for as long
+   * as the configuration says.
+   */
+  | { readonly act: "stopped" | "running" | "steady" | "proven"; readonly component: string }
   /** Nothing of what a copy of the slot needed is held any more. */
   | { readonly act: "released"; readonly slot: string }
   | {

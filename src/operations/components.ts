@@ -76,7 +76,7 @@ async function openComponent(
   surroundings: Surroundings,
 ): Promise<Component> {
   const runner = openRunner(name, config, surroundings);
-  const target = openTarget(name, config, surroundings);
+  const target = openTarget(name, config, runner, surroundings);
   const stores: OpenStore[] = [];
   for (const [storeName, storeConfig] of Object.entries(config.stores)) {
     const store = await openStore(`${name}/${storeName}`, storeConfig, runner, surroundings);

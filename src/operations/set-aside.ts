@@ -105,8 +105,8 @@ export async function expireSetAside(system: System): Promise<void> {
 }
 
 /**
- * Frees the copies that earlier changes of a component's release left: only the newest is near
- * enough to be gone back to; what is older is in recovery points.
+ * Frees the copies that were made before earlier changes of a component's release: the data went on
+ * from them, and only the newest is near enough to be gone back to.
  */
 export async function dropOlderCopies(
   system: System,
@@ -115,12 +115,28 @@ export async function dropOlderCopies(
 ): Promise<void> {
   const older = (await listSetAside(system)).filter(({ operation }) => {
     const { release } = operation.setup as OperationSetup;
-    const isOver = operation.outcome !== undefined && operation.outcome !== "needs-human";
-    return release?.component === component && isOver && operation.id !== newest;
+    return (
+      release?.component === component &&
+      operation.outcome === "committed" &&
+      operation.id !== newest
+    );
   });
-  for (const { stores, version: name } of older) {
-    for (const { store } of stores) await discardVersion(await store.place(), name, realEffects);
+  for (const { stores, version: name, word, operation } of older) {
+    if (word !== "before") continue;
+    // What was switched away is nowhere else; what was only copied went on from there.
+    const switched = new Set(switchedStores(operation));
+    for (const { store } of stores) {
+      if (!switched.has(store.name)) await discardVersion(await store.place(), name, realEffects);
+    }
   }
+}
+
+/** The stores of which an operation made another version live. */
+export function switchedStores({ plan }: Progress): string[] {
+  return plan.steps.flatMap((step) =>
+    // A release has the name of its component; what lies outside of it has a colon before a slash.
+    step.act === "active" && /^[^:/]+\//.test(step.slot) ? [step.slot] : [],
+  );
 }
 
 export function nothingTo(verb: string, named: string | undefined): AppError {

@@ -1,7 +1,7 @@
 import { monotonicMs } from "../base/clock.ts";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
-import type { Progress } from "../journal/journal.ts";
+import type { Outcome } from "../journal/journal.ts";
 import { planChange, type ReleaseSwitch, type StoreSwitch } from "../journal/plan-change.ts";
 import { version } from "../slots/slot.ts";
 import type { Outside } from "../targets/folder/outside.ts";
@@ -13,7 +13,7 @@ import { chainOf, previousFor, savedStores } from "./releases/chain.ts";
 import { outsideOf, outsideSwitches } from "./releases/outside.ts";
 import { deployable, findRelease, withDependents } from "./releases/target-of.ts";
 import type { RestoreResult } from "./restore.ts";
-import { listSetAside, nothingTo, type SetAside } from "./set-aside.ts";
+import { listSetAside, nothingTo, type SetAside, switchedStores } from "./set-aside.ts";
 import type { System } from "./system.ts";
 
 /** Operations that can still be undone, newest first. */
@@ -21,7 +21,9 @@ export async function listUndoable(system: System): Promise<SetAside[]> {
   const aside = (await listSetAside(system)).filter(({ word }) => word === "before");
   const known = new Set(aside.map(({ operation }) => operation.id));
   const others = lastReleaseChanges(system).filter(({ operation }) => !known.has(operation.id));
-  return [...aside, ...others].toSorted((a, b) => (a.operation.id < b.operation.id ? 1 : -1));
+  const order = system.journal.switches().map(({ id }) => id);
+  const placeOf = ({ operation }: SetAside): number => order.indexOf(operation.id);
+  return [...aside, ...others].toSorted((a, b) => placeOf(a) - placeOf(b));
 }
 
 /** The last change of each component's release, which has something to go back to without data. */
@@ -57,7 +59,7 @@ export async function undo(
   const safetyPoint = version(`before-${operation}`);
   const whole = withDependents(system, components);
   const { release } = found.operation.setup as OperationSetup;
-  const releases = await releaseBack(system, release, run);
+  const releases = await releaseBack(system, release, found.operation.outcome, run);
   const outside = await outsideFor(system, releases);
   const plan = planChange({
     stores: [
@@ -104,18 +106,12 @@ async function storesToUndo(
 ): Promise<readonly OpenStore[]> {
   const switched = new Set(switchedStores(operation));
   const { release } = operation.setup as OperationSetup;
-  if (release?.from === undefined) return stores;
+  // Of what went back only data can be taken back further.
+  if (release?.from === undefined || operation.outcome !== "committed") return stores;
   const component = deployable(system, release.component);
   const { verdict } = await compatibilityOf(component, version(release.from), run);
   if (verdict === "restore-required") return stores;
   return stores.filter(({ store }) => switched.has(store.name));
-}
-
-function switchedStores({ plan }: Progress): string[] {
-  return plan.steps.flatMap((step) =>
-    // A release has the name of its component; what lies outside of it has a colon before a slash.
-    step.act === "active" && /^[^:/]+\//.test(step.slot) ? [step.slot] : [],
-  );
 }
 
 function releaseChange(
@@ -139,9 +135,10 @@ async function outsideFor(
 async function releaseBack(
   system: System,
   release: ReleaseChange | undefined,
+  outcome: Outcome | undefined,
   run: Run,
 ): Promise<ReleaseSwitch[]> {
-  if (release?.from === undefined) return [];
+  if (release?.from === undefined || outcome !== "committed") return [];
   const { name, target } = deployable(system, release.component);
   const to = version(release.from);
   const chain = await chainOf(target, true, run);

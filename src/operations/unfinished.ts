@@ -24,9 +24,12 @@ export function unfinishedOf({ journal, paths }: Pick<System, "journal" | "paths
   return { underWay, interrupted: all.filter((operation) => !underWay.includes(operation)) };
 }
 
+/** After one of these somebody has seen to it that what is live is right. */
+const SETTLING: ReadonlySet<string> = new Set(["restore", "undo", "deploy", "rollback"]);
+
 /**
  * Operations whose way back failed, as long as nothing has been done since that settles it: a later
- * restore or undo of the same components, or `keep`, which says that what is live is right.
+ * change of the same components that was committed, or `keep`, which says that what is live is right.
  */
 export function needingHuman({ journal }: Pick<System, "journal">): Progress[] {
   const open = journal.needingHuman();
@@ -41,7 +44,7 @@ export function needingHuman({ journal }: Pick<System, "journal">): Progress[] {
     return !later.some(
       (one) =>
         one.kind === `keep ${operation.id}` ||
-        ((one.kind === operation.kind || one.kind === "restore" || one.kind === "undo") &&
+        (SETTLING.has(one.kind) &&
           one.outcome === "committed" &&
           componentsOf(one).some((name) => names.has(name))),
     );

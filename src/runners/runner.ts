@@ -9,6 +9,8 @@ export type Runner = {
   isAlive(run: Run): Promise<boolean>;
   /** Names the processes that run now: another name means that one died and was started anew. */
   identity?(run: Run): Promise<string>;
+  /** The users as whom it runs; undefined: that is not known. */
+  users?(run: Run): Promise<readonly string[] | undefined>;
   /** What it is called by those who run it by hand, such as its units. */
   readonly units?: readonly string[];
 };

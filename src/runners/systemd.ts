@@ -45,6 +45,18 @@ export function systemdRunner(component: string, config: SystemdRunnerConfig): R
       const states = await Promise.all(units.map((unit) => show(unit, run)));
       return states.map(({ InvocationID, MainPID }) => `${InvocationID}:${MainPID}`).join(" ");
     },
+    async users(run) {
+      const said = await Promise.all(
+        units.map((unit) =>
+          systemctl(["show", "--property=User,DynamicUser", "--", unit], ASK_TIMEOUT_MS, run),
+        ),
+      );
+      return said.map((text) =>
+        text.includes("DynamicUser=yes")
+          ? "dynamic"
+          : (/^User=(.*)$/m.exec(text)?.[1] ?? "") || "root",
+      );
+    },
     async stop(run) {
       for (const unit of units.toReversed()) await stopUnit(component, unit, stopTimeoutMs, run);
     },

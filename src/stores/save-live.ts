@@ -3,7 +3,8 @@ import { type Effects, namesIn } from "../base/effects.ts";
 import type { Run } from "../base/events.ts";
 import { execOk } from "../base/exec.ts";
 import { syncTree } from "../base/sync-tree.ts";
-import { finishStaging, isReady, stagingFolder } from "../slots/place.ts";
+import { AppError } from "../base/errors.ts";
+import { finishStaging, isReady, type Place, readyFolder, stagingFolder } from "../slots/place.ts";
 import type { Version } from "../slots/slot.ts";
 import type { Store } from "./store.ts";
 
@@ -22,17 +23,41 @@ export async function saveLive(
 ): Promise<void> {
   const place = await store.place();
   if (await isReady(place, version)) return;
+  const names = (await namesIn(place.liveFolder)).filter((name) => place.isLive(name));
+  await copyTo(place, version, place.liveFolder, names, effects, run);
+}
+
+/** Lays a copy of another version ready, which stays as it is. NOT_FOUND. */
+export async function copyVersion(
+  store: Store,
+  from: Version,
+  version: Version,
+  effects: Effects,
+  run: Run,
+): Promise<void> {
+  const place = await store.place();
+  if (await isReady(place, version)) return;
+  if (!(await isReady(place, from))) {
+    throw new AppError("NOT_FOUND", `copy ${store.name} ${from}: it is not there any more`);
+  }
+  const folder = readyFolder(place, from);
+  await copyTo(place, version, folder, await namesIn(folder), effects, run);
+}
+
+async function copyTo(
+  place: Place,
+  version: Version,
+  from: string,
+  names: readonly string[],
+  effects: Effects,
+  run: Run,
+): Promise<void> {
   const folder = stagingFolder(place, version);
   await effects.removeTree(folder);
   await effects.makeFolder(folder);
-  const names = (await namesIn(place.liveFolder)).filter((name) => place.isLive(name));
   for (const name of names) {
-    const from = path.join(place.liveFolder, name);
-    await execOk(
-      ["cp", "-a", "--", from, path.join(folder, name)],
-      { timeoutMs: COPY_MS_MAX },
-      run,
-    );
+    const [source, copy] = [path.join(from, name), path.join(folder, name)];
+    await execOk(["cp", "-a", "--", source, copy], { timeoutMs: COPY_MS_MAX }, run);
   }
   await syncTree(folder, run);
   await finishStaging(place, version, effects);

@@ -40,11 +40,23 @@ export async function probeSchema(
     using database = new DatabaseSync(file, { readOnly: true, timeout: 5000 });
     const query = probe === undefined ? undefined : queryOf(probe);
     if (query === undefined) return ofStatements(database, probe?.["user-version"] === true);
-    const rows = database.prepare(query).all();
-    return ofMigrations(rows.map((row) => String(Object.values(row)[0])));
+    return ofMigrations(migrationsIn(database, query));
   } catch {
     // A damaged database, or one without such a table.
     return undefined;
+  }
+}
+
+/** None where their table is not there yet. */
+function migrationsIn(database: DatabaseSync, query: string): string[] {
+  try {
+    return database
+      .prepare(query)
+      .all()
+      .map((row) => String(Object.values(row)[0]));
+  } catch (error) {
+    if (/no such table/.test((error as Error).message)) return [];
+    throw error;
   }
 }
 

@@ -62,6 +62,8 @@ export type Target = Slot & {
   problemsOf(version: Version, thoroughness: Thoroughness, run: Run): Promise<readonly string[]>;
   mark(version: Version, change: Mark): Promise<void>;
 
+  /** Marks a release as bad that did not become healthy. */
+  condemn(version: Version, run: Run): Promise<void>;
   /** Moves a failed release out of the way. It is no error when it is not there. */
   reject(version: Version, evidence: Version, run: Run): Promise<void>;
   /** Marks a release as good and moves `previous`. */

@@ -86,8 +86,14 @@ const metric = z.strictObject({
   samples: z.int().min(1).default(10).describe("Fewer good answers than this say nothing"),
 });
 
-export const bake = z.strictObject({
-  for: duration.describe("So long a new release is watched before it counts as good"),
-  every: duration.prefault("5s"),
-  metrics: z.record(name, metric).default({}),
-});
+export const bake = z
+  .strictObject({
+    for: duration.describe("So long a new release is watched before it counts as good"),
+    every: duration.prefault("5s"),
+    metrics: z.record(name, metric).default({}),
+  })
+  .refine(
+    (value) =>
+      Object.values(value.metrics).every(({ samples }) => value.for >= value.every * samples),
+    "for is too short for so many samples: make every shorter, or ask for fewer",
+  );

@@ -39,9 +39,26 @@ export async function waitUntilHealthy(
     }
     const nowMs = performance.now();
     goodSinceMs = bad === undefined ? (goodSinceMs ?? nowMs) : undefined;
-    if (goodSinceMs !== undefined && nowMs - goodSinceMs >= healthyForMs) return;
+    if (goodSinceMs !== undefined && nowMs - goodSinceMs >= healthyForMs) {
+      if (identity !== undefined) HEALTHY_AS.set(component, identity);
+      return;
+    }
     if (nowMs - startedMs >= deadline) throw unhealthy(name, bad ?? "not good for long enough");
     await sleep(POLL_MS, undefined, { signal: run.signal });
+  }
+}
+
+/** How each component's processes were called when it was healthy. */
+const HEALTHY_AS = new WeakMap<Component, string>();
+
+/** UNHEALTHY when a component that was healthy is not any more, or was started again since. */
+export async function refuseUnsteady(component: Component, run: Run): Promise<void> {
+  const { name, runner } = component;
+  const bad = await firstBad(component, "good", {}, run);
+  if (bad !== undefined) throw unhealthy(name, bad);
+  const was = HEALTHY_AS.get(component);
+  if (was !== undefined && (await runner?.identity?.(run)) !== was) {
+    throw unhealthy(name, "it died and was started again");
   }
 }
 

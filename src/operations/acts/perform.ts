@@ -5,13 +5,13 @@ import type { Perform } from "../../journal/carry-out.ts";
 import type { Step } from "../../journal/plan.ts";
 import { isReady, settle, switchVersions } from "../../slots/place.ts";
 import type { Slot } from "../../slots/slot.ts";
-import { saveLive } from "../../stores/save-live.ts";
+import { copyVersion, saveLive } from "../../stores/save-live.ts";
 import { type Source, storeSlot } from "../../stores/store-slot.ts";
 import { type Outside, outsideSlot } from "../../targets/folder/outside.ts";
 import type { Target } from "../../targets/target.ts";
 import type { Component, OpenStore } from "../components.ts";
 import { readsLive, rememberKinds, schemasOf } from "../releases/compatibility.ts";
-import { type Baseline, waitUntilHealthy } from "./healthy.ts";
+import { type Baseline, refuseUnsteady, waitUntilHealthy } from "./healthy.ts";
 import { migrate } from "./migrate.ts";
 import { prove } from "./proven.ts";
 import { start, stop } from "./stop-start.ts";
@@ -72,6 +72,10 @@ export function performer(components: readonly Component[], means: Means): Perfo
         return await saveLive(storeOf(step.slot).store, step.version, effects, run);
       case "migrated":
         return await migrate(componentOf(step.slot), step.version, run);
+      case "copied":
+        return await copyVersion(storeOf(step.slot).store, step.from, step.version, effects, run);
+      case "condemned":
+        return await targetOf(step.slot).condemn(step.version, run);
       case "readable":
         return await makeReadable(step, storeOf(step.slot), componentOf, effects, run);
       case "rejected":
@@ -88,6 +92,8 @@ export function performer(components: readonly Component[], means: Means): Perfo
         return await start(componentOf(step.component), run);
       case "healthy":
         return await waitUntilHealthy(componentOf(step.component), step.atLeast, baseline, run);
+      case "steady":
+        return await refuseUnsteady(componentOf(step.component), run);
       case "proven":
         return await prove(componentOf(step.component), metrics, run);
     }

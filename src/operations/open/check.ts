@@ -25,13 +25,19 @@ const RELEASE = "{release}";
 export function openCheck(config: CheckConfig, around: Around): Check {
   const text = JSON.stringify(config);
   if (!text.includes(RELEASE)) return openPlain(config, around);
+  // One check a release: what it has seen since its beginning is its own.
+  const opened = new Map<string, Check>();
+  const current = async (): Promise<Check | undefined> => {
+    const live = await liveRelease(around.target);
+    if (live === undefined) return undefined;
+    const filledIn = JSON.parse(text.replaceAll(RELEASE, live)) as CheckConfig;
+    const check = opened.get(live) ?? openPlain(filledIn, around);
+    opened.set(live, check);
+    return check;
+  };
   return {
-    async ask(run) {
-      const live = await liveRelease(around.target);
-      if (live === undefined) return unknown("no release is live");
-      const filledIn = JSON.parse(text.replaceAll(RELEASE, live)) as CheckConfig;
-      return await openPlain(filledIn, around).ask(run);
-    },
+    begin: async (run) => await (await current())?.begin?.(run),
+    ask: async (run) => (await current())?.ask(run) ?? unknown("no release is live"),
   };
 }
 

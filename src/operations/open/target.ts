@@ -2,9 +2,11 @@ import { AppError } from "../../base/errors.ts";
 import type { ComponentConfig } from "../../config/schema.ts";
 import { folderTarget } from "../../targets/folder/folder.ts";
 import { moduleManifestOf, readPackage } from "../../targets/package/package.ts";
+import { sha256Of } from "../../targets/folder/manifest.ts";
+import type { Runner } from "../../runners/runner.ts";
 import type { Target } from "../../targets/target.ts";
 import type { Surroundings } from "../components.ts";
-import { readPackageInfo } from "../releases/package-info.ts";
+import { type PackageInfo, readPackageInfo } from "../releases/package-info.ts";
 
 const ENTRIES_MAX = 200_000;
 
@@ -12,6 +14,7 @@ const ENTRIES_MAX = 200_000;
 export function openTarget(
   name: string,
   { target }: Pick<ComponentConfig, "target">,
+  runner: Runner | undefined,
   { state, clock, effects }: Surroundings,
 ): Target | undefined {
   if (target === undefined) return undefined;
@@ -23,11 +26,34 @@ export function openTarget(
     clock,
     ...(effects === undefined ? {} : { effects }),
     source: async (version) => {
-      const { file, label } = await readPackageInfo(state, name, version);
+      const info = await readPackageInfo(state, name, version);
+      const { file, label } = info;
+      await refuseChanged(info);
       const entries = readPackage(file, label, target.folder, limits);
-      return { entries, commands: await commandsOf(file, label, target["post-commands"]) };
+      const commands = await commandsOf(file, label, target["post-commands"]);
+      return { entries, commands, mayLink: await isOthersOnly(runner) };
     },
   });
+}
+
+/** Between being looked at and being unpacked a file may have been replaced. */
+async function refuseChanged({ file, label, sha256 }: PackageInfo): Promise<void> {
+  const run = { signal: new AbortController().signal, report: () => {} };
+  if (sha256 === undefined || (await sha256Of(file, run)) === sha256) return;
+  throw new AppError("INVALID_PACKAGE", `read package ${label}: it changed since it was verified`, {
+    hint: "Nothing was changed. Begin again with --from.",
+  });
+}
+
+/** Whether the component certainly runs as somebody who cannot write to root's files. */
+async function isOthersOnly(runner: Runner | undefined): Promise<boolean> {
+  const run = { signal: new AbortController().signal, report: () => {} };
+  const users = await runner?.users?.(run).catch(() => undefined);
+  return (
+    users !== undefined &&
+    users.length > 0 &&
+    !users.some((user) => user === "root" || user === "0")
+  );
 }
 
 /** What a package wants to have run is only run where the configuration says so. */

@@ -10,6 +10,7 @@ export type Chain = {
   readonly from: Version | undefined;
   /** Whether what is live is what its manifest says. */
   readonly fromIsSound: boolean;
+  readonly isUnverified?: true;
   readonly factory: Version | undefined;
 };
 
@@ -41,7 +42,8 @@ export async function chainOf(target: Target, isForced: boolean, run: Run): Prom
     });
   }
   // Whoever forces it would rather go back to what ran than to nothing.
-  return { from, fromIsSound: fromIsSound || (isForced && factory === undefined), factory };
+  if (fromIsSound || factory !== undefined) return { from, fromIsSound, factory };
+  return { from, fromIsSound: true, isUnverified: true, factory };
 }
 
 function refuseBroken({ name, root }: Target, { current }: Pointers): void {
@@ -67,8 +69,12 @@ export async function previousFor(
   bad: Version | undefined,
   run: Run,
 ): Promise<Version | undefined> {
-  const candidates = (await target.releases())
+  const releases = await target.releases();
+  // A release that has not been live yet comes after all of them.
+  const since = releases.find((one) => one.version === live)?.committed ?? "9";
+  const candidates = releases
     .filter((one) => one.version !== live && one.version !== bad && one.verdict === "good")
+    .filter(({ committed = "" }) => committed < since)
     .toSorted((a, b) => ((a.committed ?? "") < (b.committed ?? "") ? 1 : -1));
   for (const candidate of candidates) {
     const problems = await target.problemsOf(candidate.version, "what-changed", run);

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { nothingThere } from "../../base/errors.ts";
@@ -31,10 +32,15 @@ export async function compatibilityOf(
 ): Promise<{ verdict: Compatibility; stores: StoreVerdict[] }> {
   const judged: StoreVerdict[] = [];
   for (const open of stores) {
+    if (target === undefined || open.config.sqlite === undefined) continue;
+    if (!existsSync(open.store.livePath)) continue;
     const live = await liveSchema(open, run);
-    if (live === undefined || target === undefined) continue;
     const known = await knowledgeOf(open, target, version);
-    judged.push({ store: open.store.name, ...judge(live, known) });
+    const found =
+      live === undefined
+        ? ({ verdict: "unknown", why: "its schema cannot be told" } as const)
+        : judge(live, known);
+    judged.push({ store: open.store.name, ...found });
   }
   const worst = Math.max(0, ...judged.map(({ verdict }) => VERDICTS.indexOf(verdict)));
   return { verdict: VERDICTS[worst]!, stores: judged };
@@ -108,6 +114,20 @@ export async function schemasOf(
   return found;
 }
 
+/** Remembers with a release what its data look like. That it cannot be written stops nothing. */
+export async function rememberSchemas(
+  { stores, target }: Component,
+  version: Version,
+  run: Run,
+): Promise<void> {
+  try {
+    await target?.mark(version, { schemas: await schemasOf({ stores }, run) });
+  } catch (error) {
+    run.signal.throwIfAborted();
+    run.report({ type: "warning", message: `remember ${version}: ${(error as Error).message}` });
+  }
+}
+
 /**
  * Whether the release that `current` leads to can read what is live: nothing of the schema changed
  * since the copy was saved, or what changed only adds.
@@ -128,7 +148,7 @@ export async function readsLive(
   const current = target === undefined ? undefined : versionOf((await target.pointers()).current);
   if (live === undefined || target === undefined || current === undefined) return false;
   const known = await knowledgeOf(open, target, current);
-  return judge(live, { ...known, ranWith: before }).verdict === "ok";
+  return judge(live, known).verdict === "ok";
 }
 
 /** Beside the data, what was ever said of the migrations that it went through. */

@@ -14,7 +14,7 @@ import { dropOlderCopies } from "../set-aside.ts";
 import type { System } from "../system.ts";
 import { announceOutcome, type Announcer, announcerOf, announcing } from "../updater/announce.ts";
 import { type Chain, chainOf, savedStores } from "./chain.ts";
-import { schemasOf } from "./compatibility.ts";
+import { rememberSchemas } from "./compatibility.ts";
 import { fetchPackage, forgetPackage, type PackageSource } from "./fetch.ts";
 import { refuseHeld } from "./hold.ts";
 import { outsideOf, outsideSwitches } from "./outside.ts";
@@ -132,7 +132,7 @@ function planner(
       await refuseNoRoom(system, component, isThere ? undefined : to, run);
     }
     if (operation !== undefined && found.from !== undefined) {
-      await target.mark(found.from, { schemas: await schemasOf(component, run) });
+      await rememberSchemas(component, found.from, run);
     }
     outside = await outsideOf(system, component, to);
     return planChange({

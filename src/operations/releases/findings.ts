@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises";
 import path from "node:path";
 import { namesIn } from "../../base/effects.ts";
 import type { Run } from "../../base/events.ts";
@@ -9,6 +10,7 @@ import type { Finding } from "../doctor.ts";
 import { lockComponents } from "../operation-lock.ts";
 import { needSpace } from "../space.ts";
 import type { System } from "../system.ts";
+import { refuseInterrupted } from "../unfinished.ts";
 import { previousFor } from "./chain.ts";
 import { entryFindings } from "./entry-findings.ts";
 import { type Deployable, withDependents } from "./target-of.ts";
@@ -43,6 +45,8 @@ async function currentFindings(
     }
     const repair = async (inner: Run): Promise<string> => {
       using _lock = lockComponents(system.paths.locks, [name]);
+      refuseInterrupted(system, [component]);
+      refuseInterrupted(system, [component]);
       const whole = withDependents(system, [component]);
       for (const one of whole) await stop(one, inner);
       await target.activate(best.version, best.version, inner);
@@ -66,6 +70,7 @@ async function currentFindings(
   }
   const repair = async (): Promise<string> => {
     using _lock = lockComponents(system.paths.locks, [name]);
+    refuseInterrupted(system, [component]);
     const changed = await repairModes(target.root, live);
     return `${name}: modes put right of ${changed.join(", ")}; lastgood start ${name}`;
   };
@@ -105,6 +110,7 @@ async function previousFindings(
   }
   const repair = async (inner: Run): Promise<string> => {
     using _lock = lockComponents(system.paths.locks, [name]);
+    refuseInterrupted(system, [component]);
     await target.point("previous", better, inner);
     return `${name}: previous ${better === undefined ? "is gone" : `leads to ${better}`}`;
   };
@@ -132,6 +138,7 @@ async function factoryFindings(
   const problem = `${name}: the factory release ${version} is damaged: ${problems[0]}`;
   const repair = async (inner: Run): Promise<string> => {
     using _lock = lockComponents(system.paths.locks, [name]);
+    refuseInterrupted(system, [component]);
     await restoreFactory(target.root, version, inner);
     return `${name}: the factory release ${version} is back out of its archive`;
   };
@@ -158,11 +165,8 @@ function stateOf(pointer: Pointer): string {
   }
 }
 
-async function spaceFindings(
-  system: System,
-  { name, target }: Deployable,
-  run: Run,
-): Promise<Finding[]> {
+async function spaceFindings(system: System, component: Deployable, run: Run): Promise<Finding[]> {
+  const { name, target } = component;
   const needs = [{ path: path.join(target.root, "x"), bytes: 0, files: 1 }];
   const full = (await needSpace(needs)).find(({ enough }) => !enough);
   const packages = await namesIn(path.join(system.paths.state, "packages", name));
@@ -171,7 +175,9 @@ async function spaceFindings(
   const problem = `${name}: ${full.folder} is full; there are the releases ${releases}`;
   const repair = async (): Promise<string> => {
     using _lock = lockComponents(system.paths.locks, [name]);
+    refuseInterrupted(system, [component]);
     await target.thin(run);
+    await rm(path.join(system.paths.state, "packages", name), { recursive: true, force: true });
     return `${name}: releases that nobody needs and ${packages.length} packages are removed`;
   };
   const hint = `lastgood doctor --repair removes what nobody needs; see lastgood releases ${name}`;

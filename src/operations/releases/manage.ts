@@ -6,6 +6,7 @@ import { createFactory } from "../../targets/folder/factory.ts";
 import type { Release } from "../../targets/target.ts";
 import { lockComponents } from "../operation-lock.ts";
 import { recordDone } from "../record.ts";
+import { refuseInterrupted } from "../unfinished.ts";
 import type { System } from "../system.ts";
 import { type Deployable, deployable, findRelease, releaseVersion } from "./target-of.ts";
 
@@ -81,7 +82,14 @@ export async function makeFactory(
 ): Promise<{ version: string; archive: string; immutable: boolean }> {
   let made: { archive: string; immutable: boolean } | undefined;
   const version = releaseVersion(versionText);
-  await withLocked(system, named, versionText, "factory", async ({ target }) => {
+  await withLocked(system, named, versionText, "factory", async (component) => {
+    const { target } = component;
+    const { verdict, reason } = await existing(component, versionText);
+    if (verdict === "bad") {
+      throw new AppError("REFUSED", `make ${version} the factory release: it is bad: ${reason}`, {
+        hint: `If it is not: lastgood releases mark ${component.name} ${version} good`,
+      });
+    }
     await target.verify(version, run);
     made = await createFactory(target.root, version, run);
     return version;
@@ -95,8 +103,10 @@ export async function adopt(
   named: string | undefined,
   run: Run,
 ): Promise<Awaited<ReturnType<typeof adoptReleases>>> {
-  const { name, target } = deployable(system, named);
+  const component = deployable(system, named);
+  const { name, target } = component;
   using _lock = lockComponents(system.paths.locks, [name]);
+  refuseInterrupted(system, [component]);
   const adopted = await adoptReleases(target, system.host.clock, run);
   if (adopted.adopted.length > 0) {
     recordDone(system, "adopt", adopted.adopted.join(", "), undefined);
@@ -114,6 +124,7 @@ async function withLocked(
   const component = deployable(system, named);
   const { version } = await existing(component, versionText);
   using _lock = lockComponents(system.paths.locks, [component.name]);
+  refuseInterrupted(system, [component]);
   recordDone(system, `${kind} ${component.name}`, await work(component, version), undefined);
 }
 

@@ -15,7 +15,7 @@ import { chainOf, previousFor, savedStores } from "./chain.ts";
 import {
   compatibilityOf,
   type Compatibility,
-  schemasOf,
+  rememberSchemas,
   type StoreVerdict,
 } from "./compatibility.ts";
 import { type DataBack, dataFor } from "./data-back.ts";
@@ -167,7 +167,7 @@ async function planFor(
   const { name, target } = component;
   const chain = await chainOf(target, true, run);
   if (chain.from !== undefined && id !== "this") {
-    await target.mark(chain.from, { schemas: await schemasOf(component, run) });
+    await rememberSchemas(component, chain.from, run);
   }
   const { from, factory } = chain;
   // Whoever goes on to a newer release leaves a good one, and so does who leaves factory.
@@ -185,13 +185,14 @@ async function planFor(
 
 function storesBack(component: string, data: DataBack | undefined, id: string): StoreSwitch[] {
   if (data === undefined) return [];
-  const to = version(data.version);
+  const from = version(data.version);
   return data.stores.map((slot) => ({
     slot,
     component,
-    to,
+    // The copy itself stays as it is: the release may not become healthy, having changed it.
+    ...(data.isAside ? { to: version(`${from}.${id}`), copyOf: from } : { to: from }),
     displaced: version(`before-${id}`),
-    rejected: data.isAside ? to : version(`rejected-${id}`),
-    ready: data.isAside,
+    rejected: version(`rejected-${id}`),
+    ready: false,
   }));
 }

@@ -36,7 +36,11 @@ export function deployable(system: System, named: string | undefined): Deployabl
 
 /** "v1.2.0" and "1.2.0" are the same. */
 export function releaseVersion(text: string): Version {
-  return version(text.replace(/^v(?=\d)/, ""));
+  const name = version(text.replace(/^v(?=\d)/, ""));
+  if (/^\d/.test(name)) return name;
+  throw new AppError("USAGE", `name a release: ${JSON.stringify(text)} is none`, {
+    hint: "It begins with a digit, as in 1.2.0.",
+  });
 }
 
 export async function findRelease(target: Target, named: Version): Promise<Release | undefined> {

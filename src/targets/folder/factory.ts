@@ -7,7 +7,7 @@ import { realEffects } from "../../base/effects.ts";
 import { AppError, nothingThere } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { type Command, exec, execOk } from "../../base/exec.ts";
-import { syncFile } from "../../base/fs.ts";
+import { syncFile, temporaryIn } from "../../base/fs.ts";
 import { syncTree } from "../../base/sync-tree.ts";
 import type { Version } from "../../slots/slot.ts";
 import { versionOf } from "../target.ts";
@@ -40,7 +40,7 @@ export async function createFactory(
   await unshare(releaseFolder(root, version));
   const archive = factoryArchive(root, version);
   await pack(root, version, archive, run);
-  await changeMark(root, version, { pinned: true, verdict: "good" });
+  await changeMark(root, version, { verdict: "good" });
   await realEffects.pointLink(path.join(root, "factory"), `v${version}`);
   const immutable = await setImmutable(releaseFolder(root, version), true, run);
   if (!immutable) {
@@ -49,7 +49,6 @@ export async function createFactory(
   }
   if (before !== undefined && before !== version) {
     await setImmutable(releaseFolder(root, before), false, run);
-    await changeMark(root, before, { pinned: false });
     await rm(factoryArchive(root, before), { force: true });
   }
   return { archive, immutable };
@@ -61,7 +60,7 @@ async function unshare(folder: string): Promise<void> {
     const file = path.join(folder, found.path);
     const stat = await lstat(file);
     if (found.type !== "file" || stat.nlink === 1) continue;
-    const temporary = `${file}~unshared`;
+    const temporary = temporaryIn(path.dirname(file));
     await copyFile(file, temporary);
     await execOk(
       ["cp", "--attributes-only", "-p", "--", file, temporary],

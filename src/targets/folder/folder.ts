@@ -6,7 +6,7 @@ import { AppError } from "../../base/errors.ts";
 import type { Version } from "../../slots/slot.ts";
 import { type PointerName, type Target, versionOf } from "../target.ts";
 import { markFile, readPointer, readPointers, versionsIn } from "./layout.ts";
-import { changeMark } from "./marks.ts";
+import { changeMark, readMark } from "./marks.ts";
 import { failedIn, rejectRelease, removeRelease } from "./retire.ts";
 import { releasesIn, thinReleases } from "./thin.ts";
 import { type Source, stageRelease } from "./stage.ts";
@@ -43,6 +43,7 @@ export function folderTarget(config: FolderTargetConfig): Target {
     mark: (version, change) => changeMark(root, version, change),
     problemsOf: (version, thoroughness, run) => verifyRelease(root, version, thoroughness, run),
     remove: (version) => removeRelease(root, version, effects),
+    condemn: (version) => condemn(config, version),
     reject: (version, evidence) => rejectRelease(root, version, evidence, effects),
 
     async stage(version, run) {
@@ -83,6 +84,12 @@ export function folderTarget(config: FolderTargetConfig): Target {
   };
 }
 
+async function condemn({ root, clock }: FolderTargetConfig, version: Version): Promise<void> {
+  if (!(await versionsIn(root)).includes(version)) return;
+  const at = clock.now().toISOString();
+  await changeMark(root, version, { verdict: "bad", at, reason: "it did not become healthy" });
+}
+
 async function promote(
   { root, clock, effects = realEffects }: FolderTargetConfig,
   version: Version,
@@ -90,7 +97,9 @@ async function promote(
   left: Version | undefined,
 ): Promise<void> {
   const at = clock.now().toISOString();
-  const good = { verdict: "good", at, committed: at, reason: "it became healthy" } as const;
+  // When it was first: whoever comes back to it does not come after what was left.
+  const { committed = at } = await readMark(root, version);
+  const good = { verdict: "good", at, committed, reason: "it became healthy" } as const;
   await changeMark(root, version, good);
   if (left !== undefined) {
     await changeMark(root, left, { verdict: "bad", at, reason: `it was left for ${version}` });

@@ -1,4 +1,4 @@
-import { lstat, readlink } from "node:fs/promises";
+import { lstat, readlink, stat } from "node:fs/promises";
 import path from "node:path";
 import { namesIn } from "../../base/effects.ts";
 import { nothingThere } from "../../base/errors.ts";
@@ -77,9 +77,16 @@ export async function readPointer(root: string, name: PointerName): Promise<Poin
   if (!stat.isSymbolicLink()) return { state: "no-link" };
   const target = await readlink(link);
   const folder = path.resolve(root, target);
-  const found = path.dirname(folder) === root ? versionNamed(path.basename(folder)) : undefined;
+  // An absolute link may have been made by another path to the same folder.
+  const isOurs = path.dirname(folder) === root || (await isSame(path.dirname(folder), root));
+  const found = isOurs ? versionNamed(path.basename(folder)) : undefined;
   const there = await lstat(folder).catch(nothingThere);
   return found !== undefined && there?.isDirectory() === true
     ? { state: "to", version: found }
     : { state: "dangling", target };
+}
+
+async function isSame(a: string, b: string): Promise<boolean> {
+  const [one, other] = await Promise.all([a, b].map((file) => stat(file).catch(() => undefined)));
+  return one !== undefined && one.dev === other?.dev && one.ino === other.ino;
 }

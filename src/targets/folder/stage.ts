@@ -19,6 +19,8 @@ import type { Effects } from "../../base/effects.ts";
 import { exec } from "../../base/exec.ts";
 import type { Run } from "../../base/events.ts";
 import { hostFacts } from "../../base/host.ts";
+import { temporaryIn } from "../../base/fs.ts";
+import { realPath } from "../../base/real-path.ts";
 import { syncTree } from "../../base/sync-tree.ts";
 import type { Version } from "../../slots/slot.ts";
 import type { Entry } from "../package/entry.ts";
@@ -43,6 +45,8 @@ export type Source = {
   readonly entries: AsyncIterable<Entry>;
   /** Shell lines that are run in the release before it gets its manifest. */
   readonly commands: readonly string[];
+  /** Whether nobody who runs from it can write to what root owns. */
+  readonly mayLink: boolean;
 };
 
 const COMMAND_MS_MAX = 30_000;
@@ -55,7 +59,7 @@ export async function stageRelease(
   root: string,
   version: Version,
   before: Version | undefined,
-  { entries, commands }: Source,
+  { entries, commands, mayLink }: Source,
   effects: Effects,
   run: Run,
 ): Promise<void> {
@@ -63,7 +67,8 @@ export async function stageRelease(
   await effects.removeTree(staging);
   await effects.makeFolder(staging);
   try {
-    const shared = await itemsOf(root, before);
+    // What a command writes would be written into the release before too.
+    const shared = await itemsOf(root, before, mayLink && commands.length === 0);
     const manifest: Item[] = [];
     const folders: { path: string; mode: number }[] = [];
     for await (const entry of entries) {
@@ -78,6 +83,7 @@ export async function stageRelease(
     }
     await chmod(staging, 0o755);
     for (const line of commands) await runCommand(line, staging, run);
+    await refuseLinksOut(staging, manifest);
     await syncTree(staging, run);
     await rm(seenFile(root, version), { force: true });
     const whole = commands.length === 0 ? manifest : await manifestOf(staging, run);
@@ -86,6 +92,23 @@ export async function stageRelease(
     await effects.rename(staging, releaseFolder(root, version));
   } catch (error) {
     throw translateDiskError(error, `unpack release ${version} in ${root}`);
+  }
+}
+
+/** One link may lead through another: only where they end up together can be judged. */
+async function refuseLinksOut(staging: string, manifest: readonly Item[]): Promise<void> {
+  const root = await realPath(staging);
+  for (const item of manifest) {
+    if (item.type !== "link") continue;
+    const end = await realPath(path.join(staging, item.path));
+    if (end === root || end.startsWith(`${root}/`)) continue;
+    throw new AppError(
+      "INVALID_PACKAGE",
+      `unpack: the link ${item.path} leads out of the release`,
+      {
+        hint: "Nothing was changed. Have the package made again.",
+      },
+    );
   }
 }
 
@@ -100,10 +123,14 @@ async function runCommand(line: string, folder: string, run: Run): Promise<void>
   });
 }
 
-async function itemsOf(root: string, before: Version | undefined): Promise<Before> {
+async function itemsOf(
+  root: string,
+  before: Version | undefined,
+  isAllowed: boolean,
+): Promise<Before> {
   const folder = before === undefined ? "" : releaseFolder(root, before);
   const manifest = before === undefined ? [] : await readManifest(manifestFile(root, before));
-  const mayLink = versionOf(await readPointer(root, "factory")) !== before;
+  const mayLink = isAllowed && versionOf(await readPointer(root, "factory")) !== before;
   return { folder, mayLink, items: new Map((manifest ?? []).map((item) => [item.path, item])) };
 }
 
@@ -188,7 +215,7 @@ async function isShared(
   if (stat === undefined || item.type !== "file") return false;
   if (!stat.isFile() || stat.size !== item.size || modeText(stat.mode) !== item.mode) return false;
   // What was too large to be held is there already, and stays when it cannot be shared.
-  const to = isWritten ? `${file}~shared` : file;
+  const to = isWritten ? temporaryIn(path.dirname(file)) : file;
   try {
     await (before.mayLink && isRootsOnly(stat) ? link(old, to) : cloneFile(old, to));
     if (isWritten) await rename(to, file);

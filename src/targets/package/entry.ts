@@ -108,6 +108,12 @@ function refuseLinkOut(path: string, target: string, label: string): void {
   }
 }
 
+/** Some errors of libraries have a code and no words. */
+export function reasonOf(error: unknown): string {
+  const { message, code } = error as Error & { code?: string };
+  return message || code || "it is damaged";
+}
+
 export function invalid(label: string, problem: string): AppError {
   return new AppError("INVALID_PACKAGE", `read package ${label}: ${problem}`, {
     hint: "Nothing was changed. Have the package made again.",

@@ -1,5 +1,5 @@
 import { createReadStream, lstatSync } from "node:fs";
-import { lstat, open, readdir, readlink } from "node:fs/promises";
+import { open, readdir, readlink, stat } from "node:fs/promises";
 import path from "node:path";
 import { AppError, systemCode } from "../../base/errors.ts";
 import { type Entry, guarded, invalid, type PackageLimits } from "./entry.ts";
@@ -19,7 +19,9 @@ export async function* readPackage(
 ): AsyncGenerator<Entry> {
   const entries = guarded(await entriesOf(file, label), label, limits);
   const manifest = await moduleManifestOf(file, label);
-  yield* manifest === undefined ? entries : moduleEntries(entries, manifest, root, label);
+  if (manifest === undefined) return yield* entries;
+  // Guarded once more: what several modules make of one file counts as often.
+  yield* guarded(moduleEntries(entries, manifest, root, label), label, limits);
 }
 
 /** Undefined for what is no package of modules. */
@@ -49,7 +51,7 @@ async function entriesOf(file: string, label: string): Promise<AsyncIterable<Ent
 
 async function beginningOf(file: string): Promise<Buffer | "folder"> {
   try {
-    if ((await lstat(file)).isDirectory()) return "folder";
+    if ((await stat(file)).isDirectory()) return "folder";
     await using handle = await open(file, "r");
     const buffer = Buffer.alloc(512);
     await handle.read(buffer, 0, buffer.length, 0);
@@ -63,21 +65,26 @@ async function beginningOf(file: string): Promise<Buffer | "folder"> {
   }
 }
 
+/** Opened only when somebody reads it: nobody would hear of an error before. */
+async function* contentOf(file: string): AsyncGenerator<Uint8Array> {
+  for await (const part of createReadStream(file)) yield part as Buffer;
+}
+
 async function* folderEntries(root: string, label: string): AsyncGenerator<Entry> {
   const folders = [""];
   for (let folder = folders.shift(); folder !== undefined; folder = folders.shift()) {
     for (const name of (await readdir(path.join(root, folder))).toSorted()) {
+      if (name.includes("\ufffd")) throw invalid(label, `${folder}/${name} is no UTF-8`);
       const at = folder === "" ? name : `${folder}/${name}`;
-      const stat = lstatSync(path.join(root, at));
-      const mode = stat.mode & 0o7777;
-      if (stat.isDirectory()) {
+      const found = lstatSync(path.join(root, at));
+      const mode = found.mode & 0o7777;
+      if (found.isDirectory()) {
         folders.push(at);
         yield { type: "folder", path: at, mode };
-      } else if (stat.isSymbolicLink()) {
+      } else if (found.isSymbolicLink()) {
         yield { type: "link", path: at, mode, target: await readlink(path.join(root, at)) };
-      } else if (stat.isFile()) {
-        const content = createReadStream(path.join(root, at)) as AsyncIterable<Uint8Array>;
-        yield { type: "file", path: at, mode, content };
+      } else if (found.isFile()) {
+        yield { type: "file", path: at, mode, content: contentOf(path.join(root, at)) };
       } else {
         throw invalid(label, `${at} is neither a file, a folder nor a link`);
       }

@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { Readable, type Transform } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { createTarDecoder } from "modern-tar";
-import { type Entry, invalid } from "./entry.ts";
+import { type Entry, invalid, reasonOf } from "./entry.ts";
 
 /** The entries of a tar file that may be compressed. */
 export async function* tarEntries(
@@ -39,7 +39,7 @@ export async function* tarEntries(
   } catch (error) {
     throw error instanceof Error && error.name === "AppError"
       ? error
-      : invalid(label, (error as Error).message);
+      : invalid(label, reasonOf(error));
   } finally {
     raw.destroy();
     plain.destroy();

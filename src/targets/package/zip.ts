@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import yauzl from "yauzl";
-import { type Entry, invalid } from "./entry.ts";
+import { type Entry, invalid, reasonOf } from "./entry.ts";
 
 const UNIX = 3;
 const TYPE_MASK = 0o170000;
@@ -17,7 +17,7 @@ export async function* zipEntries(file: string, label: string): AsyncGenerator<E
   } catch (error) {
     throw error instanceof Error && error.name === "AppError"
       ? error
-      : invalid(label, (error as Error).message);
+      : invalid(label, reasonOf(error));
   } finally {
     zip.close();
   }
