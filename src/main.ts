@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const argv = process.argv.slice(2);
+// What a component of ours has started is marked; the programs that we run are none of its processes.
+delete process.env["LASTGOOD_PROCESS"];
 
 // Loads nothing: it is what a script asks first, and it works when all else is broken.
 if (argv[0] === "version" || argv[0] === "--version") {

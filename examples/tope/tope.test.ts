@@ -216,7 +216,7 @@ suite("tope", { skip, timeout: 600_000 }, () => {
     await cut;
     device = await device.boot();
     const deadline = performance.now() + 60_000;
-    while ((await device.shell("test -e /var/lib/lastgood/open")).code === 0) {
+    while ((await device.shell('test -n "$(ls -A /var/lib/lastgood/gates)"')).code === 0) {
       assert(performance.now() < deadline, "recovery does not end");
     }
     const said = await device.shell("journalctl -b -u device-api.service -o cat");
@@ -227,7 +227,7 @@ suite("tope", { skip, timeout: 600_000 }, () => {
   });
 
   test("by the fleet's own interface, in the procedure's shapes", async () => {
-    await device.shell("systemctl start lastgood.service");
+    await device.shell("systemctl start lastgood-tope.service");
     const file = packageOf("1.7.0", "good");
     fs.writeFileSync(path.join(device.root, "root/fleet.zip"), file);
     await device.shell(

@@ -1,4 +1,4 @@
-import { readdir, rename, rm, rmdir, symlink } from "node:fs/promises";
+import { chmod, readdir, rename, rm, rmdir, symlink } from "node:fs/promises";
 import { makeFolderDurable, syncDirectory, temporaryIn } from "./fs.ts";
 import { fromName, toPath } from "./raw-names.ts";
 
@@ -49,9 +49,24 @@ export const realEffects: Effects = {
     await syncDirectory(folderOf(folder));
   },
   async removeTree(folder) {
-    await rm(toPath(folder), { recursive: true, force: true });
+    const options = { recursive: true, force: true };
+    await rm(toPath(folder), options).catch(async (error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
+      // Who is not root cannot remove from a folder that may not be written to.
+      await makeWritable(toPath(folder));
+      await rm(toPath(folder), options);
+    });
   },
 };
+
+async function makeWritable(folder: string | Buffer): Promise<void> {
+  await chmod(folder, 0o700);
+  const entries = await readdir(folder, { withFileTypes: true, encoding: "buffer" });
+  for (const entry of entries) {
+    if (!entry.isDirectory()) continue;
+    await makeWritable(Buffer.concat([Buffer.from(folder), Buffer.from("/"), entry.name]));
+  }
+}
 
 function folderOf(file: string): string {
   return file.slice(0, file.lastIndexOf("/")) || "/";

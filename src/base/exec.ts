@@ -5,6 +5,7 @@ import path from "node:path";
 import { execa } from "execa";
 import { AppError, systemCode } from "./errors.ts";
 import type { Run } from "./events.ts";
+import { plainEnvironment } from "./host.ts";
 
 /** What a program is given: never through a shell. */
 export type Command = readonly [program: string, ...args: string[]];
@@ -21,6 +22,8 @@ export type ExecOptions = {
    * write for years, and would die of a pipe whose reader has gone.
    */
   readonly logFile?: string;
+  /** Without what only we should know, such as a password. */
+  readonly isPlain?: boolean;
   /** Added to the environment. */
   readonly env?: Readonly<Record<string, string>>;
 };
@@ -55,7 +58,11 @@ export async function exec(command: Command, options: ExecOptions, run: Run): Pr
     maxBuffer: options.outputBytesMax ?? OUTPUT_BYTES_MAX,
     encoding: options.encoding ?? "utf8",
     ...(folder === undefined ? {} : { cwd: folder }),
-    ...(env === undefined ? {} : { env }),
+    ...(options.isPlain === true
+      ? { extendEnv: false, env: { ...plainEnvironment(), ...env } }
+      : env === undefined
+        ? {}
+        : { env }),
     ...(input === undefined ? { stdin: "ignore" as const } : { input }),
   });
   // A child that goes on in the background keeps the pipes open; that is no reason to wait for it.

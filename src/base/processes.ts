@@ -44,11 +44,14 @@ export async function startMarked(
 /** The processes that carry the mark; zombies are none. */
 export function findMarked(mark: string): number[] {
   const wanted = `${MARK}=${mark}`;
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => readOf(`/proc/${pid}/environ`).split("\0").includes(wanted))
-    .filter((pid) => !/^\d+ \(.*\) [ZX]/s.test(readOf(`/proc/${pid}/stat`)))
-    .map(Number);
+  return (
+    readdirSync("/proc")
+      // A component may have started us: to end ourselves would leave it half stopped.
+      .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+      .filter((pid) => readOf(`/proc/${pid}/environ`).split("\0").includes(wanted))
+      .filter((pid) => !/^\d+ \(.*\) [ZX]/s.test(readOf(`/proc/${pid}/stat`)))
+      .map(Number)
+  );
 }
 
 /** Whether it was started by `startMarked` itself and not by such a one. */

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import type { Server } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createAdaptorServer } from "@hono/node-server";
 import { AppError } from "../base/errors.ts";
@@ -16,7 +17,7 @@ const FLUSH_EVERY_MS = 5000;
  * the configuration has one, and sends the reports that wait. What is under way then goes back.
  */
 export async function serve(system: System, version: string, run: Run): Promise<void> {
-  await recover(recoverable(system), run);
+  await recover(recoverable(system), run, "interrupted");
   const { updater: config } = system.config;
   if (config === undefined) {
     throw new AppError("CONFIG_INVALID", "serve: there is nothing to serve", {
@@ -44,6 +45,8 @@ export async function serve(system: System, version: string, run: Run): Promise<
     }
   } finally {
     server.close();
+    // Whoever sent half a request would keep us.
+    (server as Server).closeAllConnections();
     await updater.settled();
   }
 }

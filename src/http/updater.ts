@@ -7,7 +7,10 @@ import { type Updater, UpdaterError } from "../operations/updater/updater.ts";
 
 const BODY_BYTES_MAX = 64 * 1024;
 
-const version = z.string().regex(/^v?\d+\.\d+\.\d+$/);
+const version = z
+  .string()
+  .max(64)
+  .regex(/^v?\d+\.\d+\.\d+$/);
 
 const downloadRequest = z.object({
   version,
@@ -44,7 +47,7 @@ export function updaterApi(
   app.get("/", (c) => c.json({ status: "ok", service: "tope-updater", version: version_ }));
   app.get("/api/v1.0/progress", (c) => c.json(progress(updater)));
   app.post("/api/v1.0/download", (c) =>
-    accept(c, downloadRequest, async (body) => updater.download(body)),
+    accept(c, downloadRequest, (body) => updater.download(body)),
   );
   app.post("/api/v1.0/update", (c) =>
     accept(c, updateRequest, (body) => updater.update(body.version)),

@@ -176,21 +176,7 @@ function wayBack(
         .filter(({ isUnverified }) => isUnverified !== true)
         .map(({ slot, version }): Step => ({ ...verified(slot, version), ...ifSwitched })),
       ...components.map((component): Step => ({ act: "stopped", component, ...ifTouched })),
-      ...landings.map(({ slot, version, to }): Step => ({
-        ...active(slot, version, to),
-        ifBegun: numberOf("active", slot),
-      })),
-      ...stores.toReversed().map(({ slot, displaced, rejected }): Step => ({
-        ...active(slot, displaced, rejected),
-        ifBegun: numberOf("active", slot),
-      })),
-      ...saved.toReversed().map(({ slot, component, displaced, rejected }): Step => ({
-        act: "readable",
-        slot,
-        version: displaced,
-        displaced: rejected,
-        ifBegun: firstChange(component),
-      })),
+      ...switchesBack(landings, { stores, saved }, numberOf, firstChange),
       ...components.toReversed().map((component): Step => ({
         act: "running",
         component,
@@ -203,6 +189,32 @@ function wayBack(
       ...leftovers({ stores, releases, saved }, numberOf, firstChange),
     ],
   };
+}
+
+/** The releases first, then the data that they can read. */
+function switchesBack(
+  landings: readonly (ReleaseSwitch & { readonly version: Version })[],
+  { stores, saved }: Pick<Whole, "stores" | "saved">,
+  numberOf: (act: Step["act"], name: string) => number,
+  firstChange: (component: string) => number,
+): Step[] {
+  return [
+    ...landings.map(({ slot, version, to }): Step => ({
+      ...active(slot, version, to),
+      ifBegun: numberOf("active", slot),
+    })),
+    ...stores.toReversed().map(({ slot, displaced, rejected }): Step => ({
+      ...active(slot, displaced, rejected),
+      ifBegun: numberOf("active", slot),
+    })),
+    ...saved.toReversed().map(({ slot, component, displaced, rejected }): Step => ({
+      act: "readable",
+      slot,
+      version: displaced,
+      displaced: rejected,
+      ifBegun: firstChange(component),
+    })),
+  ];
 }
 
 /** What is superfluous once it has gone back; what an application wrote is in no other copy. */

@@ -46,14 +46,18 @@ export class Outbox implements Disposable {
     return (row as { n: number }).n;
   }
 
-  /** Sends what waits, oldest first, until one is not received. Whether all were. */
-  async flush(send: Send): Promise<boolean> {
+  /** Sends what waits, oldest first for each receiver, until one is not received. */
+  async flush(send: Send): Promise<void> {
+    const rows = this.#database.prepare("SELECT DISTINCT receiver FROM outbox_v1").all();
+    for (const { receiver } of rows) await this.#flushTo(String(receiver), send);
+  }
+
+  async #flushTo(to: string, send: Send): Promise<void> {
     for (;;) {
       const row = this.#database
-        .prepare("SELECT id, receiver, body FROM outbox_v1 ORDER BY id LIMIT 1")
-        .get() as { id: number; receiver: string; body: string } | undefined;
-      if (row === undefined) return true;
-      if (!(await send({ id: row.id, to: row.receiver, body: row.body }))) return false;
+        .prepare("SELECT id, body FROM outbox_v1 WHERE receiver = ? ORDER BY id LIMIT 1")
+        .get(to) as { id: number; body: string } | undefined;
+      if (row === undefined || !(await send({ id: row.id, to, body: row.body }))) return;
       this.#database.prepare("DELETE FROM outbox_v1 WHERE id = ?").run(row.id);
     }
   }

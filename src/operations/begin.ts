@@ -8,7 +8,7 @@ import { type Baseline, sampleChecks } from "./acts/healthy.ts";
 import { type Metrics, performer } from "./acts/perform.ts";
 import { sampleMetrics } from "./acts/proven.ts";
 import { type Component, type ComponentsConfig, settledConfig } from "./components.ts";
-import { closeGate, openGate } from "./gate.ts";
+import { closeGates, openGates } from "./gate.ts";
 import { lockComponents } from "./operation-lock.ts";
 import { pointSource } from "./point-source.ts";
 import { whoIs } from "./record.ts";
@@ -73,11 +73,12 @@ export async function begin(system: System, intended: Intended, run: Run): Promi
     ...(intended.release === undefined ? {} : { release: intended.release() }),
   };
   const started = system.host.clock.now().toISOString();
-  await closeGate(system.paths);
+  const names = components.map(({ name }) => name);
+  await closeGates(system.paths, names);
   try {
     system.journal.create({ id, kind, plan, setup, started, who: whoIs(system), reason });
   } catch (error) {
-    await openGate(system);
+    await openGates(system, names);
     throw error;
   }
   const executor = {
@@ -91,7 +92,7 @@ export async function begin(system: System, intended: Intended, run: Run): Promi
     clock: system.host.clock,
   };
   const { outcome, error } = await carryOut(id, executor, run);
-  await openGate(system);
+  await openGates(system, names);
   await settleHolds(system.paths, { id, kind, setup }, outcome, system.host.clock);
   return { outcome, error: error === undefined ? undefined : (error as Error).message };
 }

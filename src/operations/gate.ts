@@ -1,42 +1,64 @@
 import { createHash } from "node:crypto";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import path from "node:path";
 import { writeFileDurable } from "../base/fs.ts";
+import { hostFacts } from "../base/host.ts";
 import type { StatePaths, System } from "./system.ts";
+import { componentsOf } from "./unfinished.ts";
 
 /**
- * Two files by which systemd knows whether components may start: `open` lies on the disk while an
- * operation is not ended, also after a power cut; `mayStart` lies in memory while we start them.
+ * Two files by which systemd knows whether a component may start: `open` lies on the disk while an
+ * operation on it is not ended, also after a power cut; `mayStart` is there while we start it.
  */
 export type Gate = { readonly open: string; readonly mayStart: string };
 
-export function gateOf({ state }: Pick<StatePaths, "state">): Gate {
-  const own = createHash("sha256").update(state).digest("hex").slice(0, 16);
-  return { open: path.join(state, "open"), mayStart: `/run/lastgood/${own}` };
+/** Has a file for each component with an open operation. */
+export function gatesFolder({ state }: Pick<StatePaths, "state">): string {
+  return path.join(state, "gates");
 }
 
-/** From here on nobody but lastgood starts the components. */
-export async function closeGate(paths: Pick<StatePaths, "state">): Promise<void> {
-  await writeFileDurable(gateOf(paths).open, Buffer.from(""), "replace");
+export function gateOf(paths: Pick<StatePaths, "state">, component: string): Gate {
+  const own = createHash("sha256").update(paths.state).digest("hex").slice(0, 16);
+  return {
+    open: path.join(gatesFolder(paths), component),
+    mayStart: `/run/lastgood/${own}-${component}`,
+  };
 }
 
-/** Once nothing is open any more, whoever wants to may start them. */
-export async function openGate({
-  paths,
-  journal,
-}: Pick<System, "paths" | "journal">): Promise<void> {
-  if (journal.unfinished().length > 0) return;
-  await rm(gateOf(paths).open, { force: true });
+/** From here on nobody but lastgood starts these components. */
+export async function closeGates(
+  paths: Pick<StatePaths, "state">,
+  components: readonly string[],
+): Promise<void> {
+  for (const component of components) {
+    await writeFileDurable(gateOf(paths, component).open, Buffer.from(""), "replace");
+  }
 }
 
-/** Until disposed, units may start though the gate is closed. */
+/** Components of which nothing is open any more may be started by whoever wants to. */
+export async function openGates(
+  { paths, journal }: Pick<System, "paths" | "journal">,
+  components: readonly string[],
+): Promise<void> {
+  const closed = new Set(journal.unfinished().flatMap((operation) => componentsOf(operation)));
+  for (const component of components) {
+    if (!closed.has(component)) await rm(gateOf(paths, component).open, { force: true });
+  }
+}
+
+/**
+ * Until disposed, and while this process lives, units may start though the gate is closed: the link
+ * leads to what only is there as long as we are.
+ */
 export function letStart({ mayStart }: Gate): Disposable {
+  const remove = (): void => rmSync(mayStart, { force: true });
   try {
     mkdirSync(path.dirname(mayStart), { recursive: true, mode: 0o755 });
-    writeFileSync(mayStart, "");
+    remove();
+    symlinkSync(`/proc/${hostFacts().pid}/comm`, mayStart);
   } catch {
     // Not root: then no unit was installed that asks for it.
   }
-  return { [Symbol.dispose]: () => rmSync(mayStart, { force: true }) };
+  return { [Symbol.dispose]: remove };
 }

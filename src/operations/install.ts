@@ -3,15 +3,16 @@ import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { execOk } from "../base/exec.ts";
 import { writeFileDurable } from "../base/fs.ts";
-import { gateOf } from "./gate.ts";
+import { gateOf, gatesFolder } from "./gate.ts";
 import type { System } from "./system.ts";
 
 /** A file that `install` writes. */
 export type UnitFile = { readonly file: string; readonly text: string };
 
 const UNITS = "/etc/systemd/system";
-const RECOVER = "lastgood-recover.service";
-const SERVE = "lastgood.service";
+/** Several systems may be on one machine. */
+const recoverName = ({ name }: System): string => `lastgood-${name}-recover.service`;
+const serveName = ({ name }: System): string => `lastgood-${name}.service`;
 const RELOAD_MS_MAX = 60_000;
 
 /**
@@ -22,48 +23,53 @@ const RELOAD_MS_MAX = 60_000;
  */
 export function unitFiles(system: System, program: readonly string[]): UnitFile[] {
   const { config, loaded, components, paths } = system;
-  const gate = gateOf(paths);
   const command = [...program, "-c", loaded.file].map(quoted).join(" ");
-  const units = components.flatMap(({ runner }) => runner?.units ?? []);
-  const hasProcesses = components.some((one) => one.config.run?.process !== undefined);
+  const guarded = components.flatMap(({ name, runner }) =>
+    (runner?.units ?? []).map((one) => ({ unitName: one, gate: gateOf(paths, name) })),
+  );
+  // What lastgood has started itself must not end with it.
+  const hasOwn = components.some(
+    ({ config: { run } }) => run !== undefined && run.systemd === undefined,
+  );
   const unit = (name: string, lines: readonly string[]): UnitFile => ({
     file: path.join(UNITS, name),
     text: `${lines.join("\n")}\n`,
   });
   return [
-    unit(RECOVER, [
+    unit(recoverName(system), [
       "[Unit]",
       `Description=lastgood: end what a crash interrupted (${system.name})`,
       `RequiresMountsFor=${quoted(paths.state)}`,
-      `ConditionPathExists=${quoted(gate.open)}`,
+      `ConditionDirectoryNotEmpty=${escaped(gatesFolder(paths))}`,
       "",
       "[Service]",
       "Type=oneshot",
-      `ExecStart=${command} recover`,
+      `ExecStart=${command} recover --boot`,
       "TimeoutStartSec=infinity",
+      ...(hasOwn ? ["KillMode=process"] : []),
       "",
       "[Install]",
       "WantedBy=multi-user.target",
     ]),
     ...(config.updater === undefined
       ? []
-      : [unit(SERVE, serveUnit(system, command, hasProcesses))]),
-    ...units.map((name) =>
-      unit(`${name}.d/50-lastgood.conf`, [
+      : [unit(serveName(system), serveUnit(system, command, hasOwn))]),
+    ...guarded.map(({ unitName, gate }) =>
+      unit(`${unitName}.d/50-lastgood-${system.name}.conf`, [
         "# Not while an operation of lastgood was interrupted; lastgood itself may.",
         "[Unit]",
-        `ConditionPathExists=|!${gate.open}`,
+        `ConditionPathExists=|!${escaped(gate.open)}`,
         `ConditionPathExists=|${gate.mayStart}`,
       ]),
     ),
   ];
 }
 
-function serveUnit({ name }: System, command: string, hasProcesses: boolean): string[] {
+function serveUnit(system: System, command: string, hasOwn: boolean): string[] {
   return [
     "[Unit]",
-    `Description=lastgood serve (${name})`,
-    `After=network.target ${RECOVER}`,
+    `Description=lastgood serve (${system.name})`,
+    `After=network.target ${recoverName(system)}`,
     "",
     "[Service]",
     `ExecStart=${command} serve`,
@@ -71,11 +77,16 @@ function serveUnit({ name }: System, command: string, hasProcesses: boolean): st
     "RestartSec=10",
     // What is under way goes back first.
     "TimeoutStopSec=180",
-    ...(hasProcesses ? ["KillMode=process"] : []),
+    ...(hasOwn ? ["KillMode=process"] : []),
     "",
     "[Install]",
     "WantedBy=multi-user.target",
   ];
+}
+
+/** A path that is a value by itself: only percent signs mean something. */
+function escaped(text: string): string {
+  return text.replaceAll("%", "%%");
 }
 
 /** systemd.syntax(7): in double quotes, with backslashes and percent signs doubled. */
@@ -101,9 +112,9 @@ export async function installUnits(
   }
   const options = { timeoutMs: RELOAD_MS_MAX };
   await execOk(["systemctl", "daemon-reload"], options, run);
-  await execOk(["systemctl", "enable", RECOVER], options, run);
+  await execOk(["systemctl", "enable", recoverName(system)], options, run);
   if (system.config.updater !== undefined) {
-    await execOk(["systemctl", "enable", "--now", SERVE], options, run);
+    await execOk(["systemctl", "enable", "--now", serveName(system)], options, run);
   }
   return files;
 }

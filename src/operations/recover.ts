@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { namesIn } from "../base/effects.ts";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { recoverOperation } from "../journal/carry-out.ts";
@@ -6,10 +7,12 @@ import { Journal, type Outcome, type Progress } from "../journal/journal.ts";
 import type { Source } from "../stores/store-slot.ts";
 import { performer } from "./acts/perform.ts";
 import { openComponents, type Surroundings } from "./components.ts";
-import { openGate } from "./gate.ts";
+import { gatesFolder, openGates } from "./gate.ts";
 import { lockComponents } from "./operation-lock.ts";
 import { pointSource } from "./point-source.ts";
 import type { OperationSetup } from "./begin.ts";
+import type { Deployable } from "./releases/target-of.ts";
+import { type Announced, announcerOf, announcing } from "./updater/announce.ts";
 import { settleHolds } from "./releases/hold.ts";
 import { componentsOf, needingHuman, unfinishedOf } from "./unfinished.ts";
 import { type Host, pathsIn, surroundingsOf, type StatePaths, type System } from "./system.ts";
@@ -24,27 +27,43 @@ export type Recoverable = {
   readonly paths: StatePaths;
   readonly surroundings: Surroundings;
   readonly source: Source;
+  /** Tells an updater's users of it, where there are any. */
+  readonly announce?: (setup: OperationSetup, run: Run) => Announced | undefined;
 };
 
 export function recoverable(system: System): Recoverable {
   const { journal, paths } = system;
-  return { journal, paths, surroundings: surroundingsOf(system), source: pointSource(system) };
+  const announce = ({ release }: OperationSetup, run: Run): Announced | undefined => {
+    const component = system.components.find(({ name }) => name === release?.component);
+    const announcer = component && announcerOf(system, component.name);
+    if (component?.target === undefined || release === undefined) return undefined;
+    return announcer && announcing(component as Deployable, release.to, announcer, run);
+  };
+  const surroundings = surroundingsOf(system);
+  return { journal, paths, surroundings, source: pointSource(system), announce };
 }
 
 /**
  * Ends every operation that a crash interrupted. What to do is read from the journal, not from a
  * configuration that may have been changed or restored since.
  */
-export async function recover(system: Recoverable, run: Run): Promise<Recovered> {
+export async function recover(
+  system: Recoverable,
+  run: Run,
+  which: "interrupted" | "needs-human too" = "needs-human too",
+): Promise<Recovered> {
   const operations: { operation: string; outcome: Outcome }[] = [];
-  for (const operation of [...unfinishedOf(system).interrupted, ...needingHuman(system)]) {
+  // What needed a human is only tried again when one says so.
+  const again = which === "interrupted" ? [] : needingHuman(system);
+  for (const operation of [...unfinishedOf(system).interrupted, ...again]) {
     using _lock = lockComponents(system.paths.locks, componentsOf(operation));
     // Whatever stood in the way may be gone by now: each act can be repeated.
     if (operation.outcome !== undefined) system.journal.reopen(operation.id);
     const outcome = await recoverOne(system, operation, run);
     operations.push({ operation: operation.id, outcome });
   }
-  await openGate(system);
+  const names = await namesIn(gatesFolder(system.paths));
+  await openGates(system, names);
   return { operations };
 }
 
@@ -74,7 +93,7 @@ const noSource: Source = {
 
 /** Ends one operation, whose components are locked. */
 export async function recoverOne(
-  { journal, surroundings, source }: Recoverable,
+  { journal, surroundings, source, announce }: Recoverable,
   { id, kind, setup }: Progress,
   run: Run,
 ): Promise<Outcome> {
@@ -82,7 +101,10 @@ export async function recoverOne(
   const components = await openComponents(configs, surroundings);
   const perform = performer(components, { source, baseline, outside: release });
   const { clock, state } = surroundings;
-  const { outcome } = await recoverOperation(id, { journal, perform, clock }, run);
+  const told = kind === "deploy" ? announce?.(setup as OperationSetup, run) : undefined;
+  const executor = { journal, perform, clock };
+  const { outcome, error } = await recoverOperation(id, executor, told?.run ?? run);
+  await told?.end(outcome, error instanceof Error ? error.message : undefined);
   await settleHolds({ state }, { id, kind, setup }, outcome, clock);
   return outcome;
 }

@@ -72,9 +72,7 @@ export async function undo(
         rejected: displaced,
         ready: true,
       })),
-      ...releases.flatMap(({ component, to }) =>
-        outsideSwitches(component, outside, to, operation),
-      ),
+      ...(await outsideUndone(system, releases, outside, operation, run)),
     ],
     releases,
     saved: releases.flatMap(({ component }) =>
@@ -121,6 +119,18 @@ function releaseChange(
   if (back === undefined) return {};
   const { from, to, factory, component } = back;
   return { release: () => ({ component, from, to, factory, outside }) };
+}
+
+async function outsideUndone(
+  system: System,
+  [back]: readonly ReleaseSwitch[],
+  outside: readonly Outside[],
+  id: string,
+  run: Run,
+): Promise<StoreSwitch[]> {
+  if (back === undefined) return [];
+  const component = deployable(system, back.component);
+  return await outsideSwitches(component, outside, back.to, back.from, id, run);
 }
 
 async function outsideFor(

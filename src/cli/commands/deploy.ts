@@ -56,6 +56,10 @@ function optionsOf(args: Arguments, folder: string): DeployOptions {
   if (size !== undefined && !/^\d+$/.test(size)) {
     throw new AppError("USAGE", `deploy: --size ${size} is no number of bytes`);
   }
+  const checksums = ["size", "sha256", "md5"].filter((name) => args.options[name] !== undefined);
+  if (from === undefined && checksums.length > 0) {
+    throw new AppError("USAGE", `deploy: --${checksums[0]} is of a package: name it by --from`);
+  }
   const source =
     from === undefined
       ? undefined
@@ -82,9 +86,14 @@ export function describePlan(title: string, { steps, ways }: PlanPreview): strin
   ];
 }
 
+function allFailed(waysTried: number): string {
+  const levels = Array.from({ length: waysTried }, (_, i) => `ROLLBACK_LEVEL_${i + 1}_FAILED`);
+  return ["DEPLOYMENT_FAILED", ...levels].join(" + ");
+}
+
 /** What a deploy or a rollback tells. */
 export function describeRelease(value: ReleaseResult): Result {
-  const { outcome, component, from, to, live, operation, error, elapsedMs } = value;
+  const { outcome, component, from, to, live, operation, waysTried, error, elapsedMs } = value;
   const { exit, says } = OUTCOMES[outcome];
   return {
     value,
@@ -93,9 +102,7 @@ export function describeRelease(value: ReleaseResult): Result {
       `${component} ${from ?? "nothing"} → ${to}: ${outcome}, ${formatMs(elapsedMs)}. ${says}`,
       ...(error === undefined ? [] : [`  ${error}`]),
       `  live: ${live ?? "nothing"} (operation ${operation})`,
-      ...(outcome === "needs-human"
-        ? ["  DEPLOYMENT_FAILED + ROLLBACK_LEVEL_1_FAILED + ROLLBACK_LEVEL_2_FAILED"]
-        : []),
+      ...(outcome === "needs-human" ? [`  ${allFailed(waysTried)}`] : []),
       ...(outcome === "needs-human" ? ["  See: lastgood runbook, then lastgood recover"] : []),
     ],
   };

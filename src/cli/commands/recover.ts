@@ -2,19 +2,20 @@ import path from "node:path";
 import { hasCode } from "../../base/errors.ts";
 import { findState } from "../../config/load.ts";
 import { recover, recoverable, type Recovered, recoverState } from "../../operations/recover.ts";
-import { type Command, type Context, textOption } from "../command.ts";
+import { type Arguments, type Command, type Context, isSet, textOption } from "../command.ts";
 import { OUTCOMES } from "../outcome.ts";
 
 export const recoverCommand: Command = {
   name: "recover",
   summary: "Ends operations that a crash interrupted: what was not finished goes back.",
   options: [
+    ["--boot", "only what was interrupted, not what needed a human"],
     ["--state <folder>", "the state folder, if the configuration no longer says where it is"],
   ],
   examples: ["lastgood recover"],
 
   async run(args, context) {
-    const value = await recoverBy(textOption(args, "state"), context);
+    const value = await recoverBy(args, context);
     const failed = value.operations.find(({ outcome }) => outcome === "needs-human");
     return {
       value,
@@ -27,13 +28,15 @@ export const recoverCommand: Command = {
   },
 };
 
-async function recoverBy(state: string | undefined, context: Context): Promise<Recovered> {
+async function recoverBy(args: Arguments, context: Context): Promise<Recovered> {
+  const state = textOption(args, "state");
+  const which = isSet(args, "boot") ? "interrupted" : "needs-human too";
   const { folder, configFile, run } = context;
   if (state !== undefined) {
     return await recoverState(path.resolve(folder, state), folder, context, run);
   }
   try {
-    return await context.withSystem((system) => recover(recoverable(system), run));
+    return await context.withSystem((system) => recover(recoverable(system), run, which));
   } catch (error) {
     if (!hasCode(error, "CONFIG_INVALID")) throw error;
     const message = `${(error as Error).message}; what to do is read from the journal`;

@@ -45,6 +45,11 @@ export const releasesCommand: Command = {
     const act = VERBS[verb];
     return await context.withSystem(async (system) => {
       if (act !== undefined) return await act(system, rest, args, context);
+      if (args.positionals.length > 1) {
+        throw new AppError("USAGE", `releases: there is no ${verb}`, {
+          hint: `There are: ${Object.keys(VERBS).join(", ")}`,
+        });
+      }
       const value = await listReleases(system, args.positionals[0], context.run);
       return { value, lines: describeReleases(value) };
     });

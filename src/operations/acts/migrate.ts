@@ -25,5 +25,5 @@ export async function migrate(
       hint: "If releases may: target.post-commands: run",
     });
   }
-  await execOk(command, { timeoutMs: MS_MAX, folder: release.folder }, run);
+  await execOk(command, { timeoutMs: MS_MAX, folder: release.folder, isPlain: true }, run);
 }

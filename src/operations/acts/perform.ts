@@ -32,29 +32,43 @@ export type Means = {
 /** By "component/metric". */
 export type Metrics = Readonly<Record<string, readonly number[]>>;
 
-/** Ties the acts of plans to the components, targets and stores that are open. */
-export function performer(components: readonly Component[], means: Means): Perform {
-  const { source, baseline, metrics = {}, outside, effects = realEffects } = means;
-  const stores = new Map(
-    components.flatMap((component) => component.stores.map((open) => [open.store.name, open])),
-  );
-  const slots = new Map<string, Slot>();
-  for (const [name, { store }] of stores) slots.set(name, storeSlot(store, source, effects));
+type Opened = {
+  readonly stores: ReadonlyMap<string, OpenStore>;
+  readonly targets: ReadonlyMap<string, Target>;
+  /** Everything that has a live version, by name. */
+  readonly slots: ReadonlyMap<string, Slot>;
+};
+
+function openSlots(components: readonly Component[], means: Means): Opened {
+  const { source, outside, effects = realEffects } = means;
+  const stores = new Map<string, OpenStore>();
   const targets = new Map<string, Target>();
-  for (const { name, target } of components) {
+  const slots = new Map<string, Slot>();
+  for (const { name, target, stores: own } of components) {
+    for (const open of own) {
+      stores.set(open.store.name, open);
+      slots.set(open.store.name, storeSlot(open.store, source, effects));
+    }
     if (target === undefined) continue;
     targets.set(name, target);
+    slots.set(name, target);
     for (const file of outside?.component === name ? (outside.outside ?? []) : []) {
       slots.set(file.slot, outsideSlot(target.root, file, effects));
     }
   }
+  return { stores, targets, slots };
+}
 
+/** Ties the acts of plans to the components, targets and stores that are open. */
+export function performer(components: readonly Component[], means: Means): Perform {
+  const { baseline, metrics = {}, effects = realEffects } = means;
+  const { stores, targets, slots } = openSlots(components, means);
   const componentOf = (name: string): Component =>
     found(
       components.find((one) => one.name === name),
       name,
     );
-  const slotOf = (name: string): Slot => found(slots.get(name) ?? targets.get(name), name);
+  const slotOf = (name: string): Slot => found(slots.get(name), name);
   const storeOf = (name: string): OpenStore => found(stores.get(name), name);
   const targetOf = (name: string): Target => found(targets.get(name), name);
 

@@ -17,7 +17,7 @@ export function openRunner(
   const stopTimeoutMs = run["stop-timeout"];
   const startTimeoutMs = run["start-timeout"];
   if (run.systemd !== undefined) {
-    const gate = gateOf({ state });
+    const gate = gateOf({ state }, name);
     return systemdRunner(name, {
       units: run.systemd,
       startTimeoutMs,

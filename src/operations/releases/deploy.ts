@@ -12,7 +12,7 @@ import { type PlanPreview, previewPlan } from "../plan-preview.ts";
 import { newOperationId } from "../record.ts";
 import { dropOlderCopies } from "../set-aside.ts";
 import type { System } from "../system.ts";
-import { announceOutcome, type Announcer, announcerOf, announcing } from "../updater/announce.ts";
+import { type Announcer, announcerOf, announcing } from "../updater/announce.ts";
 import { type Chain, chainOf, savedStores } from "./chain.ts";
 import { rememberSchemas } from "./compatibility.ts";
 import { fetchPackage, forgetPackage, type PackageSource } from "./fetch.ts";
@@ -25,6 +25,7 @@ import {
   findRelease,
   releaseVersion,
   withDependents,
+  withRunningDependents,
 } from "./target-of.ts";
 
 export type DeployOptions = {
@@ -46,6 +47,8 @@ export type ReleaseResult = {
   /** What is live now. */
   readonly live: string | undefined;
   readonly operation: string;
+  /** How many ways back were begun. */
+  readonly waysTried: number;
   readonly error: string | undefined;
   readonly elapsedMs: number;
 };
@@ -72,7 +75,8 @@ export async function deploy(
   }
   const id = newOperationId(system);
   const announcer = options.announcer ?? announcerOf(system, component.name);
-  const heard = announcer === undefined ? run : announcing(component, to, announcer, run);
+  const told = announcer === undefined ? undefined : announcing(component, to, announcer, run);
+  const heard = told?.run ?? run;
   const { plan, release } = planner(system, component, to, id, options.force, heard);
   const ended = await begin(
     system,
@@ -87,14 +91,11 @@ export async function deploy(
     },
     heard,
   );
-  if (announcer !== undefined) {
-    announceOutcome(announcer, ended.outcome, to);
-    await announcer.flush(run);
-  }
+  await told?.end(ended.outcome, ended.error);
   if (ended.outcome === "committed") await dropOlderCopies(system, component.name, id);
   // A release that failed is evidence; its package would only fail again.
-  if (options.source !== undefined) await forgetPackage(system, component.name, to);
-  return await resultOf(component, release(), id, ended, started);
+  await forgetPackage(system, component.name, to);
+  return await resultOf(system, component, release(), id, ended, started);
 }
 
 /** What a deploy would do. Changes nothing. */
@@ -134,9 +135,11 @@ function planner(
     if (operation !== undefined && found.from !== undefined) {
       await rememberSchemas(component, found.from, run);
     }
-    outside = await outsideOf(system, component, to);
+    // What only is looked at was not fetched.
+    const isFetched = operation !== undefined || isThere;
+    outside = isFetched ? await outsideOf(system, component, to) : [];
     return planChange({
-      stores: outsideSwitches(name, outside, to, id),
+      stores: await outsideSwitches(component, outside, to, found.from, id, run),
       releases: [
         {
           slot: name,
@@ -150,7 +153,7 @@ function planner(
         },
       ],
       saved: savedStores(component, id),
-      components: withDependents(system, [component]).map((one) => one.name),
+      components: (await withRunningDependents(system, [component], run)).map((one) => one.name),
       proven: component.config.bake === undefined ? [] : [name],
     });
   };
@@ -200,6 +203,7 @@ const DEPTHS: Readonly<Partial<Record<Outcome, "previous" | "factory">>> = {
 
 /** What is told of a change of release once it has ended. */
 export async function resultOf(
+  { journal }: System,
   { target }: Deployable,
   { component, from, to }: ReleaseChange,
   operation: string,
@@ -210,5 +214,6 @@ export async function resultOf(
   const live = current.state === "to" ? current.version : undefined;
   const depth = DEPTHS[outcome];
   const elapsedMs = monotonicMs() - started;
-  return { outcome, component, from, to, depth, live, operation, error, elapsedMs };
+  const waysTried = journal.read(operation).sequence;
+  return { outcome, component, from, to, depth, live, operation, waysTried, error, elapsedMs };
 }

@@ -24,16 +24,17 @@ export async function download(
   { bytes, isCertain }: Expected,
   run: Run,
 ): Promise<void> {
+  const from = withoutCredentials(url);
   // Without a checksum nobody could tell that two halves are of two files.
   if (!isCertain) await rm(file, { force: true });
   for (let attempt = 1; ; attempt++) {
     try {
-      return await fetchRest(url, file, bytes, run);
+      return await fetchRest(from, file, bytes, run);
     } catch (error) {
       run.signal.throwIfAborted();
       const isOurs = error instanceof AppError && error.code !== "UNAVAILABLE";
       const isDisk = systemCode(error) !== undefined && systemCode(error)?.startsWith("E") === true;
-      if (isOurs || isDisk || attempt === ATTEMPTS) throw translate(error, url);
+      if (isOurs || isDisk || attempt === ATTEMPTS) throw translate(error, from.label);
       const message = `fetch: ${whyCut(error)}; trying again (${attempt})`;
       run.report({ type: "warning", message });
       await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1), undefined, { signal: run.signal });
@@ -41,8 +42,26 @@ export async function download(
   }
 }
 
+/** Where to fetch from, what may be shown of it, and what has to be said to be let in. */
+type Place = {
+  readonly url: string;
+  readonly label: string;
+  readonly headers: Readonly<Record<string, string>>;
+};
+
+function withoutCredentials(text: string): Place {
+  const url = new URL(text);
+  const { username, password, host } = url;
+  url.username = "";
+  url.password = "";
+  if (username === "" && password === "") return { url: url.href, label: host, headers: {} };
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const authorization = `Basic ${Buffer.from(credentials).toString("base64")}`;
+  return { url: url.href, label: host, headers: { authorization } };
+}
+
 async function fetchRest(
-  url: string,
+  { url, label, headers }: Place,
   file: string,
   bytes: number | undefined,
   run: Run,
@@ -56,12 +75,12 @@ async function fetchRest(
   try {
     const response = await fetch(url, {
       redirect: "error",
-      headers: from === 0 ? {} : { range: `bytes=${from}-` },
+      headers: from === 0 ? headers : { ...headers, range: `bytes=${from}-` },
       signal: AbortSignal.any([run.signal, idle.signal]),
     });
     // Everything had been fetched; only its checksum can tell whether it is the same file still.
     if (response.status === 416) return;
-    if (response.status !== 200 && response.status !== 206) throw refused(url, response.status);
+    if (response.status !== 200 && response.status !== 206) throw refused(label, response.status);
     // A server that knows no ranges begins anew.
     const start = response.status === 206 ? rangeStart(response, from) : 0;
     const total = bytes ?? start + Number(response.headers.get("content-length") ?? 0);
@@ -70,7 +89,10 @@ async function fetchRest(
     for await (const part of response.body ?? []) {
       timer.refresh();
       if (bytes !== undefined && at + part.length > bytes) {
-        throw new AppError("INVALID_PACKAGE", `fetch ${url}: it has more than ${bytes} bytes`);
+        throw new AppError(
+          "INVALID_PACKAGE",
+          `fetch from ${label}: its size is more than ${bytes} bytes`,
+        );
       }
       await handle.write(part, 0, part.length, at);
       at += part.length;
@@ -89,9 +111,9 @@ function rangeStart(response: Response, asked: number): number {
   throw new AppError("UNAVAILABLE", "the server sent another part than was asked for");
 }
 
-function refused(url: string, status: number): AppError {
+function refused(label: string, status: number): AppError {
   const code = status === 404 || status === 410 ? "NOT_FOUND" : "UNAVAILABLE";
-  return new AppError(code, `fetch ${new URL(url).host}: the server answers ${status}`, {
+  return new AppError(code, `fetch from ${label}: the server answers ${status}`, {
     hint: "See whether the address is right and the server is up.",
   });
 }
@@ -101,9 +123,9 @@ function whyCut(error: unknown): string {
   return cause instanceof Error ? cause.message : message;
 }
 
-function translate(error: unknown, url: string): unknown {
+function translate(error: unknown, label: string): unknown {
   if (error instanceof AppError || systemCode(error)?.startsWith("E") === true) return error;
-  return new AppError("UNAVAILABLE", `fetch from ${new URL(url).host}: ${whyCut(error)}`, {
+  return new AppError("UNAVAILABLE", `fetch from ${label}: ${whyCut(error)}`, {
     hint: "What came is kept: the next attempt goes on where this one ended.",
     cause: error,
   });

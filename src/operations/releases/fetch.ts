@@ -3,10 +3,11 @@ import { createReadStream } from "node:fs";
 import { rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { translateDiskError } from "../../base/disk-errors.ts";
-import { AppError, nothingThere } from "../../base/errors.ts";
+import { AppError, hasCode, nothingThere } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { makeFolderDurable } from "../../base/fs.ts";
 import type { Version } from "../../slots/slot.ts";
+import { needSpace } from "../space.ts";
 import type { System } from "../system.ts";
 import { download } from "./download.ts";
 import { packageFolder, type PackageInfo, writePackageInfo } from "./package-info.ts";
@@ -40,6 +41,7 @@ export async function fetchPackage(
   try {
     if (isRemote) {
       await makeFolderDurable(folder);
+      await refuseFull(file, source.bytes, label);
       const isCertain = source.sha256 !== undefined || source.md5 !== undefined;
       await download(source.from, file, { bytes: source.bytes, isCertain }, run);
     }
@@ -50,8 +52,25 @@ export async function fetchPackage(
     await writePackageInfo(state, component, info);
     return info;
   } catch (error) {
-    throw translateDiskError(error, `fetch ${label}`);
+    const translated = translateDiskError(error, `fetch ${label}`);
+    // Half a package on a full disk would be in the way of everything else.
+    if (isRemote && hasCode(translated, "NO_SPACE")) await rm(file, { force: true });
+    throw translated;
   }
+}
+
+async function refuseFull(file: string, bytes: number | undefined, label: string): Promise<void> {
+  const [full] = (await needSpace([{ path: file, bytes: bytes ?? 0, files: 1 }])).filter(
+    ({ enough }) => !enough,
+  );
+  if (full === undefined) return;
+  throw new AppError(
+    "NO_SPACE",
+    `fetch ${label}: ${full.bytesNeeded} bytes needed, ${full.bytesFree} free`,
+    {
+      hint: "Free space first; lastgood doctor --repair removes releases that nobody needs.",
+    },
+  );
 }
 
 /** Removes what was fetched of a version. */

@@ -1,6 +1,12 @@
+import { lstat, stat } from "node:fs/promises";
 import path from "node:path";
+import { namesIn } from "../../base/effects.ts";
+import { AppError, nothingThere } from "../../base/errors.ts";
+import type { Run } from "../../base/events.ts";
 import type { StoreSwitch } from "../../journal/plan-change.ts";
+import { placeOf } from "../../slots/place.ts";
 import { version, type Version } from "../../slots/slot.ts";
+import { sha256Of } from "../../targets/folder/manifest.ts";
 import type { Outside } from "../../targets/folder/outside.ts";
 import { outsideModules, parseModuleManifest } from "../../targets/package/modules.ts";
 import { moduleManifestOf } from "../../targets/package/package.ts";
@@ -20,10 +26,9 @@ export async function outsideOf(
       ? await ofPackage(system, name, release)
       : await parseModuleManifest(path.join(there.folder, "manifest.json"));
   if (manifest === undefined) return [];
-  return outsideModules(manifest, target.root).map((one) => ({
-    ...one,
-    slot: `${name}:${one.path}`,
-  }));
+  const outside = outsideModules(manifest, target.root);
+  for (const one of outside) await refusePlace(system, one.path);
+  return outside.map((one) => ({ ...one, slot: `${name}:${one.path}` }));
 }
 
 async function ofPackage(
@@ -35,20 +40,99 @@ async function ofPackage(
   return await moduleManifestOf(file, label);
 }
 
-/** They are switched with the release; what they displace is in the release before. */
-export function outsideSwitches(
-  component: string,
+/** A package must not put a file in place of a folder, or into what lastgood itself lives of. */
+async function refusePlace(
+  { paths, config, loaded, components }: System,
+  file: string,
+): Promise<void> {
+  const problem = (what: string): AppError =>
+    new AppError("INVALID_PACKAGE", `put ${file}: ${what}`, {
+      hint: "Nothing was changed. Have the package made again.",
+    });
+  if ((await stat(file).catch(() => undefined))?.isDirectory() === true)
+    throw problem("it is a folder");
+  const own = [
+    paths.state,
+    config.repository.at,
+    path.dirname(loaded.file),
+    ...components.flatMap(({ target }) => (target === undefined ? [] : [target.root])),
+  ];
+  const inside = own.find((folder) => file === folder || file.startsWith(`${folder}/`));
+  if (inside !== undefined) throw problem(`${inside} is lastgood's own`);
+}
+
+/**
+ * How they are switched with the release. What they displace stays aside, unless the release before
+ * has the very same file.
+ */
+export async function outsideSwitches(
+  { name, target }: Deployable,
   outside: readonly Outside[],
   to: Version,
+  from: Version | undefined,
   id: string,
-): StoreSwitch[] {
-  return outside.map(({ slot }) => ({
-    slot,
-    component,
-    to,
-    displaced: version(`before-${id}`),
-    rejected: version(`rejected-${id}`),
-    ready: false,
-    isCopy: true,
-  }));
+  run: Run,
+): Promise<StoreSwitch[]> {
+  const before = (await target.releases()).find(({ version: one }) => one === from);
+  return await Promise.all(
+    outside.map(async ({ slot, path: file, inRelease }): Promise<StoreSwitch> => {
+      const old = before === undefined ? undefined : path.join(before.folder, inRelease);
+      return {
+        slot,
+        component: name,
+        to,
+        displaced: version(`before-${id}`),
+        rejected: version(`rejected-${id}`),
+        ready: false,
+        isOfRelease: true,
+        isCopy: old !== undefined && (await isSameFile(file, old, run)),
+      };
+    }),
+  );
+}
+
+async function isSameFile(file: string, other: string, run: Run): Promise<boolean> {
+  const [a, b] = await Promise.all([file, other].map((one) => lstat(one).catch(nothingThere)));
+  if (a?.isFile() !== true || b?.isFile() !== true || a.size !== b.size) return false;
+  return (await sha256Of(file, run)) === (await sha256Of(other, run));
+}
+
+/**
+ * Files that only the release that is left has go back to what was there before it. Without that
+ * they stay, with a word.
+ */
+export async function outsideBack(
+  component: string,
+  left: readonly Outside[],
+  kept: readonly Outside[],
+  id: string,
+  run: Run,
+): Promise<{ outside: Outside[]; switches: StoreSwitch[] }> {
+  const [outside, switches]: [Outside[], StoreSwitch[]] = [[], []];
+  for (const one of left) {
+    if (kept.some(({ slot }) => slot === one.slot)) continue;
+    const names = await namesIn(placeOf(one.path, []).versionsFolder);
+    const newest = names
+      .filter((name) => name.startsWith("=before-"))
+      .toSorted()
+      .at(-1);
+    if (newest === undefined) {
+      const message = `${one.path} stays as it is: what was there before is not known any more`;
+      run.report({ type: "warning", message });
+      continue;
+    }
+    const to = version(newest.slice(1));
+    const displaced = version(`before-${id}`);
+    outside.push(one);
+    switches.push({
+      slot: one.slot,
+      component,
+      to,
+      displaced,
+      rejected: to,
+      ready: true,
+      isCopy: true,
+    });
+  }
+  return { outside, switches };
 }

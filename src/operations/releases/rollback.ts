@@ -19,7 +19,7 @@ import {
   type StoreVerdict,
 } from "./compatibility.ts";
 import { type DataBack, dataFor } from "./data-back.ts";
-import { outsideOf, outsideSwitches } from "./outside.ts";
+import { outsideBack, outsideOf, outsideSwitches } from "./outside.ts";
 import { resultOf, type ReleaseResult } from "./deploy.ts";
 import {
   type Deployable,
@@ -27,6 +27,7 @@ import {
   findRelease,
   releaseVersion,
   withDependents,
+  withRunningDependents,
 } from "./target-of.ts";
 
 export type RollbackOptions = {
@@ -52,6 +53,8 @@ export type RollbackPreview = {
 type Decided = Omit<RollbackPreview, "plan"> & {
   readonly version: Version;
   readonly outside: readonly Outside[];
+  /** Those of the release that is left. */
+  readonly left: readonly Outside[];
 };
 
 /** What a rollback would do. Changes nothing. */
@@ -86,7 +89,10 @@ export async function rollback(
     from: decided?.from,
     to: decided?.to ?? "",
     factory: undefined,
-    outside: decided?.outside ?? [],
+    outside: [
+      ...(decided?.outside ?? []),
+      ...(decided?.left ?? []).filter(isOnlyIn(decided?.outside)),
+    ],
   });
   const ended = await begin(
     system,
@@ -104,7 +110,7 @@ export async function rollback(
     },
     run,
   );
-  return await resultOf(component, release(), id, ended, started);
+  return await resultOf(system, component, release(), id, ended, started);
 }
 
 async function decide(
@@ -154,13 +160,14 @@ async function decide(
     });
   }
   const outside = await outsideOf(system, component, to);
-  return { component: name, from, to, version: to, ...fit, data, outside };
+  const left = from === undefined ? [] : await outsideOf(system, component, from);
+  return { component: name, from, to, version: to, ...fit, data, outside, left };
 }
 
 async function planFor(
   system: System,
   component: Deployable,
-  { version: to, data, outside }: Decided,
+  { version: to, data, outside, left }: Decided,
   id: string,
   run: Run,
 ): Promise<Plan> {
@@ -174,14 +181,23 @@ async function planFor(
   const leavesBad = from !== undefined && from !== factory && compareVersions(to, from) < 0;
   const previous = await previousFor(target, to, leavesBad ? from : undefined, run);
   return planChange({
-    stores: [...storesBack(name, data, id), ...outsideSwitches(name, outside, to, id)],
+    stores: [
+      ...storesBack(name, data, id),
+      ...(await outsideSwitches(component, outside, to, from, id, run)),
+      ...(await outsideBack(name, left, outside, id, run)).switches,
+    ],
     releases: [
       { slot: name, component: name, to, ...chain, evidence: undefined, previous, leavesBad },
     ],
     saved: savedStores(component, id).filter(({ slot }) => data?.stores.includes(slot) !== true),
-    components: withDependents(system, [component]).map((one) => one.name),
+    components: (await withRunningDependents(system, [component], run)).map((one) => one.name),
   });
 }
+
+const isOnlyIn =
+  (others: readonly Outside[] = []) =>
+  ({ slot }: Outside): boolean =>
+    !others.some((other) => other.slot === slot);
 
 function storesBack(component: string, data: DataBack | undefined, id: string): StoreSwitch[] {
   if (data === undefined) return [];

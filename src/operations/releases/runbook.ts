@@ -1,5 +1,6 @@
 import path from "node:path";
 import { POINTERS, versionOf } from "../../targets/target.ts";
+import { gateOf } from "../gate.ts";
 import type { System } from "../system.ts";
 import { type Deployable, withDependents } from "./target-of.ts";
 
@@ -40,12 +41,18 @@ async function releaseLines(system: System, component: Deployable): Promise<stri
   const whole = withDependents(system, [component]);
   const current = versionOf(pointers.current);
   const switchTo = (version: string): string[] => [
+    `systemctl stop lastgood-${system.name}.service 2>/dev/null || true`,
     ...whole.flatMap((one) => stopLines(one)),
     `cd ${word(target.root)}`,
+    "rm -f .current.new",
     `ln -s ${word(`v${version}`)} .current.new`,
     "mv -T .current.new current    # -T: rename(2), never into the folder",
+    `rm -f ${whole.map(({ name: one }) => word(gateOf(system.paths, one).open)).join(" ")}    # else units that are guarded do not start`,
     ...whole.toReversed().flatMap((one) => startLines(one)),
     "readlink current",
+    ...whole
+      .flatMap(({ runner }) => runner?.units ?? [])
+      .map((unit) => `systemctl is-active ${word(unit)}`),
   ];
   const verify = (version: string): string =>
     `cd ${word(path.join(target.root, `v${version}`))} && sha256sum -c ${word(path.join(target.root, ".lastgood", `${version}.sha256`))}`;
@@ -71,7 +78,9 @@ function stopLines({ runner, config, name }: One): string[] {
   }
   const { run } = config;
   if (run?.command !== undefined) return [run.command.stop.map(word).join(" ")];
-  return [`# stop ${name}`];
+  return [
+    `# stop ${name}: ${run?.process === undefined ? "as you do" : `kill the processes of ${run.process[0]}`}`,
+  ];
 }
 
 function startLines({ runner, config, name }: One): string[] {
@@ -79,7 +88,11 @@ function startLines({ runner, config, name }: One): string[] {
     return runner.units.map((unit) => `systemctl start ${word(unit)}`);
   const { run } = config;
   if (run?.command !== undefined) return [run.command.start.map(word).join(" ")];
-  if (run?.process !== undefined) return [`${run.process.map(word).join(" ")} &`];
+  if (run?.process !== undefined) {
+    const folder = run.folder === undefined ? [] : [`cd ${word(run.folder)}`];
+    const env = Object.entries(run.env).map(([key, value]) => `${key}=${word(value)}`);
+    return [...folder, ["env", ...env, ...run.process.map(word), "&"].join(" ")];
+  }
   return [`# start ${name}`];
 }
 

@@ -1,4 +1,5 @@
 import { AppError } from "../../base/errors.ts";
+import type { Run } from "../../base/events.ts";
 import { stopOrder } from "../../config/dependencies.ts";
 import { version, type Version } from "../../slots/slot.ts";
 import type { Release, Target } from "../../targets/target.ts";
@@ -45,6 +46,19 @@ export function releaseVersion(text: string): Version {
 
 export async function findRelease(target: Target, named: Version): Promise<Release | undefined> {
   return (await target.releases()).find(({ version: one }) => one === named);
+}
+
+/** Components with all that depend on them and run, in the order in which they stop. */
+export async function withRunningDependents(
+  system: System,
+  named: readonly Component[],
+  run: Run,
+): Promise<Component[]> {
+  const all = withDependents(system, named);
+  const lives = await Promise.all(
+    all.map(async (one) => named.includes(one) || (await one.runner?.isAlive(run)) !== false),
+  );
+  return all.filter((_, at) => lives[at]);
 }
 
 /** Components with all that depend on them, in the order in which they stop. */

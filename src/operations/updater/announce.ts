@@ -7,7 +7,7 @@ import type { Outcome } from "../../journal/journal.ts";
 import { lockComponents } from "../operation-lock.ts";
 import type { Deployable } from "../releases/target-of.ts";
 import type { System } from "../system.ts";
-import { type Report, type Said, sayer, sayOutcome } from "./say.ts";
+import { type Report, type Said, sayer } from "./say.ts";
 
 /** Says things where the updater's users look for them. */
 export type Announcer = {
@@ -17,6 +17,7 @@ export type Announcer = {
 };
 
 const SEND_MS_MAX = 5000;
+const FLUSH_MS_MAX = 5000;
 const FLUSH_LOCK = ".outbox";
 
 /** Undefined for a component that no updater speaks of. */
@@ -28,23 +29,31 @@ export function announcerOf(
   const { updater } = config;
   if (updater?.component !== component) return undefined;
   const file = path.join(paths.state, "outbox.db");
+  const sayOne = (one: Said, version: string): void => {
+    if ("log" in one) {
+      const [level, line] = one.log;
+      const at = host.clock.now().toISOString();
+      if (updater.log !== undefined) appendRotating(updater.log, `${at} [${level}] ${line}`);
+      return;
+    }
+    onReport(one.report);
+    if (updater.report === undefined) return;
+    using outbox = new Outbox(file);
+    outbox.add(updater.report, JSON.stringify({ ...one.report, version }));
+  };
   return {
     say(said, version) {
       for (const one of said) {
-        if ("log" in one) {
-          const [level, line] = one.log;
-          const at = host.clock.now().toISOString();
-          if (updater.log !== undefined) appendRotating(updater.log, `${at} [${level}] ${line}`);
-          continue;
+        try {
+          sayOne(one, version);
+        } catch {
+          // That something could not be told must not stop what it tells of.
         }
-        onReport(one.report);
-        if (updater.report === undefined) continue;
-        using outbox = new Outbox(file);
-        outbox.add(updater.report, JSON.stringify({ ...one.report, version }));
       }
     },
     async flush(run) {
-      const waiting = await flushOutbox(paths, run);
+      const signal = AbortSignal.any([run.signal, AbortSignal.timeout(FLUSH_MS_MAX)]);
+      const waiting = await flushOutbox(paths, { ...run, signal });
       if (waiting === 0) return;
       const message = `${waiting} reports wait until their receiver answers; lastgood serve sends them`;
       run.report({ type: "warning", message });
@@ -88,25 +97,33 @@ function sender({ signal }: Run): Send {
   };
 }
 
-/** A run whose events are also put into the updater's words. */
+/** What an updater's users hear of one change of release. */
+export type Announced = {
+  /** Its events are also put into the updater's words. */
+  readonly run: Run;
+  /** The last words. */
+  readonly end: (outcome: Outcome, error: string | undefined) => Promise<void>;
+};
+
 export function announcing(
   { name, target, runner }: Deployable,
   version: string,
   announcer: Announcer,
   run: Run,
-): Run {
+): Announced {
   const services = runner?.units ?? [name];
-  const sayIt = sayer({ component: name, version, root: target.root, services });
+  const words = sayer({ component: name, version, root: target.root, services });
   return {
-    ...run,
-    report(event) {
-      run.report(event);
-      announcer.say(sayIt(event), version);
+    run: {
+      ...run,
+      report(event) {
+        run.report(event);
+        announcer.say(words.hear(event), version);
+      },
+    },
+    async end(outcome, error) {
+      announcer.say(words.end(outcome, error), version);
+      await announcer.flush(run);
     },
   };
-}
-
-/** The last words of a deploy. */
-export function announceOutcome(announcer: Announcer, outcome: Outcome, version: string): void {
-  announcer.say(sayOutcome(outcome, version), version);
 }

@@ -44,20 +44,28 @@ type Told = {
   landed: string;
 };
 
+export type Words = {
+  readonly hear: (event: Event) => Said[];
+  readonly end: (outcome: Outcome, error: string | undefined) => Said[];
+};
+
 /** Puts what happens in a deploy into those words. It remembers what was said. */
-export function sayer(about: About): (event: Event) => Said[] {
+export function sayer(about: About): Words {
   const told: Told = { failure: "", level1: "", level: 0, lastAct: "", landed: "" };
-  return (event) => {
-    switch (event.type) {
-      case "back.began":
-        return sayBegin(told, event);
-      case "back.ended":
-        return sayEnd(told, event);
-      case "step.started":
-        return sayStep(told, about, event);
-      default:
-        return [];
-    }
+  return {
+    hear(event) {
+      switch (event.type) {
+        case "back.began":
+          return sayBegin(told, event);
+        case "back.ended":
+          return sayEnd(told, event);
+        case "step.started":
+          return sayStep(told, about, event);
+        default:
+          return [];
+      }
+    },
+    end: (outcome, problem) => sayOutcome(told, about, outcome, problem),
   };
 }
 
@@ -131,6 +139,7 @@ function sayStep(
     told.failure === "" ? [stage(name, progress)] : [];
   switch (event.act) {
     case "staged":
+      if (event.of !== component) return [];
       return [info(`Deploying version ${version}`), ...onTheWay("installing", 10)];
     case "stopped":
       return [info(`Stopping services: ${names}`), ...onTheWay("installing", 40)];
@@ -156,18 +165,35 @@ function sayStep(
 }
 
 /** What is said at the very end. */
-export function sayOutcome(outcome: Outcome, version: string): Said[] {
+function sayOutcome(
+  told: Told,
+  { version }: About,
+  outcome: Outcome,
+  problem: string | undefined,
+): Said[] {
   if (outcome === "committed") {
+    const message = `Updated to ${version}`;
     return [
       info(`✓ Version ${version} is running`),
-      {
-        report: { stage: "success", progress: 100, message: `Updated to ${version}`, error: null },
-      },
+      { report: { stage: "success", progress: 100, message, error: null } },
     ];
   }
   if (outcome !== "needs-human") return [];
+  const said: Said[] = [];
+  if (told.failure === "") {
+    told.failure = problem ?? "unknown";
+    said.push(error(`Deployment failed: ${told.failure}`));
+  }
+  if (told.level < 2) {
+    // There was no second level, or not even a first.
+    const level1 = told.level === 1 ? `\nROLLBACK_LEVEL_1_FAILED: ${told.level1}` : "";
+    const text = `DEPLOYMENT_FAILED: ${told.failure}${level1}`;
+    said.push(failed(text, "No way back - manual intervention required"));
+  }
+  const levels = Array.from({ length: told.level }, (_, i) => ` + ROLLBACK_LEVEL_${i + 1}_FAILED`);
   return [
-    { log: ["CRITICAL", "DEPLOYMENT_FAILED + ROLLBACK_LEVEL_1_FAILED + ROLLBACK_LEVEL_2_FAILED"] },
+    ...said,
+    { log: ["CRITICAL", `DEPLOYMENT_FAILED${levels.join("")}`] },
     { log: ["CRITICAL", "Manual intervention required"] },
     error("All rollback attempts failed. System may be in inconsistent state."),
   ];

@@ -7,7 +7,8 @@ import { writeFileDurable } from "../../base/fs.ts";
 import { deploy } from "../releases/deploy.ts";
 import { fetchPackage } from "../releases/fetch.ts";
 import { readPackageInfo } from "../releases/package-info.ts";
-import { deployable, releaseVersion } from "../releases/target-of.ts";
+import { deployable, findRelease, releaseVersion } from "../releases/target-of.ts";
+import type { Version } from "../../slots/slot.ts";
 import type { System } from "../system.ts";
 import { type Announcer, announcerOf } from "./announce.ts";
 import type { Report, Stage } from "./say.ts";
@@ -43,72 +44,118 @@ const BUSY: ReadonlySet<Stage> = new Set(["downloading", "verifying", "installin
 export type Updater = {
   readonly state: () => UpdaterState;
   /** Begins; throws UpdaterError when it cannot. */
-  readonly download: (asked: Asked) => void;
+  readonly download: (asked: Asked) => Promise<void>;
   readonly update: (version: string) => Promise<void>;
   /** Returns once nothing is under way. */
   readonly settled: () => Promise<void>;
 };
 
 export function openUpdater(system: System, run: Run): Updater {
-  const file = path.join(system.paths.state, "updater.json");
   const { component } = system.config.updater!;
-  const kept = keepState(file, run);
-  let work: Promise<void> = Promise.resolve();
-  let version = kept.now().version;
-  let isBusy = false;
-
-  const announcer: Announcer = announcerOf(system, component, (report) =>
-    kept.set({ ...report, version }),
-  )!;
-  const tell = (stage: Stage, progress: number, message: string, error: string | null): void =>
-    announcer.say([{ report: { stage, progress, message, error } }], version);
-
-  const begin = (stage: Stage, of: string, task: () => Promise<void>): void => {
-    version = of;
-    isBusy = true;
-    tell(stage, 0, stage, null);
-    work = task()
-      .catch((error: unknown) => tell("failed", 0, "Update failed", wordOf(error)))
-      .finally(() => {
-        isBusy = false;
-      })
-      .then(() => announcer.flush(run));
-  };
-
+  const kept = keepState(path.join(system.paths.state, "updater.json"), run);
+  const desk = oneAtATime(system, component, kept, run);
   return {
     state: kept.now,
-    settled: () => work,
-    download(asked) {
-      if (isBusy) throw busy(kept.now().stage);
+    settled: desk.settled,
+    async download(asked) {
       const to = releaseVersion(asked.version);
-      begin("downloading", to, async () => {
-        await fetchTo(system, component, asked, run, tell);
-        tell("toInstall", 100, "Ready to install", null);
+      await desk.take(async () => {
+        const there = await findRelease(deployable(system, component).target, to);
+        if (there === undefined) return;
+        throw new UpdaterError(409, `Version ${to} is installed already`);
+      });
+      desk.begin("downloading", to, async () => {
+        await fetchTo(system, component, asked, run, desk.tell);
+        desk.tell("toInstall", 100, "Ready to install", null);
       });
     },
     async update(named) {
       const to = releaseVersion(named);
-      if (isBusy) throw busy(kept.now().stage);
-      const { verifiedAt } = await readPackageInfo(system.paths.state, component, to).catch(() => {
-        throw new UpdaterError(404, `Version ${to} was not downloaded`);
-      });
-      const ageMs = system.host.clock.now().getTime() - Date.parse(verifiedAt);
-      if (ageMs > EXPIRES_MS) {
-        throw new UpdaterError(410, "PACKAGE_EXPIRED: verified more than 24 hours ago");
-      }
-      begin("installing", to, async () => {
+      await desk.take(() => refuseNotReady(system, component, to));
+      desk.begin("installing", to, async () => {
+        const { announcer } = desk;
         const options = { source: undefined, reason: "update", force: false, announcer };
-        await deploy(system, deployable(system, component).name, to, options, run);
+        const { outcome, error } = await deploy(system, component, to, options, run);
+        if (outcome === "committed") return;
+        const back = outcome === "needs-human" ? "" : "\nRollback completed.";
+        const text = `UPDATE_FAILED: DEPLOYMENT_FAILED: ${error}${back}`;
+        kept.set({
+          stage: "failed",
+          progress: 0,
+          message: "Update failed",
+          error: text,
+          version: to,
+        });
       });
     },
   };
 }
 
+type Tell = (stage: Stage, progress: number, message: string, error: string | null) => void;
+
+type Kept = { now: () => UpdaterState; set: (state: UpdaterState) => void };
+
+type Desk = {
+  readonly announcer: Announcer;
+  readonly tell: Tell;
+  /** Takes the place of the one thing under way, before anything can come in between. */
+  readonly take: (check: () => Promise<void>) => Promise<void>;
+  /** Begins what the place was taken for. */
+  readonly begin: (stage: Stage, version: string, task: () => Promise<void>) => void;
+  readonly settled: () => Promise<void>;
+};
+
+function oneAtATime(system: System, component: string, kept: Kept, run: Run): Desk {
+  let work: Promise<void> = Promise.resolve();
+  let { version } = kept.now();
+  let isBusy = false;
+  const announcer = announcerOf(system, component, (report) => kept.set({ ...report, version }))!;
+  const tell: Tell = (stage, progress, message, error) =>
+    announcer.say([{ report: { stage, progress, message, error } }], version);
+  return {
+    announcer,
+    tell,
+    settled: () => work,
+    async take(check) {
+      if (isBusy) throw new UpdaterError(409, `An update is under way: ${kept.now().stage}`);
+      isBusy = true;
+      try {
+        await check();
+      } catch (error) {
+        isBusy = false;
+        throw error;
+      }
+    },
+    begin(stage, of, task) {
+      version = of;
+      tell(stage, 0, stage, null);
+      work = task()
+        .catch((error: unknown) => {
+          const word = wordOf(error);
+          announcer.say([{ log: ["ERROR", word] }], version);
+          tell("failed", 0, "Update failed", word);
+        })
+        .finally(() => {
+          isBusy = false;
+        })
+        .then(() => announcer.flush(run));
+    },
+  };
+}
+
+/** A package that was verified within the last day. */
+async function refuseNotReady(system: System, component: string, to: Version): Promise<void> {
+  const { verifiedAt } = await readPackageInfo(system.paths.state, component, to).catch(() => {
+    throw new UpdaterError(404, `Version ${to} was not downloaded`);
+  });
+  const ageMs = system.host.clock.now().getTime() - Date.parse(verifiedAt);
+  if (ageMs > EXPIRES_MS) {
+    throw new UpdaterError(410, "PACKAGE_EXPIRED: verified more than 24 hours ago");
+  }
+}
+
 /** The state, also in a file; how something ended is forgotten after a while. */
-function keepState(
-  file: string,
-  run: Run,
-): { now: () => UpdaterState; set: (state: UpdaterState) => void } {
+function keepState(file: string, run: Run): Kept {
   let state = afterRestart(readState(file));
   let written: Promise<void> = Promise.resolve();
   const forgetLater = async (said: UpdaterState): Promise<void> => {
@@ -116,6 +163,7 @@ function keepState(
     await sleep(FORGOTTEN_MS, undefined, { signal: run.signal, ref: false });
     if (state === said) state = IDLE;
   };
+  if (state.stage === "failed") forgetLater(state).catch(() => {});
   return {
     now: () => state,
     set(next) {
@@ -129,17 +177,13 @@ function keepState(
   };
 }
 
-function busy(stage: Stage): UpdaterError {
-  return new UpdaterError(409, `An update is under way: ${stage}`);
-}
-
 /** Fetches and verifies, and tells of it every five percent. */
 async function fetchTo(
   system: System,
   component: string,
   asked: Asked,
   run: Run,
-  tell: (stage: Stage, progress: number, message: string, error: string | null) => void,
+  tell: Tell,
 ): Promise<void> {
   let told = 0;
   const heard: Run = {

@@ -70,7 +70,8 @@ async function strayLinks(root: string): Promise<string[]> {
   const stray: string[] = [];
   for (const name of await namesIn(root)) {
     const file = path.join(root, name);
-    if (name.startsWith(".") && (await isReleaseLink(file))) stray.push(file);
+    if (/^\.(current|previous|factory|tmp)/.test(name) && (await isReleaseLink(file)))
+      stray.push(file);
     const isRelease = /^v\d/.test(name) && (await lstat(file)).isDirectory();
     for (const inner of isRelease ? await namesIn(file) : []) {
       const link = path.join(file, inner);

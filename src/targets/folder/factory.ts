@@ -120,6 +120,14 @@ export async function restoreFactory(root: string, version: Version, run: Run): 
     await rm(plain, { force: true });
   }
   await syncTree(staging, run);
+  // What was unpacked is laid out as the root is: it is verified before anything is replaced.
+  const [damage] = await verifyRelease(staging, version, "every-byte", run);
+  if (damage !== undefined) {
+    await realEffects.removeTree(staging);
+    throw new AppError("CORRUPT", `restore factory release ${version}: its archive: ${damage}`, {
+      hint: "What is there stays. Put a sound copy there by hand.",
+    });
+  }
   await putBack(root, version, staging, run);
 }
 

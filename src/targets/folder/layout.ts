@@ -47,8 +47,8 @@ export async function versionsIn(root: string): Promise<Version[]> {
   for (const name of await namesIn(root)) {
     const text = versionNamed(name);
     if (text === undefined) continue;
-    const stat = await lstat(path.join(root, name)).catch(nothingThere);
-    if (stat?.isDirectory() === true) found.push(text);
+    const entry = await lstat(path.join(root, name)).catch(nothingThere);
+    if (entry?.isDirectory() === true) found.push(text);
   }
   return found.toSorted((a, b) => compareVersions(b, a));
 }
@@ -72,9 +72,9 @@ export async function readPointers(root: string): Promise<Pointers> {
 
 export async function readPointer(root: string, name: PointerName): Promise<Pointer> {
   const link = path.join(root, name);
-  const stat = await lstat(link).catch(nothingThere);
-  if (stat === undefined) return { state: "none" };
-  if (!stat.isSymbolicLink()) return { state: "no-link" };
+  const entry = await lstat(link).catch(nothingThere);
+  if (entry === undefined) return { state: "none" };
+  if (!entry.isSymbolicLink()) return { state: "no-link" };
   const target = await readlink(link);
   const folder = path.resolve(root, target);
   // An absolute link may have been made by another path to the same folder.

@@ -72,7 +72,12 @@ export async function findAll(root: string): Promise<Map<string, Found>> {
     for (const name of await readdir(path.join(root, folder))) {
       const at = folder === "" ? name : `${folder}/${name}`;
       const file = path.join(root, at);
-      const stat = await lstat(file, { bigint: true });
+      const stat = await lstat(file, { bigint: true }).catch(nothingThere);
+      if (stat === undefined) {
+        // A name that is no UTF-8, mostly.
+        found.set(at, { type: "other", path: at, mode: "0000" });
+        continue;
+      }
       const common = { path: at, mode: modeText(Number(stat.mode)) };
       if (stat.isDirectory()) {
         folders.push(at);

@@ -50,6 +50,8 @@ export type Source = {
 };
 
 const COMMAND_MS_MAX = 30_000;
+/** As timeout(1) has it. */
+const TIMED_OUT = 124;
 
 /**
  * Puts a release together beside the others: unpacked, synced, with its manifest, and only then
@@ -114,9 +116,16 @@ async function refuseLinksOut(staging: string, manifest: readonly Item[]): Promi
 
 /** Only what is staged is touched: after a crash it is thrown away and made again. */
 async function runCommand(line: string, folder: string, run: Run): Promise<void> {
-  const options = { timeoutMs: COMMAND_MS_MAX, folder };
-  const { exitCode, stdout, stderr } = await exec(["sh", "-c", line], options, run);
+  const options = { timeoutMs: 2 * COMMAND_MS_MAX, folder, isPlain: true };
+  // It ends all that the line has started.
+  const limit = ["timeout", "--kill-after=2", String(COMMAND_MS_MAX / 1000)] as const;
+  const { exitCode, stdout, stderr } = await exec([...limit, "sh", "-c", line], options, run);
   if (exitCode === 0) return;
+  if (exitCode === TIMED_OUT) {
+    throw new AppError("INVALID_PACKAGE", `run ${line}: it takes longer than 30 s`, {
+      hint: "A command of the package failed. Nothing was changed.",
+    });
+  }
   const lastWords = (stderr || stdout).trim().split("\n").at(-1) ?? "";
   throw new AppError("INVALID_PACKAGE", `run ${line}: exit code ${exitCode}: ${lastWords}`, {
     hint: "A command of the package failed. Nothing was changed.",

@@ -19,7 +19,11 @@ const relative = z
 const absolute = z
   .string()
   .startsWith("/")
-  .refine((text) => !text.split("/").includes(".."), "no way out");
+  .refine(
+    // oxlint-disable-next-line no-control-regex -- they are what is looked for
+    (text) => path.posix.normalize(text) === text && !/[\u0000-\u001f\u007f]|\/$/.test(text),
+    "a plain path of a file",
+  );
 
 const manifestSchema = z.object({
   version: z.string(),
@@ -98,17 +102,14 @@ export async function* moduleEntries(
     if (modules.length === 0) continue;
     if (entry.type !== "file") throw invalid(label, `module ${entry.path} is no file`);
     missing.delete(clean(entry.path));
-    const content = Buffer.concat(await Array.fromAsync(entry.content));
-    for (const module of modules) {
-      const mode = module.process_name ? 0o755 : entry.mode;
-      const again = (async function* (): AsyncGenerator<Uint8Array> {
-        yield content;
-      })();
-      yield { type: "file", path: placeInRelease(module.dst, root), mode, content: again };
-    }
+    const [first, ...others] = modules;
+    if (others.length > 0) throw invalid(label, `${MANIFEST} names ${entry.path} twice`);
+    const mode = first!.process_name ? 0o755 : entry.mode;
+    yield { ...entry, path: placeInRelease(first!.dst, root), mode };
   }
-  const [first] = missing;
-  if (first !== undefined) throw invalid(label, `${MANIFEST} names ${first}, which is not in it`);
+  const [lost] = missing;
+  if (lost !== undefined) throw invalid(label, `${MANIFEST} names ${lost}, which is not in it`);
+  if (manifest.modules.some(({ dst }) => placeInRelease(dst, root) === "VERSION")) return;
   const content = (async function* (): AsyncGenerator<Uint8Array> {
     yield Buffer.from(`${manifest.version.replace(/^v/, "")}\n`);
   })();
