@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import type { Command } from "./exec.ts";
 import { AppError } from "./errors.ts";
@@ -48,10 +48,30 @@ export function findMarked(mark: string): number[] {
     readdirSync("/proc")
       // A component may have started us: to end ourselves would leave it half stopped.
       .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-      .filter((pid) => readOf(`/proc/${pid}/environ`).split("\0").includes(wanted))
+      .filter((pid) => environmentOf(pid).split("\0").includes(wanted))
       .filter((pid) => !/^\d+ \(.*\) [ZX]/s.test(readOf(`/proc/${pid}/stat`)))
       .map(Number)
   );
+}
+
+const READS = 5;
+
+/** While a process changes its program its environment is empty for a moment. */
+function environmentOf(pid: string): string {
+  for (let read = 1; ; read++) {
+    const environment = readOf(`/proc/${pid}/environ`);
+    if (environment !== "" || read === READS || !hasProgram(pid)) return environment;
+  }
+}
+
+/** Threads of the kernel have none. */
+function hasProgram(pid: string): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`) !== "";
+  } catch {
+    // It has ended, or is none of ours to look at.
+    return false;
+  }
 }
 
 /** Whether it was started by `startMarked` itself and not by such a one. */

@@ -149,9 +149,10 @@ async function releaseBack(
   run: Run,
 ): Promise<ReleaseSwitch[]> {
   if (release?.from === undefined || outcome !== "committed") return [];
-  const { name, target } = deployable(system, release.component);
+  const component = deployable(system, release.component);
+  const { name, target } = component;
   const to = version(release.from);
-  const chain = await chainOf(target, true, run);
+  const chain = await chainOf(component, true, run);
   if (chain.from === to) return [];
   if ((await findRelease(target, to)) === undefined) {
     throw new AppError("NOT_FOUND", `undo: release ${to} of ${name} is not there any more`);

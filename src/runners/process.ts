@@ -63,9 +63,10 @@ export function processRunner(component: string, config: ProcessRunnerConfig): R
       if (!(await isGone())) return;
       const pid = await startMarked(program, mark, { folder, logFile, env });
       const start = processStart(pid);
+      // Its first program may have gone over into another, or have left it to one that it started.
       const hasEnded = async (): Promise<boolean> =>
-        processStart(pid) !== start || (await isGone());
-      if (!(await waitUntil(hasEnded, SETTLED_MS, run)) || !(await isGone())) return;
+        processStart(pid) !== start && (await isGone());
+      if (!(await waitUntil(hasEnded, SETTLED_MS, run))) return;
       throw new AppError("UNHEALTHY", `start ${component}: it ended at once`, {
         hint: `What it printed: ${logFile}`,
       });

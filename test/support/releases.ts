@@ -63,7 +63,7 @@ export async function newDevice(
       api: { http: `${url}/health`, timeout: "500ms" },
       version: { version: { http: `${url}/api/version`, field: "version" }, timeout: "500ms" },
     },
-    verify: { "healthy-for": "200ms", deadline: "3s", ...extra.verify },
+    verify: { "healthy-for": "200ms", deadline: "5s", ...extra.verify },
     ...extra.component,
   };
   return await newSystem(folder, component);

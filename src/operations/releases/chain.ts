@@ -3,6 +3,8 @@ import type { Run } from "../../base/events.ts";
 import type { SavedStore } from "../../journal/plan-change.ts";
 import { version, type Version } from "../../slots/slot.ts";
 import type { Component } from "../components.ts";
+import { compatibilityOf } from "./compatibility.ts";
+import type { Deployable } from "./target-of.ts";
 import { type Pointers, type Target, versionOf } from "../../targets/target.ts";
 
 /** What a change of release may fall back to; fixed before anything is touched. */
@@ -18,7 +20,8 @@ export type Chain = {
  * Looks at what is live and at the factory release. REFUSED when something is live and neither of
  * them could be gone back to.
  */
-export async function chainOf(target: Target, isForced: boolean, run: Run): Promise<Chain> {
+export async function chainOf(component: Deployable, isForced: boolean, run: Run): Promise<Chain> {
+  const { target } = component;
   const pointers = await target.pointers();
   refuseBroken(target, pointers);
   const from = versionOf(pointers.current);
@@ -29,7 +32,8 @@ export async function chainOf(target: Target, isForced: boolean, run: Run): Prom
   if (named !== undefined && factoryProblems.length > 0) {
     warn(run, `factory release ${named} cannot be gone back to: ${factoryProblems[0]}`);
   }
-  const factory = factoryProblems.length === 0 ? named : undefined;
+  const isWhole = factoryProblems.length === 0;
+  const factory = isWhole && (await fitsData(component, named, from, run)) ? named : undefined;
   const fromIsSound = from !== undefined && fromProblems.length === 0;
   if (from === undefined) {
     warn(run, `${target.name}: nothing is live yet, so a failure has nothing to go back to`);
@@ -44,6 +48,21 @@ export async function chainOf(target: Target, isForced: boolean, run: Run): Prom
   // Whoever forces it would rather go back to what ran than to nothing.
   if (fromIsSound || factory !== undefined) return { from, fromIsSound, factory };
   return { from, fromIsSound: true, isUnverified: true, factory };
+}
+
+/** By itself nothing goes back to a release that may not be able to read the data. */
+async function fitsData(
+  component: Deployable,
+  factory: Version | undefined,
+  from: Version | undefined,
+  run: Run,
+): Promise<boolean> {
+  if (factory === undefined || factory === from) return true;
+  const { verdict, stores } = await compatibilityOf(component, factory, run);
+  if (verdict === "ok") return true;
+  const why = stores.find((store) => store.verdict === verdict)?.why ?? verdict;
+  warn(run, `factory release ${factory} is no way back by itself: ${why}`);
+  return false;
 }
 
 function refuseBroken({ name, root }: Target, { current }: Pointers): void {

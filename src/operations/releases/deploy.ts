@@ -126,7 +126,7 @@ function planner(
   let outside: Outside[] = [];
   const id = operation ?? "this";
   const plan = async (): Promise<Plan> => {
-    const found = await chainOf(target, isForced, run);
+    const found = await chainOf(component, isForced, run);
     chain = found;
     const isThere = (await findRelease(target, to)) !== undefined;
     if (operation !== undefined) {

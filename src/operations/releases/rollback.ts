@@ -172,7 +172,7 @@ async function planFor(
   run: Run,
 ): Promise<Plan> {
   const { name, target } = component;
-  const chain = await chainOf(target, true, run);
+  const chain = await chainOf(component, true, run);
   if (chain.from !== undefined && id !== "this") {
     await rememberSchemas(component, chain.from, run);
   }
