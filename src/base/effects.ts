@@ -1,6 +1,8 @@
 import { chmod, readdir, rename, rm, rmdir, symlink } from "node:fs/promises";
 import { makeFolderDurable, syncDirectory, temporaryIn } from "./fs.ts";
+import type { Run } from "./events.ts";
 import { fromName, toPath } from "./raw-names.ts";
+import { syncTree } from "./sync-tree.ts";
 
 /**
  * The changes to a file system out of which switches are made. They come as an argument, so that a
@@ -13,6 +15,8 @@ export type Effects = {
   readonly makeFolder: (folder: string) => Promise<void>;
   readonly removeEmptyFolder: (folder: string) => Promise<void>;
   readonly removeTree: (folder: string) => Promise<void>;
+  /** What lies in the folder survives a crash once this returns. */
+  readonly syncTree: (folder: string, run: Run) => Promise<void>;
 };
 
 /** Names in a folder; none when there is no such folder. */
@@ -27,6 +31,7 @@ export async function namesIn(folder: string): Promise<string[]> {
 
 /** Each is durable when it returns. */
 export const realEffects: Effects = {
+  syncTree,
   async rename(from, to) {
     await rename(toPath(from), toPath(to));
     await syncDirectory(folderOf(to));

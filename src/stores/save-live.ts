@@ -2,7 +2,6 @@ import path from "node:path";
 import { type Effects, namesIn } from "../base/effects.ts";
 import type { Run } from "../base/events.ts";
 import { execOk } from "../base/exec.ts";
-import { syncTree } from "../base/sync-tree.ts";
 import { AppError } from "../base/errors.ts";
 import { finishStaging, isReady, type Place, readyFolder, stagingFolder } from "../slots/place.ts";
 import type { Version } from "../slots/slot.ts";
@@ -59,6 +58,6 @@ async function copyTo(
     const [source, copy] = [path.join(from, name), path.join(folder, name)];
     await execOk(["cp", "-a", "--", source, copy], { timeoutMs: COPY_MS_MAX }, run);
   }
-  await syncTree(folder, run);
+  await effects.syncTree(folder, run);
   await finishStaging(place, version, effects);
 }

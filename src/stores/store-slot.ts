@@ -1,7 +1,6 @@
 import { AppError } from "../base/errors.ts";
 import type { Effects } from "../base/effects.ts";
 import type { Run } from "../base/events.ts";
-import { syncTree } from "../base/sync-tree.ts";
 import type { Reader } from "../repository/repository.ts";
 import {
   discardVersion,
@@ -38,7 +37,7 @@ export function storeSlot(store: Store, source: Source, effects: Effects): Slot 
       await source.read(version, store.name, run, (reader, at, inner) =>
         store.materialise(reader, at, folder, inner),
       );
-      await syncTree(folder, run);
+      await effects.syncTree(folder, run);
       await finishStaging(place, version, effects);
     },
 

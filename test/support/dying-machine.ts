@@ -33,6 +33,7 @@ export function ticking(tick: Tick): Effects {
     };
   return {
     rename: wrap(rename),
+    syncTree: async () => {},
     pointLink: wrap(realEffects.pointLink),
     makeFolder: wrap((folder: string) => mkdir(folder, { recursive: true })),
     removeEmptyFolder: wrap(rmdir),

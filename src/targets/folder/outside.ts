@@ -3,7 +3,6 @@ import path from "node:path";
 import { type Effects, realEffects } from "../../base/effects.ts";
 import { AppError } from "../../base/errors.ts";
 import { makeFolderDurable } from "../../base/fs.ts";
-import { syncTree } from "../../base/sync-tree.ts";
 import {
   discardVersion,
   finishStaging,
@@ -41,7 +40,7 @@ export function outsideSlot(
       await effects.makeFolder(folder);
       const source = path.join(releaseFolder(root, version), inRelease);
       await copyFile(source, path.join(folder, path.basename(file)));
-      await syncTree(folder, run);
+      await effects.syncTree(folder, run);
       await finishStaging(place, version, effects);
     },
     async verify(version, run) {

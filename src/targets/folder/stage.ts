@@ -21,7 +21,6 @@ import type { Run } from "../../base/events.ts";
 import { hostFacts } from "../../base/host.ts";
 import { temporaryIn } from "../../base/fs.ts";
 import { realPath } from "../../base/real-path.ts";
-import { syncTree } from "../../base/sync-tree.ts";
 import type { Version } from "../../slots/slot.ts";
 import type { Entry } from "../package/entry.ts";
 import { versionOf } from "../target.ts";
@@ -86,7 +85,7 @@ export async function stageRelease(
     await chmod(staging, 0o755);
     for (const line of commands) await runCommand(line, staging, run);
     await refuseLinksOut(staging, manifest);
-    await syncTree(staging, run);
+    await effects.syncTree(staging, run);
     await rm(seenFile(root, version), { force: true });
     const whole = commands.length === 0 ? manifest : await manifestOf(staging, run);
     const sorted = whole.toSorted((a, b) => (a.path < b.path ? -1 : 1));
