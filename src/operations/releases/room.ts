@@ -1,7 +1,9 @@
-import { stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, stat } from "node:fs/promises";
 import path from "node:path";
 import { namesIn } from "../../base/effects.ts";
-import { AppError } from "../../base/errors.ts";
+import { translateDiskError } from "../../base/disk-errors.ts";
+import { AppError, systemCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Version } from "../../slots/slot.ts";
 import { needSpace } from "../space.ts";
@@ -19,6 +21,10 @@ export async function refuseNoRoom(
   staged: Version | undefined,
   run: Run,
 ): Promise<void> {
+  await access(target.root, constants.W_OK).catch((error: unknown) => {
+    // A folder that is not there yet is made.
+    if (systemCode(error) !== "ENOENT") throw translateDiskError(error, `write to ${target.root}`);
+  });
   const needs: { path: string; bytes: number; files: number }[] = [];
   if (staged !== undefined) {
     const { bytes = 0 } = await readPackageInfo(system.paths.state, name, staged);

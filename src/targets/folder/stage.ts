@@ -65,9 +65,9 @@ export async function stageRelease(
   run: Run,
 ): Promise<void> {
   const staging = stagingFolder(root, version);
-  await effects.removeTree(staging);
-  await effects.makeFolder(staging);
   try {
+    await effects.removeTree(staging);
+    await effects.makeFolder(staging);
     // What a command writes would be written into the release before too.
     const shared = await itemsOf(root, before, mayLink && commands.length === 0);
     const manifest: Item[] = [];
