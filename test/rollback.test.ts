@@ -104,6 +104,7 @@ suite("rollback", () => {
       const preview = await previewRollback(system, "app", PLAIN, run);
       assert.equal(preview.verdict, "restore-required");
       assert.match(preview.stores[0]!.why, /3_breaking/);
+      assert.match(preview.loss["app/main"]!.join(), /table jobs: 2 rows now, 1 then/);
       const back = await rollback(system, "app", PLAIN, run);
       assert.equal(back.outcome, "committed", back.error);
       assert.deepEqual([back.live, jobs(folder), columns(folder)], ["1.0.0", ["before"], ["what"]]);

@@ -65,9 +65,11 @@ export async function status(system: System, run: Run): Promise<Status> {
           newest: valid.at(-1)?.stamp,
           seen: catalogue.at,
         };
-  const isRequired = requiredChecks(system);
+  const isRequired = checksThat(system, "required");
+  const isShadow = checksThat(system, "shadow");
   const unwell = Object.entries(baseline).filter(
-    ([name, verdict]) => verdict === "bad" || (verdict === "unknown" && isRequired.has(name)),
+    ([name, verdict]) =>
+      !isShadow.has(name) && (verdict === "bad" || (verdict === "unknown" && isRequired.has(name))),
   );
   const stopped = await stoppedComponents(system, run);
   const needsHuman = needingHuman(system).map(({ id }) => id);
@@ -109,9 +111,9 @@ function busy([first]: readonly Progress[]): string {
   return first === undefined ? "All is well." : `A ${first.kind} is under way.`;
 }
 
-function requiredChecks(system: System): ReadonlySet<string> {
+function checksThat(system: System, need: "required" | "shadow"): ReadonlySet<string> {
   const names = system.components.flatMap(({ name: component, checks }) =>
-    checks.filter(({ isRequired }) => isRequired).map(({ name }) => `${component}/${name}`),
+    checks.filter((check) => check.need === need).map(({ name }) => `${component}/${name}`),
   );
   return new Set(names);
 }

@@ -128,7 +128,8 @@ function sameRows(rows: Readonly<Record<string, number>>, facts: Facts | undefin
   return expected.every(([table, count]) => rows[table] === count);
 }
 
-function describeRows(
+/** Tables of which there are more or fewer rows now than then. */
+export function describeRows(
   live: Readonly<Record<string, number>>,
   then: Readonly<Record<string, number>>,
 ): string[] {

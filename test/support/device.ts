@@ -22,7 +22,7 @@ export function onDevice(
 ): void {
   test(name, { timeout: 600_000 }, async (t) => {
     await using temporary = await temporaryFolder();
-    using system = await newDevice(temporary.path, await freePort(), extra);
+    using system = await newDevice(temporary.path, extra.port ?? (await freePort()), extra);
     try {
       await work(system, temporary.path, (line) => t.diagnostic(line));
     } finally {

@@ -7,7 +7,7 @@ import type { System } from "../../src/operations/system.ts";
 const SERVICE = path.resolve(import.meta.dirname, "../../examples/tope/services/device-api.mjs");
 
 /** What is wrong with a release of the stand-in service. */
-export type Behaviour = "good" | "exit" | "hang" | "die" | "500" | "not-executable";
+export type Behaviour = "good" | "exit" | "hang" | "die" | "500" | "slow" | "not-executable";
 
 /** Writes a release of the stand-in service into a folder, as a package would have it. */
 export function makeRelease(
@@ -44,7 +44,7 @@ export async function freePort(): Promise<number> {
 export async function newDevice(
   folder: string,
   port: number,
-  extra: { component?: object; verify?: object; hold?: boolean } = {},
+  extra: { component?: object; verify?: object; hold?: boolean; port?: number } = {},
 ): Promise<System> {
   const url = `http://127.0.0.1:${port}`;
   const component = {

@@ -6,6 +6,7 @@ import { createServer } from "node:http";
 import path from "node:path";
 
 const DIES_AFTER_MS = 3000;
+const SLOW_MS = 300;
 
 const release = path.resolve(import.meta.dirname, "..");
 const read = (name) => {
@@ -58,6 +59,10 @@ const answer = (response, status, value) => {
 const server = createServer((request, response) => {
   if (behaviour === "hang") return;
   const url = request.url ?? "/";
+  if (behaviour === "slow" && url === "/health") {
+    setTimeout(() => answer(response, 200, { ok: true }), SLOW_MS);
+    return;
+  }
   if (url === "/health") return answer(response, behaviour === "500" ? 500 : 200, { ok: true });
   if (url === "/api/version") return answer(response, 200, { version });
   if (request.method === "POST" && url === "/api/v1.0/ota/report") {

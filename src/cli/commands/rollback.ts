@@ -64,7 +64,15 @@ function optionsOf(args: Arguments, to: string): RollbackOptions {
   return { to, data, reason: reasonOf(args), force: isSet(args, "force") };
 }
 
-function describePreview({ from, to, verdict, stores, data, plan }: RollbackPreview): string[] {
+function describePreview({
+  from,
+  to,
+  verdict,
+  stores,
+  data,
+  loss,
+  plan,
+}: RollbackPreview): string[] {
   return [
     `${from ?? "nothing"} → ${to}: with the data as they are: ${verdict}`,
     ...stores.map(({ store, verdict: its, why }) => `  ${store}: ${its}: ${why}`),
@@ -72,7 +80,12 @@ function describePreview({ from, to, verdict, stores, data, plan }: RollbackPrev
       ? ["The data stay as they are."]
       : [
           `Data of ${data.at} come back: ${data.stores.join(", ")}.`,
-          "What was written since lies aside afterwards, for lastgood undo.",
+          "What would be lost (it lies aside, for lastgood undo):",
+          ...Object.entries(loss).flatMap(([store, lines]) =>
+            (lines.length === 0 ? ["no rows fewer or more"] : lines).map(
+              (line) => `  ${store}: ${line}`,
+            ),
+          ),
         ]),
     ...describePlan("It would do", plan),
   ];

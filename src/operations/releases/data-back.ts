@@ -1,9 +1,13 @@
+import path from "node:path";
 import type { Run } from "../../base/events.ts";
 import type { Progress } from "../../journal/journal.ts";
-import { isReady } from "../../slots/place.ts";
+import { isReady, readyFolder } from "../../slots/place.ts";
 import { version, type Version } from "../../slots/slot.ts";
+import { describeRows } from "../../stores/sqlite.ts";
+import { countLiveRows, inspectDatabase } from "../../stores/sqlite-file.ts";
 import type { OperationSetup } from "../begin.ts";
-import { listPoints } from "../points/catalogue.ts";
+import { describePoint, listPoints } from "../points/catalogue.ts";
+import { findPoint } from "../points/point.ts";
 import type { System } from "../system.ts";
 import type { Deployable } from "./target-of.ts";
 
@@ -41,6 +45,32 @@ export async function dataFor(
   );
   if (fitting === undefined) return undefined;
   return { version: fitting.stamp, isAside: false, at: fitting.snapshot.time, stores: names };
+}
+
+/** What is live now and would not be afterwards, by store, for people. */
+export async function lossOf(
+  system: System,
+  { stores }: Deployable,
+  { version: name, isAside, stores: chosen }: DataBack,
+  run: Run,
+): Promise<Readonly<Record<string, readonly string[]>>> {
+  const loss: Record<string, readonly string[]> = {};
+  const point = isAside ? undefined : findPoint(await listPoints(system, run), name);
+  const repository = point && (await system.repository(run));
+  const description = point && (await describePoint(repository!, point, run));
+  for (const { store, config } of stores.filter((open) => chosen.includes(open.store.name))) {
+    if (config.sqlite === undefined) {
+      loss[store.name] = ["what was written since"];
+      continue;
+    }
+    const folder = readyFolder(await store.place(), version(name));
+    const file = path.join(folder, path.basename(store.livePath));
+    const then = description?.stores[store.name]?.facts?.rows ?? inspectDatabase(file).rows;
+    const live = countLiveRows(store.livePath);
+    loss[store.name] =
+      live === undefined ? ["unknown: the live database cannot be read"] : describeRows(live, then);
+  }
+  return loss;
 }
 
 type ReleaseChanged = {

@@ -18,7 +18,7 @@ import {
   rememberSchemas,
   type StoreVerdict,
 } from "./compatibility.ts";
-import { type DataBack, dataFor } from "./data-back.ts";
+import { type DataBack, dataFor, lossOf } from "./data-back.ts";
 import { outsideBack, outsideOf, outsideSwitches } from "./outside.ts";
 import { resultOf, type ReleaseResult } from "./deploy.ts";
 import {
@@ -47,10 +47,12 @@ export type RollbackPreview = {
   readonly stores: readonly StoreVerdict[];
   /** The data that go back too; undefined when only the code does. */
   readonly data: DataBack | undefined;
+  /** What is live now and would not be afterwards, by store. */
+  readonly loss: Readonly<Record<string, readonly string[]>>;
   readonly plan: PlanPreview;
 };
 
-type Decided = Omit<RollbackPreview, "plan"> & {
+type Decided = Omit<RollbackPreview, "plan" | "loss"> & {
   readonly version: Version;
   readonly outside: readonly Outside[];
   /** Those of the release that is left. */
@@ -67,7 +69,8 @@ export async function previewRollback(
   const component = deployable(system, named);
   const decided = await decide(system, component, options, run);
   const plan = await planFor(system, component, decided, "this", run);
-  return { ...decided, plan: previewPlan(plan) };
+  const loss = decided.data === undefined ? {} : await lossOf(system, component, decided.data, run);
+  return { ...decided, loss, plan: previewPlan(plan) };
 }
 
 /**
