@@ -5,15 +5,16 @@ import fs from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
-import { suite, test } from "node:test";
+import { suite } from "node:test";
 import { stringify } from "yaml";
 import { backup } from "../src/operations/backup.ts";
 import { restore } from "../src/operations/restore.ts";
 import { keep } from "../src/operations/set-aside.ts";
 import { status } from "../src/operations/status.ts";
 import type { System } from "../src/operations/system.ts";
+import { put, testIn, textOf } from "./support/files.ts";
 import { newSystem } from "./support/system.ts";
-import { quietRun, temporaryFolder } from "./support/temporary.ts";
+import { quietRun } from "./support/temporary.ts";
 
 // Goal: killed, cut off, on full disks, on mounts and on new machines the program does what it says.
 // Method: real processes, which wait for a file that the test makes, and that end with the test.
@@ -37,24 +38,6 @@ function lastgood(folder: string, args: string[], env: NodeJS.ProcessEnv = {}): 
   const last = JSON.parse(stdout.toString().trim().split("\n").at(-1) || "{}") as Json;
   return { code, value: (last["value"] ?? last) as Json };
 }
-
-/** A test with a folder of its own. */
-function testIn(name: string, work: Work, skip: string | false = false): void {
-  test(name, { skip, timeout: 60_000 }, async () => {
-    await using temporary = await temporaryFolder();
-    await work(temporary.path);
-  });
-}
-
-/** Writes files by their paths below a folder. */
-function put(folder: string, files: Readonly<Record<string, string>>): void {
-  for (const [name, content] of Object.entries(files)) {
-    fs.mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
-    fs.writeFileSync(path.join(folder, name), content);
-  }
-}
-
-const textOf = (...parts: string[]): string => fs.readFileSync(path.join(...parts), "utf8");
 
 /** A system of one component with a valid point. */
 async function withPoint(folder: string, component: object, rest = {}): Promise<System> {

@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import fs from "node:fs";
-import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { listReleases } from "../src/operations/releases/candidates.ts";
 import { makeFactory, removeOne } from "../src/operations/releases/manage.ts";
 import { install, onDevice } from "./support/device.ts";
+import { lastgood } from "./support/killed.ts";
 import { EXHAUSTIVE_STEP } from "./support/exhaustive.ts";
 import { type Behaviour, makeRelease } from "./support/releases.ts";
 import { reopenSystem } from "./support/system.ts";
@@ -17,23 +15,8 @@ import { quietRun } from "./support/temporary.ts";
 // Method: real processes, links and files; the moments are random and printed when one fails.
 
 const run = quietRun();
-const bin = path.resolve(import.meta.dirname, "../bin/lastgood.js");
 const ROUNDS = EXHAUSTIVE_STEP === 1 ? 40 : 6;
 const LONGEST_MS = 2500;
-
-async function lastgood(
-  folder: string,
-  args: string[],
-  killAfterMs?: number,
-): Promise<number | null> {
-  const child = spawn(process.execPath, [bin, ...args], { cwd: folder, stdio: "ignore" });
-  const ended = once(child, "close") as Promise<[number | null]>;
-  if (killAfterMs !== undefined) {
-    await Promise.race([ended, sleep(killAfterMs)]);
-    child.kill("SIGKILL");
-  }
-  return (await ended)[0];
-}
 
 const KINDS: readonly Behaviour[] = ["good", "exit", "500"];
 

@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { backup } from "../src/operations/backup.ts";
+import { lastgood } from "./support/killed.ts";
 import { EXHAUSTIVE_STEP } from "./support/exhaustive.ts";
 import { newSystem, reopenSystem } from "./support/system.ts";
 import { quietRun, temporaryFolder } from "./support/temporary.ts";
@@ -17,7 +15,6 @@ import { quietRun, temporaryFolder } from "./support/temporary.ts";
 // Method: real processes on real files; the moments are random and printed when one fails.
 
 const run = quietRun();
-const bin = path.resolve(import.meta.dirname, "../bin/lastgood.js");
 const ROUNDS = EXHAUSTIVE_STEP === 1 ? 40 : 6;
 
 function setDatabase(file: string, word: string): void {
@@ -31,20 +28,6 @@ function wordIn(file: string): string {
   using database = new DatabaseSync(file, { readOnly: true });
   const words = database.prepare("SELECT word, count(*) AS n FROM t GROUP BY word").all();
   return words.map((row) => `${String(row["word"])}×${String(row["n"])}`).join("+");
-}
-
-async function lastgood(
-  folder: string,
-  args: string[],
-  killAfterMs?: number,
-): Promise<number | null> {
-  const child = spawn(process.execPath, [bin, ...args], { cwd: folder, stdio: "ignore" });
-  const ended = once(child, "close") as Promise<[number | null]>;
-  if (killAfterMs !== undefined) {
-    await Promise.race([ended, sleep(killAfterMs)]);
-    child.kill("SIGKILL");
-  }
-  return (await ended)[0];
 }
 
 test("killed at random moments, twice, a restore ends whole", async (t) => {

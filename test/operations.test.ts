@@ -5,7 +5,7 @@ import fs from "node:fs";
 import { createServer } from "node:http";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { suite, test } from "node:test";
+import { suite } from "node:test";
 import type { Run } from "../src/base/events.ts";
 import { backup, type BackupResult } from "../src/operations/backup.ts";
 import { listPoints } from "../src/operations/points/catalogue.ts";
@@ -16,8 +16,9 @@ import { status } from "../src/operations/status.ts";
 import type { System } from "../src/operations/system.ts";
 import { undo } from "../src/operations/undo.ts";
 import { validate } from "../src/operations/validate.ts";
+import { put, testIn, textOf } from "./support/files.ts";
 import { newSystem, reopenSystem } from "./support/system.ts";
-import { quietRun, temporaryFolder } from "./support/temporary.ts";
+import { quietRun } from "./support/temporary.ts";
 
 // Goal: what a review broke by links, names, clocks, changed configurations and broken commands
 // stays whole, and is told.
@@ -25,24 +26,6 @@ import { quietRun, temporaryFolder } from "./support/temporary.ts";
 const run = quietRun();
 const PLAIN = { reason: "", force: false };
 const FILES = { stores: { files: { folder: "files" } } };
-
-/** A test with a folder of its own. */
-function testIn(name: string, work: (folder: string) => Promise<void>): void {
-  test(name, { timeout: 60_000 }, async () => {
-    await using temporary = await temporaryFolder();
-    await work(temporary.path);
-  });
-}
-
-/** Writes files by their paths below a folder. */
-function put(folder: string, files: Readonly<Record<string, string>>): void {
-  for (const [name, content] of Object.entries(files)) {
-    fs.mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
-    fs.writeFileSync(path.join(folder, name), content);
-  }
-}
-
-const textOf = (...parts: string[]): string => fs.readFileSync(path.join(...parts), "utf8");
 
 function makeTable(file: string, value: string): void {
   using database = new DatabaseSync(file);
