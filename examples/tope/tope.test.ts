@@ -272,7 +272,7 @@ suite("tope", { skip, timeout: 600_000 }, () => {
   test("nothing is healthy any more: it says so, waits for a human and deletes nothing", async (t) => {
     // The factory release needs what is not there any more.
     await device.shell(
-      "cd /opt/tope/versions && chattr -R -i v1.0.0 && echo exit > v1.0.0/behaviour && rm .lastgood/1.0.0.*",
+      "cd /opt/tope/versions && chattr -R -i v1.0.0 && echo exit > v1.0.0/behaviour && rm .lastgood/1.0.0.s*",
     );
     await good("releases", "adopt", "device");
     await device.shell("echo damaged >> /opt/tope/versions/v1.7.0/VERSION");
