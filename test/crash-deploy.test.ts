@@ -222,7 +222,7 @@ function executorOf(world: World, tickIt: Tick, unwell: ReadonlySet<string>): Ex
       case "promoted":
         return await target.promote(step.version, step.previous, step.left, run);
       case "thinned":
-        return await target.thin(run);
+        return await target.thin([], run);
       default:
         throw new Error(`there is no step ${step.act} here`);
     }

@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync
 import path from "node:path";
 import type { Command } from "./exec.ts";
 import { AppError } from "./errors.ts";
-import { plainEnvironment } from "./host.ts";
+import { isSameProcess, plainEnvironment } from "./host.ts";
 
 /** By this a process and all that it starts can be found, also after a crash of ours. */
 const MARK = "LASTGOOD_PROCESS";
@@ -79,6 +79,11 @@ export function isSessionLeader(pid: number): boolean {
   const stat = readOf(`/proc/${pid}/stat`);
   const session = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[3];
   return session === String(pid);
+}
+
+/** Whether the process that began then is there still; a zombie is not. */
+export function isRunning(pid: number, start: string): boolean {
+  return isSameProcess(pid, start) && !/^\d+ \(.*\) [ZX]/s.test(readOf(`/proc/${pid}/stat`));
 }
 
 function readOf(file: string): string {

@@ -39,6 +39,8 @@ export type ReleaseSwitch = {
   readonly previous: Version | undefined;
   /** Whether what is left now is left because it is bad. */
   readonly leavesBad: boolean;
+  /** Versions that `undo` may need. */
+  readonly keeps?: readonly Version[];
   /** Whether it may change the data while everything is stopped. */
   readonly migrates?: boolean;
 };
@@ -114,9 +116,9 @@ const healthy = (component: string, atLeast: "good" | "as-before"): Step => ({
 
 function cleanupOf({ releases, stores }: Whole): Step[] {
   return [
-    ...releases.flatMap(({ slot, to, previous, from, leavesBad }): Step[] => [
+    ...releases.flatMap(({ slot, to, previous, from, leavesBad, keeps = [] }): Step[] => [
       { act: "promoted", slot, version: to, previous, left: leavesBad ? from : undefined },
-      { act: "thinned", slot },
+      { act: "thinned", slot, keeps },
     ]),
     ...stores
       .filter(({ isCopy }) => isCopy)

@@ -55,7 +55,12 @@ export type Act =
       readonly left: Version | undefined;
     }
   /** No more versions are kept than shall be. */
-  | { readonly act: "thinned"; readonly slot: string }
+  | {
+      readonly act: "thinned";
+      readonly slot: string;
+      /** Versions that something lies aside for. */
+      readonly keeps?: readonly Version[];
+    }
   /**
    * `steady`: still well since it was healthy. `proven`: seen to be no worse than before for as long
    * as the configuration says.

@@ -59,7 +59,8 @@ async function storesThatHave(
  */
 export async function keep(system: System, named: string | undefined): Promise<{ kept: string }> {
   const all = await listSetAside(system);
-  const id = named ?? all[0]?.operation.id;
+  // What an application wrote on data that were given up is in no other copy: it has to be named.
+  const id = named ?? all.find(({ word }) => word === "before")?.operation.id;
   const aside = all.filter(({ operation }) => operation.id === id);
   const [first] = aside;
   if (first === undefined) throw nothingTo("keep", named);
@@ -129,6 +130,16 @@ export async function dropOlderCopies(
       if (!switched.has(store.name)) await discardVersion(await store.place(), name, realEffects);
     }
   }
+}
+
+/** Releases that what lies aside was switched away with. */
+export async function neededForUndo(system: System, component: string): Promise<Version[]> {
+  return (await listSetAside(system)).flatMap(({ operation, word }) => {
+    const { release } = operation.setup as OperationSetup;
+    const isSwitched = switchedStores(operation).length > 0;
+    if (word !== "before" || release?.component !== component || !isSwitched) return [];
+    return release.from === undefined ? [] : [version(release.from)];
+  });
 }
 
 /** The stores of which an operation made another version live. */

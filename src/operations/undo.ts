@@ -18,7 +18,9 @@ import type { System } from "./system.ts";
 
 /** Operations that can still be undone, newest first. */
 export async function listUndoable(system: System): Promise<SetAside[]> {
-  const aside = (await listSetAside(system)).filter(({ word }) => word === "before");
+  const aside = (await listSetAside(system)).filter(
+    ({ word, operation }) => word === "before" && !isFirstDeploy(operation.setup),
+  );
   const known = new Set(aside.map(({ operation }) => operation.id));
   const others = lastReleaseChanges(system).filter(({ operation }) => !known.has(operation.id));
   const order = system.journal.switches().map(({ id }) => id);
@@ -26,16 +28,24 @@ export async function listUndoable(system: System): Promise<SetAside[]> {
   return [...aside, ...others].toSorted((a, b) => placeOf(a) - placeOf(b));
 }
 
+const RECENT = 1000;
+
+function isFirstDeploy(setup: unknown): boolean {
+  const { release } = setup as OperationSetup;
+  return release !== undefined && release.from === undefined;
+}
+
 /** The last change of each component's release, which has something to go back to without data. */
 function lastReleaseChanges({ journal, components }: System): SetAside[] {
   const seen = new Set<string>();
+  const kept = new Set(journal.history(RECENT).map(({ kind }) => kind));
   return journal.releaseChanges().flatMap((operation): SetAside[] => {
     const { release } = operation.setup as OperationSetup;
     const component = components.find(({ name }) => name === release?.component);
     if (release === undefined || component === undefined || seen.has(component.name)) return [];
     if (operation.outcome !== "committed") return [];
     seen.add(component.name);
-    if (release.from === undefined) return [];
+    if (release.from === undefined || kept.has(`keep ${operation.id}`)) return [];
     const name = version(`before-${operation.id}`);
     return [{ operation, word: "before", version: name, components: [component], stores: [] }];
   });
@@ -60,17 +70,24 @@ export async function undo(
   const whole = withDependents(system, components);
   const { release } = found.operation.setup as OperationSetup;
   const releases = await releaseBack(system, release, found.operation.outcome, run);
+  if (stores.length === 0 && releases.length === 0) throw nothingTo("undo", named);
   const outside = await outsideFor(system, releases);
   const plan = planChange({
     stores: [
       ...stores.map(({ store, component }): StoreSwitch => ({
         slot: store.name,
         component,
-        to: displaced,
         displaced: safetyPoint,
-        // It stays what can be undone to, so that the undo can be tried again.
-        rejected: displaced,
-        ready: true,
+        ...(release === undefined
+          ? // It stays what can be undone to, so that the undo can be tried again.
+            { to: displaced, rejected: displaced, ready: true }
+          : // The copy stays as it is, whatever a release does to what is made of it.
+            {
+              to: version(`${displaced}.${operation}`),
+              copyOf: displaced,
+              rejected: version(`rejected-${operation}`),
+              ready: false,
+            }),
       })),
       ...(await outsideUndone(system, releases, outside, operation, run)),
     ],
@@ -105,7 +122,12 @@ async function storesToUndo(
   const switched = new Set(switchedStores(operation));
   const { release } = operation.setup as OperationSetup;
   // Of what went back only data can be taken back further.
-  if (release?.from === undefined || operation.outcome !== "committed") return stores;
+  if (release === undefined || operation.outcome !== "committed") return stores;
+  if (release.from === undefined) {
+    throw new AppError("REFUSED", `undo ${operation.id}: nothing was live before it`, {
+      hint: "Deploy another release instead.",
+    });
+  }
   const component = deployable(system, release.component);
   const { verdict } = await compatibilityOf(component, version(release.from), run);
   if (verdict === "restore-required") return stores;

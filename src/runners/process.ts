@@ -3,7 +3,13 @@ import path from "node:path";
 import { AppError } from "../base/errors.ts";
 import type { Command } from "../base/exec.ts";
 import { processStart } from "../base/host.ts";
-import { findMarked, isSessionLeader, signalAll, startMarked } from "../base/processes.ts";
+import {
+  findMarked,
+  isRunning,
+  isSessionLeader,
+  signalAll,
+  startMarked,
+} from "../base/processes.ts";
 import type { Runner } from "./runner.ts";
 import { waitUntil } from "./wait-until.ts";
 
@@ -47,12 +53,16 @@ export function processRunner(component: string, config: ProcessRunnerConfig): R
       mkdirSync(path.dirname(stoppingFile), { recursive: true, mode: 0o700 });
       writeFileSync(stoppingFile, "");
       using _told = { [Symbol.dispose]: () => rmSync(stoppingFile, { force: true }) };
+      const asked = findMarked(mark).map((pid) => ({ pid, start: processStart(pid) }));
+      // One that is ending has no environment any more, and its files open still.
+      const isOver = async (): Promise<boolean> =>
+        (await isGone()) && !asked.some(({ pid, start }) => isRunning(pid, start));
       signalAll(findMarked(mark), "SIGTERM");
-      if (await waitUntil(isGone, stopTimeoutMs, run)) return;
+      if (await waitUntil(isOver, stopTimeoutMs, run)) return;
       const message = `${component} does not stop after ${stopTimeoutMs} ms: it is killed`;
       run.report({ type: "warning", message });
       signalAll(findMarked(mark), "SIGKILL");
-      if (await waitUntil(isGone, KILLED_WITHIN_MS, run)) return;
+      if (await waitUntil(isOver, KILLED_WITHIN_MS, run)) return;
       throw new AppError("UNHEALTHY", `stop ${component}: it still runs`, {
         hint: `Its processes: ${findMarked(mark).join(", ")}`,
       });

@@ -74,7 +74,7 @@ export type Target = Slot & {
     run: Run,
   ): Promise<void>;
   /** Removes what is more than shall be kept, and needed by nobody. */
-  thin(run: Run): Promise<void>;
+  thin(keeps: readonly Version[], run: Run): Promise<void>;
   /** Has a link lead to a release, or removes it. */
   point(link: PointerName, to: Version | undefined, run: Run): Promise<void>;
   /** Removes a release for good. REFUSED when a pointer, a pin or a process needs it. */

@@ -97,7 +97,7 @@ export function performer(components: readonly Component[], means: Means): Perfo
       case "promoted":
         return await promote(step, targetOf(step.slot), componentOf(step.slot), run);
       case "thinned":
-        return await targetOf(step.slot).thin(run);
+        return await targetOf(step.slot).thin(step.keeps ?? [], run);
       case "released":
         return await storeOf(step.slot).store.hold?.release(run);
       case "stopped":

@@ -1,4 +1,5 @@
 import path from "node:path";
+import { hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Progress } from "../../journal/journal.ts";
 import { isReady, readyFolder } from "../../slots/place.ts";
@@ -34,7 +35,11 @@ export async function dataFor(
   const left = changes.find(({ from }) => from === release);
   const aside = left === undefined ? undefined : await copyOf(component, left.operation);
   if (aside !== undefined) return aside;
-  const points = await listPoints(system, run);
+  const points = await listPoints(system, run).catch((error: unknown) => {
+    // Without a repository there are none.
+    if (hasCode(error, "NOT_FOUND")) return [];
+    throw error;
+  });
   const names = component.stores.map(({ store }) => store.name);
   const fitting = points.findLast(
     ({ valid, isSafety, stores, snapshot, releases }) =>
@@ -100,10 +105,11 @@ async function copyOf(
   { id, started }: Progress,
 ): Promise<DataBack | undefined> {
   const name = version(`before-${id}`);
+  const names: string[] = [];
+  // A store that was configured later has none, and stays as it is.
   for (const { store } of stores) {
-    if (!(await isReady(await store.place(), name))) return undefined;
+    if (await isReady(await store.place(), name)) names.push(store.name);
   }
-  if (stores.length === 0) return undefined;
-  const names = stores.map(({ store }) => store.name);
+  if (names.length === 0) return undefined;
   return { version: name, isAside: true, at: started, stores: names };
 }

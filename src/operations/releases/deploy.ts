@@ -10,12 +10,13 @@ import type { Outside } from "../../targets/folder/outside.ts";
 import { begin, type ReleaseChange } from "../begin.ts";
 import { type PlanPreview, previewPlan } from "../plan-preview.ts";
 import { newOperationId } from "../record.ts";
-import { dropOlderCopies } from "../set-aside.ts";
+import { dropOlderCopies, expireSetAside, neededForUndo } from "../set-aside.ts";
 import type { System } from "../system.ts";
 import { type Announcer, announcerOf, announcing } from "../updater/announce.ts";
 import { type Chain, chainOf, savedStores } from "./chain.ts";
 import { rememberSchemas } from "./compatibility.ts";
-import { fetchPackage, forgetPackage, type PackageSource } from "./fetch.ts";
+import { fetchPackage, forgetPackage, inspectSource, type PackageSource } from "./fetch.ts";
+import { readPackageInfo } from "./package-info.ts";
 import { refuseHeld } from "./hold.ts";
 import { outsideOf, outsideSwitches } from "./outside.ts";
 import { refuseNoRoom } from "./room.ts";
@@ -73,6 +74,9 @@ export async function deploy(
   if (options.source !== undefined) {
     await fetchPackage(system, component.name, to, options.source, run);
   }
+  await expireSetAside(system).catch((error: unknown) => {
+    run.report({ type: "warning", message: `free what expired: ${(error as Error).message}` });
+  });
   const id = newOperationId(system);
   const announcer = options.announcer ?? announcerOf(system, component.name);
   const told = announcer === undefined ? undefined : announcing(component, to, announcer, run);
@@ -108,7 +112,13 @@ export async function previewDeploy(
 ): Promise<PlanPreview> {
   const component = deployable(system, named);
   const to = releaseVersion(versionText);
+  if (!options.force) refuseHeld(system, component.name);
   await refuseVersion(component, to, options);
+  const { source } = options;
+  if (source !== undefined) await inspectSource(source, run);
+  else if ((await findRelease(component.target, to)) === undefined) {
+    await readPackageInfo(system.paths.state, component.name, to);
+  }
   return previewPlan(await planner(system, component, to, undefined, options.force, run).plan());
 }
 
@@ -149,6 +159,7 @@ function planner(
           evidence: isThere ? undefined : version(`${to}-${id}`),
           previous: found.from,
           leavesBad: false,
+          keeps: await neededForUndo(system, name),
           migrates: component.stores.length > 0,
         },
       ],

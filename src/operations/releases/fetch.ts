@@ -8,6 +8,7 @@ import type { Run } from "../../base/events.ts";
 import { makeFolderDurable } from "../../base/fs.ts";
 import type { Version } from "../../slots/slot.ts";
 import { needSpace } from "../space.ts";
+import { readPackage } from "../../targets/package/package.ts";
 import type { System } from "../system.ts";
 import { download } from "./download.ts";
 import { packageFolder, type PackageInfo, writePackageInfo } from "./package-info.ts";
@@ -71,6 +72,18 @@ async function refuseFull(file: string, bytes: number | undefined, label: string
       hint: "Free space first; lastgood doctor --repair removes releases that nobody needs.",
     },
   );
+}
+
+/** Looks at a package without keeping anything of it; one elsewhere is not fetched for that. */
+export async function inspectSource(source: PackageSource, run: Run): Promise<void> {
+  if (/^https?:\/\//i.test(source.from)) return;
+  const file = path.resolve(source.from);
+  await refuseOther(await factsOf(file, run), source, source.from, undefined);
+  const limits = { bytesMax: Number.MAX_SAFE_INTEGER, entriesMax: Number.MAX_SAFE_INTEGER };
+  for await (const entry of readPackage(file, source.from, "/", limits)) {
+    if (entry.type !== "file") continue;
+    for await (const _part of entry.content) run.signal.throwIfAborted();
+  }
 }
 
 /** Removes what was fetched of a version. */

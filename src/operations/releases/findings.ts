@@ -9,6 +9,7 @@ import { start, stop } from "../acts/stop-start.ts";
 import type { Finding } from "../doctor.ts";
 import { lockComponents } from "../operation-lock.ts";
 import { needSpace } from "../space.ts";
+import { neededForUndo } from "../set-aside.ts";
 import type { System } from "../system.ts";
 import { refuseInterrupted } from "../unfinished.ts";
 import { previousFor } from "./chain.ts";
@@ -176,7 +177,7 @@ async function spaceFindings(system: System, component: Deployable, run: Run): P
   const repair = async (): Promise<string> => {
     using _lock = lockComponents(system.paths.locks, [name]);
     refuseInterrupted(system, [component]);
-    await target.thin(run);
+    await target.thin(await neededForUndo(system, name), run);
     await rm(path.join(system.paths.state, "packages", name), { recursive: true, force: true });
     return `${name}: releases that nobody needs and ${packages.length} packages are removed`;
   };

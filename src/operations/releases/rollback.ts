@@ -10,6 +10,7 @@ import type { Outside } from "../../targets/folder/outside.ts";
 import { begin, type ReleaseChange } from "../begin.ts";
 import { type PlanPreview, previewPlan } from "../plan-preview.ts";
 import { newOperationId } from "../record.ts";
+import { neededForUndo } from "../set-aside.ts";
 import type { System } from "../system.ts";
 import { chainOf, previousFor, savedStores } from "./chain.ts";
 import {
@@ -183,6 +184,7 @@ async function planFor(
   // Whoever goes on to a newer release leaves a good one, and so does who leaves factory.
   const leavesBad = from !== undefined && from !== factory && compareVersions(to, from) < 0;
   const previous = await previousFor(target, to, leavesBad ? from : undefined, run);
+  const keeps = await neededForUndo(system, name);
   return planChange({
     stores: [
       ...storesBack(name, data, id),
@@ -190,7 +192,16 @@ async function planFor(
       ...(await outsideBack(name, left, outside, id, run)).switches,
     ],
     releases: [
-      { slot: name, component: name, to, ...chain, evidence: undefined, previous, leavesBad },
+      {
+        slot: name,
+        component: name,
+        to,
+        ...chain,
+        evidence: undefined,
+        previous,
+        leavesBad,
+        keeps,
+      },
     ],
     saved: savedStores(component, id).filter(({ slot }) => data?.stores.includes(slot) !== true),
     components: (await withRunningDependents(system, [component], run)).map((one) => one.name),

@@ -73,7 +73,8 @@ export function openUpdater(system: System, run: Run): Updater {
       const to = releaseVersion(named);
       await desk.take(() => refuseNotReady(system, component, to));
       desk.begin("installing", to, async () => {
-        const { announcer } = desk;
+        // What waits is sent afterwards: until then nothing else could begin.
+        const announcer: Announcer = { ...desk.announcer, flush: async () => {} };
         const options = { source: undefined, reason: "update", force: false, announcer };
         const { outcome, error } = await deploy(system, component, to, options, run);
         if (outcome === "committed") return;

@@ -80,7 +80,7 @@ export function folderTarget(config: FolderTargetConfig): Target {
     promote: (version, previous, left) => promote(config, version, previous, left),
     point: (link, to) => point(root, link, to, effects),
 
-    thin: (run) => thinReleases(root, keep, effects, run),
+    thin: (keeps, run) => thinReleases(root, { keep, keeps }, effects, run),
   };
 }
 

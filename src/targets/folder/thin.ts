@@ -1,6 +1,7 @@
 import path from "node:path";
 import type { Effects } from "../../base/effects.ts";
 import type { Run } from "../../base/events.ts";
+import type { Version } from "../../slots/slot.ts";
 import type { Release } from "../target.ts";
 import { FAILED, releaseFolder, versionsIn } from "./layout.ts";
 import { readMark } from "./marks.ts";
@@ -23,7 +24,7 @@ export async function releasesIn(root: string): Promise<Release[]> {
 /** Keeps the releases that were live last, and those that a link, a pin or a process needs. */
 export async function thinReleases(
   root: string,
-  keep: number,
+  { keep, keeps }: { readonly keep: number; readonly keeps: readonly Version[] },
   effects: Effects,
   run: Run,
 ): Promise<void> {
@@ -38,7 +39,7 @@ export async function thinReleases(
     ...releases.filter(({ verdict }) => verdict !== "bad").slice(keep),
     ...releases.filter(({ verdict }) => verdict === "bad").slice(BAD_KEPT),
   ];
-  for (const { version } of extra) {
+  for (const { version } of extra.filter((one) => !keeps.includes(one.version))) {
     const reason = await neededBy(root, version);
     if (reason === undefined) await removeRelease(root, version, effects);
     else run.report({ type: "warning", message: `release ${version} stays: ${reason}` });
