@@ -305,4 +305,52 @@ suite("processes", () => {
       assert.equal(releases.length, 1);
     },
   );
+
+  onDevice(
+    "a stranger who has the data open ends a deploy, and the service runs on",
+    async (system, folder) => {
+      say(folder, "row");
+      await install(system, folder, "1.0.0");
+      const script = 'exec 9< "$0"; echo ready; exec sleep 60';
+      using stranger = spawn("sh", ["-c", script, path.join(folder, "app.db")], {
+        stdio: ["ignore", "pipe", "ignore"],
+      });
+      await once(stranger.stdout, "data");
+      const { outcome, error } = await install(system, folder, "1.1.0");
+      assert.equal(outcome, "aborted");
+      assert.match(error ?? "", new RegExp(`process ${stranger.pid} still has its data open`));
+      assert.equal(await system.components[0]!.runner!.isAlive(run), true);
+      stranger.kill("SIGKILL");
+      await once(stranger, "exit");
+      assert.equal((await install(system, folder, "1.2.0")).outcome, "committed");
+    },
+    STORES,
+  );
+
+  onDevice(
+    "a failed undo leaves the copy as it was, and a first deploy cannot be undone",
+    async (system, folder) => {
+      say(folder, "before");
+      const first = await install(system, folder, "1.0.0");
+      await assert.rejects(undo(system, first.operation, "", run), /nothing to undo/);
+      const known = { "1_a": "CREATE TABLE b (x)" };
+      const breaking = {
+        "migrations.json": JSON.stringify(known),
+        "release.json": JSON.stringify({ migrations: { main: { "1_a": "breaking" } } }),
+      };
+      const second = await install(system, folder, "1.1.0", "good", {}, breaking);
+      assert.equal(second.outcome, "committed", second.error);
+      fs.writeFileSync(path.join(folder, "versions/v1.0.0/behaviour"), "500\n");
+      fs.rmSync(path.join(folder, "versions/.lastgood/1.0.0.sha256"));
+      const { adopt } = await import("../src/operations/releases/manage.ts");
+      await adopt(system, "app", run);
+      const failed = await undo(system, second.operation, "", run);
+      assert.equal(failed.outcome, "rolled-back", failed.error);
+      assert.equal(links(folder)[0], "v1.1.0");
+      const copy = path.join(folder, ".app.db.lastgood", `=before-${second.operation}`, "app.db");
+      using database = new DatabaseSync(copy);
+      assert.equal(database.prepare("SELECT word FROM t").get()?.["word"], "before");
+    },
+    STORES,
+  );
 });
