@@ -348,7 +348,7 @@ function verify(world: World, { ends }: Case, what: string): Outcome {
 }
 
 for (const one of CASES) {
-  test(`dying anywhere, twice, in ${one.name}, ends whole`, async (t) => {
+  test(`I1, I5, trap-04: dying anywhere, twice, in ${one.name}, ends whole`, async (t) => {
     await using temporary = await temporaryFolderInMemory();
     const unwell = new Set(one.unwell);
     const outcomes: Record<string, number> = {};

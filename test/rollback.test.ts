@@ -98,7 +98,7 @@ suite("rollback", () => {
   });
 
   onData(
-    "what breaks brings the data of then back, and one undo takes both back",
+    "I9: what breaks brings the data of then back, and one undo takes both back",
     async (system, folder) => {
       await twoReleases(system, folder, BROKEN);
       const preview = await previewRollback(system, "app", PLAIN, run);

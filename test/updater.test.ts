@@ -70,7 +70,11 @@ function onFleet(name: string, work: (fleet: Fleet) => Promise<void>): void {
     await once(server, "listening");
     const base = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
     const component = {
-      target: { folder: "versions", "hold-after-rollback": false },
+      target: {
+        folder: "versions",
+        "hold-after-rollback": false,
+        "package-hosts": [new URL(base).host],
+      },
       run: {
         process: ["node", path.join(folder, "versions/current/bin/device-api")],
         env: { DEVICE_API_PORT: String(port), PATH: path.dirname(process.execPath) },

@@ -14,7 +14,7 @@ const repository = z.strictObject({
   password: secret,
 });
 
-export const configSchema = z.strictObject({
+const fields = z.strictObject({
   system: name.describe("The name of this system"),
   state: filePath.default(DEFAULT_STATE).describe("Journal and history"),
   repository,
@@ -52,6 +52,18 @@ export const configSchema = z.strictObject({
     const { component: at, message } = problem;
     context.addIssue({ code: "custom", path: [at], message });
   }),
+});
+
+/** The updater's interface knows no tokens: from where packages may come has to be said. */
+export const configSchema = fields.superRefine(({ updater: api, components }, context) => {
+  if (api === undefined) return;
+  const target = components[api.component]?.target;
+  const add = (message: string): void =>
+    context.addIssue({ code: "custom", path: ["updater", "component"], message });
+  if (target === undefined) add(`${api.component} is no component with a target`);
+  else if (target["package-hosts"] === undefined) {
+    add(`say from where packages may come: components.${api.component}.target.package-hosts`);
+  }
 });
 
 export type Config = z.output<typeof configSchema>;
