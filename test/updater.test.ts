@@ -36,6 +36,9 @@ type Fleet = {
   readonly offer: (version: string, content?: Buffer) => Record<string, unknown>;
   readonly until: (stage: string) => Promise<Answer>;
   readonly reports: string[];
+  readonly warnings: string[];
+  /** Stops serving, and begins again. */
+  readonly restart: () => Promise<void>;
 };
 
 function packageOf(folder: string, version: string, behaviour = "good"): Buffer {
@@ -91,8 +94,14 @@ function onFleet(name: string, work: (fleet: Fleet) => Promise<void>): void {
     };
     const ticking: Clock = { now: () => clock.now };
     using system = await newSystem(folder, component, { updater }, ticking);
-    const stop = new AbortController();
-    const served = serve(system, "1", { ...run, signal: stop.signal });
+    const warnings: string[] = [];
+    let stop = new AbortController();
+    const begin = (): Promise<void> => {
+      const report: typeof run.report = (event) =>
+        void (event.type === "warning" && warnings.push(event.message));
+      return serve(system, "1", { signal: stop.signal, report });
+    };
+    let served = begin();
     const api = `http://127.0.0.1:${own}/api/v1.0`;
     const get = async (what: string): Promise<Answer> =>
       (await (await fetch(`${api}/${what}`)).json()) as Answer;
@@ -101,6 +110,13 @@ function onFleet(name: string, work: (fleet: Fleet) => Promise<void>): void {
       clock,
       get,
       reports,
+      warnings,
+      async restart() {
+        stop.abort();
+        await served;
+        stop = new AbortController();
+        served = begin();
+      },
       async post(what, body, headers = {}) {
         const text = typeof body === "string" ? body : JSON.stringify(body);
         const response = await fetch(`${api}/${what}`, {
@@ -144,6 +160,9 @@ function onFleet(name: string, work: (fleet: Fleet) => Promise<void>): void {
     }
   });
 }
+
+const isFactory = (line: string): boolean =>
+  /the factory release 1\.0\.0 is damaged: it has no manifest/.test(line);
 
 suite("the updater's interface", () => {
   onFleet("downloads, updates, reports and goes back", async (fleet) => {

@@ -2,15 +2,18 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createAdaptorServer } from "@hono/node-server";
+import { monotonicMs } from "../base/clock.ts";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { recover, recoverable } from "../operations/recover.ts";
+import { verifyFactories } from "../operations/releases/verify-factories.ts";
 import type { System } from "../operations/system.ts";
 import { flushOutbox } from "../operations/updater/announce.ts";
 import { openUpdater } from "../operations/updater/updater.ts";
 import { updaterApi } from "./updater.ts";
 
 const FLUSH_EVERY_MS = 5000;
+const VERIFY_EVERY_MS = 24 * 3_600_000;
 
 /**
  * Runs until it is cancelled: ends what a crash interrupted, answers the updater's interface where
@@ -39,8 +42,16 @@ export async function serve(system: System, version: string, run: Run): Promise<
   }
   run.report({ type: "told", message: `The updater listens on ${config.listen}.` });
   try {
+    let verifiedMs = -Infinity;
     while (!run.signal.aborted) {
       await flushOutbox(system.paths, run);
+      if (monotonicMs() - verifiedMs > VERIFY_EVERY_MS) {
+        verifiedMs = monotonicMs();
+        await verifyFactories(system, run).catch((error: unknown) => {
+          if (run.signal.aborted) return;
+          run.report({ type: "warning", message: `verify factory: ${(error as Error).message}` });
+        });
+      }
       await sleep(FLUSH_EVERY_MS, undefined, { signal: run.signal }).catch(() => {});
     }
   } finally {
