@@ -196,6 +196,15 @@ suite("the updater's interface", () => {
     assert.equal(order.at(-1), "failed");
   });
 
+  onFleet("a damaged factory release is found without being needed", async (fleet) => {
+    const versions = path.join(fleet.folder, "versions");
+    fs.mkdirSync(path.join(versions, "v1.0.0"), { recursive: true });
+    fs.symlinkSync("v1.0.0", path.join(versions, "factory"));
+    await fleet.restart();
+    for (let tries = 0; tries < 50 && !fleet.warnings.some(isFactory); tries++) await sleep(100);
+    assert(fleet.warnings.some(isFactory), fleet.warnings.join());
+  });
+
   onFleet(
     "six updates at once: one begins, and the others are told",
     async ({ post, offer, until }) => {
