@@ -163,7 +163,9 @@ suite("what checks decide", () => {
     assert.equal(links(folder)[0], "v1.1.0");
   });
 
-  const metrics = { latency: { http: `http://127.0.0.1:${bakePort}/health`, samples: 3 } };
+  const metrics = {
+    latency: { http: `http://127.0.0.1:${bakePort}/metrics`, field: "answer_ms", samples: 3 },
+  };
   onDevice(
     "a release that became more than ten times slower goes back while it is watched",
     async (system, folder) => {

@@ -1,4 +1,4 @@
-import { AppError } from "../base/errors.ts";
+import { AppError, hasCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { type Command, exec } from "../base/exec.ts";
 import type { Runner } from "./runner.ts";
@@ -24,6 +24,8 @@ const PROPERTIES = [
   "InvocationID",
   "ConditionResult",
   "Result",
+  "User",
+  "DynamicUser",
 ] as const;
 
 const ASK_TIMEOUT_MS = 10_000;
@@ -32,37 +34,32 @@ const KILLED_WITHIN_MS = 5000;
 /** systemctl waits for the unit itself; that it takes a little longer says nothing. */
 const SLACK_MS = 2000;
 
-/** A component whose processes are units of systemd. Its exit codes are not believed. */
+/**
+ * A component whose processes are units of systemd. Its exit codes are not believed: what counts is
+ * what it says of the units afterwards. All are asked about in one call, since each call takes as
+ * long as a small service needs to start.
+ */
 export function systemdRunner(component: string, config: SystemdRunnerConfig): Runner {
-  const { units, startTimeoutMs, stopTimeoutMs, letStart } = config;
+  const { units, letStart } = config;
   return {
     units,
     async isAlive(run) {
-      const states = await Promise.all(units.map((unit) => show(unit, run)));
-      return states.every(({ ActiveState }) => ActiveState === "active");
+      return (await show(units, run)).every(({ ActiveState }) => ActiveState === "active");
     },
     async identity(run) {
-      const states = await Promise.all(units.map((unit) => show(unit, run)));
+      const states = await show(units, run);
       return states.map(({ InvocationID, MainPID }) => `${InvocationID}:${MainPID}`).join(" ");
     },
     async users(run) {
-      const said = await Promise.all(
-        units.map((unit) =>
-          systemctl(["show", "--property=User,DynamicUser", "--", unit], ASK_TIMEOUT_MS, run),
-        ),
-      );
-      return said.map((text) =>
-        text.includes("DynamicUser=yes")
-          ? "dynamic"
-          : (/^User=(.*)$/m.exec(text)?.[1] ?? "") || "root",
+      const states = await show(units, run);
+      return states.map(({ User, DynamicUser }) =>
+        DynamicUser === "yes" ? "dynamic" : User || "root",
       );
     },
-    async stop(run) {
-      for (const unit of units.toReversed()) await stopUnit(component, unit, stopTimeoutMs, run);
-    },
+    stop: (run) => stopUnits(component, config, run),
     async start(run) {
       using _permission = letStart();
-      for (const unit of units) await startUnit(component, unit, startTimeoutMs, run);
+      await startUnits(component, config, run);
     },
   };
 }
@@ -74,78 +71,89 @@ async function systemctl(args: readonly string[], timeoutMs: number, run: Run): 
 }
 
 /** SOURCE_FAILED when systemd does not answer; NOT_FOUND when it knows no such unit. */
-async function show(unit: string, run: Run): Promise<Unit> {
-  const args = ["show", `--property=${PROPERTIES.join(",")}`, "--", unit];
+async function show(units: readonly string[], run: Run): Promise<Unit[]> {
+  const args = ["show", `--property=${PROPERTIES.join(",")}`, "--", ...units];
   const text = await systemctl(args, ASK_TIMEOUT_MS, run);
-  const properties = Object.fromEntries(
-    text.split("\n").map((line) => {
-      const at = line.indexOf("=");
-      return [line.slice(0, at), line.slice(at + 1)];
-    }),
-  ) as Unit;
-  if (properties.ActiveState === undefined) {
-    throw new AppError("SOURCE_FAILED", `ask systemd about ${unit}: ${text.trim()}`, {
-      hint: "See whether systemd runs here and lastgood may speak with it.",
-    });
-  }
-  if (properties.LoadState === "not-found") {
-    throw new AppError("NOT_FOUND", `ask systemd about ${unit}: there is no such unit`, {
-      hint: "Look for a typing error under run.systemd, or run: systemctl daemon-reload",
-    });
-  }
-  return properties;
+  const found = text.split("\n\n").map(parseUnit);
+  return units.map((unit, at) => {
+    const properties = found[at];
+    if (properties?.ActiveState === undefined) {
+      throw new AppError("SOURCE_FAILED", `ask systemd about ${unit}: ${text.trim()}`, {
+        hint: "See whether systemd runs here and lastgood may speak with it.",
+      });
+    }
+    if (properties.LoadState === "not-found") {
+      throw new AppError("NOT_FOUND", `ask systemd about ${unit}: there is no such unit`, {
+        hint: "Look for a typing error under run.systemd, or run: systemctl daemon-reload",
+      });
+    }
+    return properties;
+  });
+}
+
+function parseUnit(text: string): Unit {
+  const lines = text.split("\n").map((line) => {
+    const at = line.indexOf("=");
+    return [line.slice(0, at), line.slice(at + 1)];
+  });
+  return Object.fromEntries(lines) as Unit;
 }
 
 const IS_DOWN: ReadonlySet<string> = new Set(["inactive", "failed"]);
 
-async function stopUnit(
+async function stopUnits(
   component: string,
-  unit: string,
-  timeoutMs: number,
+  { units, stopTimeoutMs }: SystemdRunnerConfig,
   run: Run,
 ): Promise<void> {
-  const isDown = async (): Promise<boolean> => IS_DOWN.has((await show(unit, run)).ActiveState);
-  if (!(await isDown())) {
-    await systemctl(["stop", "--no-block", "--", unit], ASK_TIMEOUT_MS, run);
-    if (!(await waitUntil(isDown, timeoutMs, run))) {
-      // Some programs never end on SIGTERM.
-      const message = `${unit} does not stop after ${timeoutMs} ms: it is killed`;
-      run.report({ type: "warning", message });
-      await systemctl(["kill", "--signal=SIGKILL", "--", unit], ASK_TIMEOUT_MS, run);
-      if (!(await waitUntil(isDown, KILLED_WITHIN_MS, run))) {
-        throw new AppError("UNHEALTHY", `stop ${component}: ${unit} still runs`, {
-          hint: `See: systemctl status ${unit}`,
-        });
-      }
-    }
+  const isUp = async (unit: string): Promise<boolean> =>
+    !IS_DOWN.has((await show([unit], run))[0]!.ActiveState);
+  for (const unit of units.toReversed()) {
+    // It returns once the unit is down; that it takes too long is seen below.
+    await systemctl(["stop", "--", unit], stopTimeoutMs, run).catch(ignoreTimeout);
   }
-  // A failed unit counts as stopped, but its count of starts would refuse the next one.
-  await systemctl(["reset-failed", "--", unit], ASK_TIMEOUT_MS, run);
+  const states = await show(units, run);
+  for (const [at, unit] of units.entries()) {
+    if (IS_DOWN.has(states[at]!.ActiveState)) continue;
+    // Some programs never end on SIGTERM.
+    const message = `${unit} does not stop after ${stopTimeoutMs} ms: it is killed`;
+    run.report({ type: "warning", message });
+    await systemctl(["kill", "--signal=SIGKILL", "--", unit], ASK_TIMEOUT_MS, run);
+    if (await waitUntil(async () => !(await isUp(unit)), KILLED_WITHIN_MS, run)) continue;
+    throw new AppError("UNHEALTHY", `stop ${component}: ${unit} still runs`, {
+      hint: `See: systemctl status ${unit}`,
+    });
+  }
 }
 
-async function startUnit(
+function ignoreTimeout(error: unknown): void {
+  if (!hasCode(error, "SOURCE_FAILED")) throw error;
+}
+
+async function startUnits(
   component: string,
-  unit: string,
-  timeoutMs: number,
+  { units, startTimeoutMs }: SystemdRunnerConfig,
   run: Run,
 ): Promise<void> {
-  if ((await show(unit, run)).ActiveState === "active") return;
-  await systemctl(["reset-failed", "--", unit], ASK_TIMEOUT_MS, run);
-  const said = await systemctl(["start", "--", unit], timeoutMs + SLACK_MS, run);
-  let state = await show(unit, run);
-  const isSettled = async (): Promise<boolean> => {
-    state = await show(unit, run);
-    return state.ActiveState === "active" || hasDied(state);
-  };
-  await waitUntil(isSettled, timeoutMs, run);
-  if (state.ActiveState === "active") return;
-  const why =
-    state.ConditionResult === "no"
-      ? "its conditions are not met"
-      : `it is ${state.ActiveState} (${state.SubState}, ${state.Result}) ${said.trim()}`.trim();
-  throw new AppError("UNHEALTHY", `start ${component}: ${unit}: ${why}`, {
-    hint: `See: journalctl -u ${unit} -n 50`,
-  });
+  // A failed unit counts as stopped, but its count of starts would refuse the next one.
+  await systemctl(["reset-failed", "--", ...units], ASK_TIMEOUT_MS, run);
+  for (const unit of units) {
+    const said = await systemctl(["start", "--", unit], startTimeoutMs + SLACK_MS, run);
+    let [state] = await show([unit], run);
+    const isSettled = async (): Promise<boolean> => {
+      [state] = await show([unit], run);
+      return state!.ActiveState === "active" || hasDied(state!);
+    };
+    if (state!.ActiveState !== "active") await waitUntil(isSettled, startTimeoutMs, run);
+    if (state!.ActiveState === "active") continue;
+    const why =
+      state!.ConditionResult === "no"
+        ? "its conditions are not met"
+        : `it is ${state!.ActiveState} (${state!.SubState}, ${state!.Result}) ${said}`.trim();
+    throw new AppError("UNHEALTHY", `start ${component}: ${unit}: ${why}`, {
+      hint: `See: journalctl -u ${unit} -n 50`,
+    });
+  }
 }
 
 /** It ended, and systemd waits to start it again: that is no start. */

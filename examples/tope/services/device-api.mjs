@@ -6,6 +6,7 @@ import { createServer } from "node:http";
 import path from "node:path";
 
 const DIES_AFTER_MS = 3000;
+const QUICK_MS = 5;
 const SLOW_MS = 300;
 
 const release = path.resolve(import.meta.dirname, "..");
@@ -59,9 +60,8 @@ const answer = (response, status, value) => {
 const server = createServer((request, response) => {
   if (behaviour === "hang") return;
   const url = request.url ?? "/";
-  if (behaviour === "slow" && url === "/health") {
-    setTimeout(() => answer(response, 200, { ok: true }), SLOW_MS);
-    return;
+  if (url === "/metrics") {
+    return answer(response, 200, { answer_ms: behaviour === "slow" ? SLOW_MS : QUICK_MS });
   }
   if (url === "/health") return answer(response, behaviour === "500" ? 500 : 200, { ok: true });
   if (url === "/api/version") return answer(response, 200, { version });
