@@ -4,6 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { suite, test } from "node:test";
 import { hasCode } from "../../src/base/errors.ts";
+import { doctor, repairAll } from "../../src/operations/doctor.ts";
 import { deploy } from "../../src/operations/releases/deploy.ts";
 import { rollback } from "../../src/operations/releases/rollback.ts";
 import { stopComponents } from "../../src/operations/stop-start.ts";
@@ -104,6 +105,47 @@ suite("releases on a small disk", { skip }, () => {
       );
       await stillWell(system, folder);
       execFileSync("mount", ["-o", "remount,rw", disk]);
+    });
+  });
+
+  test("a folder that is immutable", async (t) => {
+    await onSmallDisk("size=100m", async (system, folder) => {
+      await stopComponents(system, undefined, "", run);
+      // tmpfs knows no such thing: a disk that does lies in its place.
+      const image = path.join(folder, "image");
+      execFileSync("truncate", ["-s", "60m", image]);
+      execFileSync("mkfs.ext4", ["-q", image]);
+      const disk = path.join(folder, "versions");
+      execFileSync("mount", ["-o", "loop", image, disk]);
+      try {
+        await install(system, folder, "1.0.0");
+        await install(system, folder, "1.1.0");
+        execFileSync("chattr", ["+i", disk]);
+        await assert.rejects(install(system, folder, "1.2.0"), /permission denied/);
+        await stillWell(system, folder);
+        await stopComponents(system, undefined, "", run);
+      } finally {
+        execFileSync("chattr", ["-i", disk]);
+        execFileSync("umount", [disk]);
+      }
+      t.diagnostic("refused by the file system, and told in one line");
+    });
+  });
+
+  test("problem 4: doctor finds a full disk, and frees what nobody needs", async () => {
+    await onSmallDisk("size=120m", async (system, folder, disk) => {
+      const isFull = async (): Promise<boolean> =>
+        (await doctor(system, run)).some(({ problem }) => /versions is full/.test(problem));
+      for (const version of ["1.2.0", "1.3.0"]) await install(system, folder, version);
+      fs.mkdirSync(path.join(disk, "v0.9.0"));
+      fs.writeFileSync(path.join(disk, "v0.9.0", "old"), Buffer.alloc(50 * 1024 * 1024));
+      fill(disk, 1024 * 1024);
+      assert.equal(await isFull(), true);
+      const { done, failed } = await repairAll(await doctor(system, run), run);
+      assert.match(done.join(), /releases that nobody needs/, failed.join());
+      assert.equal(await isFull(), false);
+      assert(!fs.existsSync(path.join(disk, "v0.9.0")));
+      assert.deepEqual(links(folder).slice(0, 2), ["v1.3.0", "v1.2.0"]);
     });
   });
 });
