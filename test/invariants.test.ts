@@ -187,7 +187,7 @@ suite("invariants", () => {
       { source, reason: "", force: false },
       whenStep(/^healthy/, begin),
     );
-    assert.match(String(await second[0]), /another operation is under way/);
+    assert.match(String(await second[0]), /deploy \S+ .*is under way since/);
   });
 
   onDevice(

@@ -83,6 +83,38 @@ suite("packages", () => {
     });
   }
 
+  const MANIFESTS: readonly (readonly [string, unknown, RegExp])[] = [
+    [
+      "a file that is missing",
+      { modules: [{ name: "a", src: "lost", dst: "/o/a" }] },
+      /lost, which is not/,
+    ],
+    ["a way out", { modules: [{ name: "a", src: "../x", dst: "/o/a" }] }, /no way out/],
+    [
+      "a dst that leads out",
+      { modules: [{ name: "a", src: "x", dst: "/o/../etc/a" }] },
+      /plain path/,
+    ],
+    [
+      "two of one name",
+      { modules: [1, 2].map((n) => ({ name: "a", src: `${n}`, dst: `/o/${n}` })) },
+      /twice/,
+    ],
+    [
+      "only what changed",
+      { type: "incremental", modules: [{ name: "a", src: "x", dst: "/o/a" }] },
+      /incremental/,
+    ],
+  ];
+  for (const [what, manifest, message] of MANIFESTS) {
+    test(`a package of modules with ${what} is refused`, async () => {
+      const content = JSON.stringify({ version: "1.0.0", ...(manifest as object) });
+      const { error, left } = await unpack(zipOf([{ name: "manifest.json", content }, good("x")]));
+      assert.match(error, message);
+      assert.deepEqual(left, []);
+    });
+  }
+
   test("a zip that was cut is refused", async () => {
     const whole = zipOf([good("a", "content ".repeat(100)), good("b")]);
     for (const length of [10, whole.length / 2, whole.length - 5]) {

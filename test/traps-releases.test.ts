@@ -68,6 +68,7 @@ suite("traps of releases", () => {
       for (const version of ["1.0.0", "1.1.0"]) await install(system, folder, version);
       await assert.rejects(install(system, folder, "1.1.0"), /it is the live release/);
       await assert.rejects(install(system, folder, "1.0.0"), /there is a release of this name/);
+      await assert.rejects(install(system, folder, "0.9.0"), /1\.1\.0, which is live, is newer/);
       assert.deepEqual(links(folder).slice(0, 2), ["v1.1.0", "v1.0.0"]);
     },
   );

@@ -1,4 +1,4 @@
-import { AppError } from "../base/errors.ts";
+import { AppError, hasCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { carryOut } from "../journal/carry-out.ts";
 import type { Outcome } from "../journal/journal.ts";
@@ -14,7 +14,7 @@ import { pointSource } from "./point-source.ts";
 import { whoIs } from "./record.ts";
 import { settleHolds } from "./releases/hold.ts";
 import type { System } from "./system.ts";
-import { refuseInterrupted } from "./unfinished.ts";
+import { componentsOf, refuseInterrupted } from "./unfinished.ts";
 
 /** What the journal keeps so that `recover` needs no other file. */
 export type OperationSetup = {
@@ -51,10 +51,7 @@ export type Begun = { readonly outcome: Outcome; readonly error: string | undefi
 /** Locks, records and carries out an operation. Until the journal knows it, it throws. */
 export async function begin(system: System, intended: Intended, run: Run): Promise<Begun> {
   const { id, kind, components, reason } = intended;
-  using _lock = lockComponents(
-    system.paths.locks,
-    components.map(({ name }) => name),
-  );
+  using _lock = lockOrTell(system, components);
   refuseInterrupted(system, components);
   // Whoever cannot be asked whether it lives must not be stopped.
   for (const { runner } of components) await runner?.isAlive(run);
@@ -95,6 +92,23 @@ export async function begin(system: System, intended: Intended, run: Run): Promi
   await openGates(system, names);
   await settleHolds(system.paths, { id, kind, setup }, outcome, system.host.clock);
   return { outcome, error: error === undefined ? undefined : (error as Error).message };
+}
+
+/** LOCKED, with who has the lock. */
+function lockOrTell({ paths, journal }: System, components: readonly Component[]): Disposable {
+  const names = components.map(({ name }) => name);
+  try {
+    return lockComponents(paths.locks, names);
+  } catch (error) {
+    const other = journal
+      .unfinished()
+      .find((one) => componentsOf(one).some((name) => names.includes(name)));
+    if (!hasCode(error, "LOCKED") || other === undefined) throw error;
+    const { id, kind, who, started } = other;
+    const by = who === "" ? "" : ` by ${who}`;
+    const message = `lock ${names.join(", ")}: ${kind} ${id}${by} is under way since ${started}`;
+    throw new AppError("LOCKED", message, { hint: (error as AppError).hint, cause: error });
+  }
 }
 
 /** An outage outside would lead a good release to factory. */
