@@ -41,7 +41,7 @@ export type Intended = {
   readonly plan: () => Promise<Plan>;
   readonly components: readonly Component[];
   readonly reason: string;
-  readonly release?: () => ReleaseChange;
+  readonly release?: () => ReleaseChange | undefined;
   /** Whether it is refused when a required check is bad already. */
   readonly ifUnwell: "go on" | "refuse";
 };
@@ -58,7 +58,8 @@ export async function begin(system: System, intended: Intended, run: Run): Promi
   const plan = await intended.plan();
   const baseline = await sampleChecks(components, run);
   // Where nothing is live yet, nothing can be well.
-  const isFirst = intended.release?.().from === undefined;
+  const release = intended.release?.();
+  const isFirst = release?.from === undefined;
   if (intended.ifUnwell === "refuse" && !isFirst) refuseUnwell(kind, components, baseline);
   const isProven = plan.steps.some(({ act }) => act === "proven");
   const metrics = isProven ? await sampleMetrics(components, run) : {};
@@ -67,7 +68,7 @@ export async function begin(system: System, intended: Intended, run: Run): Promi
     components: Object.fromEntries(components.map((one) => [one.name, settledConfig(one)])),
     baseline,
     metrics,
-    ...(intended.release === undefined ? {} : { release: intended.release() }),
+    ...(release === undefined ? {} : { release }),
   };
   const started = system.host.clock.now().toISOString();
   const names = components.map(({ name }) => name);

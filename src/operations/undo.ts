@@ -2,8 +2,9 @@ import { monotonicMs } from "../base/clock.ts";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { Outcome } from "../journal/journal.ts";
+import type { Plan } from "../journal/plan.ts";
 import { planChange, type ReleaseSwitch, type StoreSwitch } from "../journal/plan-change.ts";
-import { version } from "../slots/slot.ts";
+import { version, type Version } from "../slots/slot.ts";
 import type { Outside } from "../targets/folder/outside.ts";
 import { newOperationId } from "./record.ts";
 import { begin, type OperationSetup, type ReleaseChange } from "./begin.ts";
@@ -62,33 +63,44 @@ export async function undo(
   const undoable = await listUndoable(system);
   const found = named === undefined ? undoable[0] : undoable.find((u) => u.operation.id === named);
   if (found === undefined) throw nothingTo("undo", named);
-  refuseChanged(system, found);
-  const { version: displaced, components } = found;
-  const stores = await storesToUndo(system, found, run);
   const operation = newOperationId(system);
-  const safetyPoint = version(`before-${operation}`);
-  const whole = withDependents(system, components);
+  let planned: PlannedUndo | undefined;
+  const intended = {
+    id: operation,
+    kind: "undo",
+    plan: async (): Promise<Plan> => {
+      planned = await planUndo(system, found, operation, run);
+      return planned.plan;
+    },
+    components: withDependents(system, found.components),
+    reason,
+    release: () => planned?.release,
+    ifUnwell: "go on",
+  } as const;
+  const ended = await begin(system, intended, run);
+  const elapsedMs = monotonicMs() - started;
+  const safetyPoint = `before-${operation}`;
+  return { ...ended, stamp: found.version, safetyPoint, operation, stale: [], elapsedMs };
+}
+
+type PlannedUndo = { readonly plan: Plan; readonly release: ReleaseChange | undefined };
+
+/** Made once nobody else can change anything. */
+async function planUndo(
+  system: System,
+  found: SetAside,
+  operation: string,
+  run: Run,
+): Promise<PlannedUndo> {
+  refuseChanged(system, found);
+  const stores = await storesToUndo(system, found, run);
   const { release } = found.operation.setup as OperationSetup;
   const releases = await releaseBack(system, release, found.operation.outcome, run);
-  if (stores.length === 0 && releases.length === 0) throw nothingTo("undo", named);
+  if (stores.length === 0 && releases.length === 0) throw nothingTo("undo", found.operation.id);
   const outside = await outsideFor(system, releases);
   const plan = planChange({
     stores: [
-      ...stores.map(({ store, component }): StoreSwitch => ({
-        slot: store.name,
-        component,
-        displaced: safetyPoint,
-        ...(release === undefined
-          ? // It stays what can be undone to, so that the undo can be tried again.
-            { to: displaced, rejected: displaced, ready: true }
-          : // The copy stays as it is, whatever a release does to what is made of it.
-            {
-              to: version(`${displaced}.${operation}`),
-              copyOf: displaced,
-              rejected: version(`rejected-${operation}`),
-              ready: false,
-            }),
-      })),
+      ...stores.map((store) => switchBack(store, found.version, operation, release !== undefined)),
       ...(await outsideUndone(system, releases, outside, operation, run)),
     ],
     releases,
@@ -97,20 +109,28 @@ export async function undo(
         ({ slot }) => !stores.some(({ store }) => store.name === slot),
       ),
     ),
-    components: whole.map(({ name }) => name),
+    components: withDependents(system, found.components).map(({ name }) => name),
   });
-  const intended = {
-    id: operation,
-    kind: "undo",
-    plan: async () => plan,
-    components: whole,
-    reason,
-    ifUnwell: "go on",
-    ...releaseChange(releases, outside),
-  } as const;
-  const ended = await begin(system, intended, run);
-  const elapsedMs = monotonicMs() - started;
-  return { ...ended, stamp: displaced, safetyPoint, operation, stale: [], elapsedMs };
+  return { plan, release: releaseChange(releases, outside) };
+}
+
+function switchBack(
+  { store, component }: OpenStore,
+  displaced: Version,
+  operation: string,
+  isOfRelease: boolean,
+): StoreSwitch {
+  const common = { slot: store.name, component, displaced: version(`before-${operation}`) };
+  // It stays what can be undone to, so that the undo can be tried again.
+  if (!isOfRelease) return { ...common, to: displaced, rejected: displaced, ready: true };
+  // The copy stays as it is, whatever a release does to what is made of it.
+  return {
+    ...common,
+    to: version(`${displaced}.${operation}`),
+    copyOf: displaced,
+    rejected: version(`rejected-${operation}`),
+    ready: false,
+  };
 }
 
 /** What was switched; and what was only copied, where the release could not read what is live. */
@@ -137,10 +157,10 @@ async function storesToUndo(
 function releaseChange(
   [back]: readonly ReleaseSwitch[],
   outside: readonly Outside[],
-): { release?: () => ReleaseChange } {
-  if (back === undefined) return {};
+): ReleaseChange | undefined {
+  if (back === undefined) return undefined;
   const { from, to, factory, component } = back;
-  return { release: () => ({ component, from, to, factory, outside }) };
+  return { component, from, to, factory, outside };
 }
 
 async function outsideUndone(
