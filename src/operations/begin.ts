@@ -46,7 +46,12 @@ export type Intended = {
   readonly ifUnwell: "go on" | "refuse";
 };
 
-export type Begun = { readonly outcome: Outcome; readonly error: string | undefined };
+export type Begun = {
+  readonly outcome: Outcome;
+  readonly error: string | undefined;
+  /** Where to look for the reason of the error. */
+  readonly hint: string | undefined;
+};
 
 /** Locks, records and carries out an operation. Until the journal knows it, it throws. */
 export async function begin(system: System, intended: Intended, run: Run): Promise<Begun> {
@@ -92,7 +97,8 @@ export async function begin(system: System, intended: Intended, run: Run): Promi
   const { outcome, error } = await carryOut(id, executor, run);
   await openGates(system, names);
   await settleHolds(system.paths, { id, kind, setup }, outcome, system.host.clock);
-  return { outcome, error: error === undefined ? undefined : (error as Error).message };
+  const hint = error instanceof AppError ? error.hint : undefined;
+  return { outcome, error: error === undefined ? undefined : (error as Error).message, hint };
 }
 
 /** LOCKED, with who has the lock. */

@@ -35,6 +35,7 @@ export type RestoreResult = {
   readonly operation: string;
   readonly stale: readonly string[];
   readonly error: string | undefined;
+  readonly hint: string | undefined;
   readonly elapsedMs: number;
 };
 

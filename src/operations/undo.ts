@@ -58,7 +58,7 @@ export async function undo(
   named: string | undefined,
   reason: string,
   run: Run,
-): Promise<RestoreResult> {
+): Promise<RestoreResult & { readonly undone: string }> {
   const started = monotonicMs();
   const undoable = await listUndoable(system);
   const found = named === undefined ? undoable[0] : undoable.find((u) => u.operation.id === named);
@@ -80,7 +80,16 @@ export async function undo(
   const ended = await begin(system, intended, run);
   const elapsedMs = monotonicMs() - started;
   const safetyPoint = `before-${operation}`;
-  return { ...ended, stamp: found.version, safetyPoint, operation, stale: [], elapsedMs };
+  const { kind, id: undone } = found.operation;
+  return {
+    ...ended,
+    undone: `${kind} ${undone}`,
+    stamp: found.version,
+    safetyPoint,
+    operation,
+    stale: [],
+    elapsedMs,
+  };
 }
 
 type PlannedUndo = { readonly plan: Plan; readonly release: ReleaseChange | undefined };

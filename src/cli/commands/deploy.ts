@@ -93,7 +93,8 @@ function allFailed(waysTried: number): string {
 
 /** What a deploy or a rollback tells. */
 export function describeRelease(value: ReleaseResult): Result {
-  const { outcome, component, from, to, live, operation, waysTried, error, elapsedMs } = value;
+  const { outcome, component, from, to, live, operation, waysTried, error, hint, elapsedMs } =
+    value;
   const { exit, says } = OUTCOMES[outcome];
   return {
     value,
@@ -101,6 +102,7 @@ export function describeRelease(value: ReleaseResult): Result {
     lines: [
       `${component} ${from ?? "nothing"} → ${to}: ${outcome}, ${formatMs(elapsedMs)}. ${says}`,
       ...(error === undefined ? [] : [`  ${error}`]),
+      ...(hint === undefined ? [] : [`  ${hint}`]),
       `  live: ${live ?? "nothing"} (operation ${operation})`,
       ...(outcome === "needs-human" ? [`  ${allFailed(waysTried)}`] : []),
       ...(outcome === "needs-human" ? ["  See: lastgood runbook, then lastgood recover"] : []),

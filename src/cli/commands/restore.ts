@@ -150,7 +150,7 @@ function describePreview({
 
 /** What a restore or an undo tells. */
 export function describeResult(value: RestoreResult): Result {
-  const { outcome, stamp, operation, elapsedMs, error, stale } = value;
+  const { outcome, stamp, operation, elapsedMs, error, hint, stale } = value;
   const { exit, says } = OUTCOMES[outcome];
   return {
     value,
@@ -158,6 +158,7 @@ export function describeResult(value: RestoreResult): Result {
     lines: [
       `${stamp}: ${outcome}, ${formatMs(elapsedMs)}. ${says}`,
       ...(error === undefined ? [] : [`  ${error}`]),
+      ...(hint === undefined ? [] : [`  ${hint}`]),
       ...stale.map((store) => `  ${store} was not in the point and may no longer fit: rebuild it`),
       ...(outcome === "committed"
         ? [

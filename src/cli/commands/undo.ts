@@ -32,7 +32,9 @@ export const undoCommand: Command = {
           hint: "Without a terminal, confirm with --yes.",
         });
       }
-      return describeResult(await undo(system, named, reasonOf(args), run));
+      const value = await undo(system, named, reasonOf(args), run);
+      const { lines: told, ...rest } = describeResult(value);
+      return { ...rest, lines: [`Undo of ${value.undone}:`, ...told.map((line) => `  ${line}`)] };
     });
   },
 };

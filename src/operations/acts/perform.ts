@@ -12,7 +12,7 @@ import type { Target } from "../../targets/target.ts";
 import type { Component, OpenStore } from "../components.ts";
 import { readsLive, rememberKinds, schemasOf } from "../releases/compatibility.ts";
 import { type Baseline, refuseUnsteady, waitUntilHealthy } from "./healthy.ts";
-import { migrate } from "./migrate.ts";
+import { migrate, refuseMigration } from "./migrate.ts";
 import { prove } from "./proven.ts";
 import { start, stop } from "./stop-start.ts";
 
@@ -75,7 +75,9 @@ export function performer(components: readonly Component[], means: Means): Perfo
   return async (step, run) => {
     switch (step.act) {
       case "staged":
-        return await slotOf(step.slot).stage(step.version, run);
+        await slotOf(step.slot).stage(step.version, run);
+        if (targets.has(step.slot)) await refuseMigration(componentOf(step.slot), step.version);
+        return;
       case "verified":
         return await slotOf(step.slot).verify(step.version, run);
       case "active":

@@ -7,8 +7,9 @@ import { planChange } from "../../journal/plan-change.ts";
 import { version, type Version } from "../../slots/slot.ts";
 import { compareVersions } from "../../targets/compare-versions.ts";
 import type { Outside } from "../../targets/folder/outside.ts";
-import { begin, type ReleaseChange } from "../begin.ts";
+import { begin, type Begun, type ReleaseChange } from "../begin.ts";
 import { type PlanPreview, previewPlan } from "../plan-preview.ts";
+import { mayMigrate } from "../acts/migrate.ts";
 import { newOperationId } from "../record.ts";
 import { dropOlderCopies, expireSetAside, neededForUndo } from "../set-aside.ts";
 import type { System } from "../system.ts";
@@ -51,6 +52,7 @@ export type ReleaseResult = {
   /** How many ways back were begun. */
   readonly waysTried: number;
   readonly error: string | undefined;
+  readonly hint: string | undefined;
   readonly elapsedMs: number;
 };
 
@@ -160,7 +162,7 @@ function planner(
           previous: found.from,
           leavesBad: false,
           keeps: await neededForUndo(system, name),
-          migrates: component.stores.length > 0,
+          migrates: mayMigrate(component),
         },
       ],
       saved: savedStores(component, id),
@@ -218,7 +220,7 @@ export async function resultOf(
   { target }: Deployable,
   { component, from, to }: ReleaseChange,
   operation: string,
-  { outcome, error }: { outcome: Outcome; error: string | undefined },
+  { outcome, error, hint }: Begun,
   started: number,
 ): Promise<ReleaseResult> {
   const { current } = await target.pointers();
@@ -226,5 +228,17 @@ export async function resultOf(
   const depth = DEPTHS[outcome];
   const elapsedMs = monotonicMs() - started;
   const waysTried = journal.read(operation).sequence;
-  return { outcome, component, from, to, depth, live, operation, waysTried, error, elapsedMs };
+  return {
+    outcome,
+    component,
+    from,
+    to,
+    depth,
+    live,
+    operation,
+    waysTried,
+    error,
+    hint,
+    elapsedMs,
+  };
 }

@@ -103,9 +103,12 @@ async function previousFindings(
   const { name, target } = component;
   const { previous, current } = await target.pointers();
   const live = versionOf(current);
-  if (previous.state === "to" || previous.state === "none" || live === undefined) return [];
+  if (previous.state === "none" || live === undefined) return [];
+  const [damage] =
+    previous.state === "to" ? await target.problemsOf(previous.version, "every-byte", run) : [""];
+  if (damage === undefined) return [];
   const better = await previousFor(target, live, undefined, run);
-  const problem = `${name}: previous ${stateOf(previous)}`;
+  const problem = `${name}: previous ${stateOf(previous)}${damage === "" ? "" : `, which is damaged: ${damage}`}`;
   if (previous.state === "no-link") {
     return [{ severity: "error", problem, hint: "Move what is there away by hand." }];
   }

@@ -48,8 +48,8 @@ async function releaseLines(system: System, component: Deployable): Promise<stri
     `ln -s ${word(`v${version}`)} .current.new`,
     "mv -T .current.new current    # -T: rename(2), never into the folder",
     `rm -f ${whole.map(({ name: one }) => word(gateOf(system.paths, one).open)).join(" ")}    # else units that are guarded do not start`,
-    ...whole.toReversed().flatMap((one) => startLines(one)),
-    "readlink current",
+    ...whole.toReversed().flatMap((one) => startLines(one, path.dirname(system.loaded.file))),
+    `readlink ${word(path.join(target.root, "current"))}`,
     ...whole
       .flatMap(({ runner }) => runner?.units ?? [])
       .map((unit) => `systemctl is-active ${word(unit)}`),
@@ -83,13 +83,13 @@ function stopLines({ runner, config, name }: One): string[] {
   ];
 }
 
-function startLines({ runner, config, name }: One): string[] {
+function startLines({ runner, config, name }: One, home: string): string[] {
   if (runner?.units !== undefined)
     return runner.units.map((unit) => `systemctl start ${word(unit)}`);
   const { run } = config;
   if (run?.command !== undefined) return [run.command.start.map(word).join(" ")];
   if (run?.process !== undefined) {
-    const folder = run.folder === undefined ? [] : [`cd ${word(run.folder)}`];
+    const folder = [`cd ${word(run.folder ?? home)}`];
     const env = Object.entries(run.env).map(([key, value]) => `${key}=${word(value)}`);
     return [...folder, ["env", ...env, ...run.process.map(word), "&"].join(" ")];
   }

@@ -1,6 +1,5 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import yauzl from "yauzl";
 import * as z from "zod";
 import { AppError, nothingThere } from "../../base/errors.ts";
 import { type Entry, invalid } from "./entry.ts";
@@ -140,6 +139,7 @@ async function readEntry(file: string, name: string, label: string): Promise<str
   const broken = (error: unknown): never => {
     throw error instanceof AppError ? error : invalid(label, (error as Error).message);
   };
+  const { default: yauzl } = await import("yauzl");
   const options = { lazyEntries: true, strictFileNames: true };
   const zip = await yauzl.openPromise(file, options).catch(broken);
   try {

@@ -4,8 +4,6 @@ import path from "node:path";
 import { AppError, systemCode } from "../../base/errors.ts";
 import { type Entry, guarded, invalid, type PackageLimits } from "./entry.ts";
 import { type ModuleManifest, moduleEntries, readModuleManifest } from "./modules.ts";
-import { tarEntries } from "./tar.ts";
-import { zipEntries } from "./zip.ts";
 
 /**
  * What is in a package: a zip file, a tar file (plain, gzip, zstd) or a folder, told apart by their
@@ -40,7 +38,9 @@ function isZip(start: Buffer): boolean {
 async function entriesOf(file: string, label: string): Promise<AsyncIterable<Entry>> {
   const start = await beginningOf(file);
   if (start === "folder") return folderEntries(file, label);
-  if (isZip(start)) return zipEntries(file, label);
+  // Each reader is loaded when there is such a package: most commands see none.
+  if (isZip(start)) return (await import("./zip.ts")).zipEntries(file, label);
+  const { tarEntries } = await import("./tar.ts");
   if (start.readUInt16BE(0) === 0x1f8b) return tarEntries(file, "gzip", label);
   if (start.readUInt32LE(0) === 0xfd2fb528) return tarEntries(file, "zstd", label);
   if (start.subarray(257, 262).toString("latin1") === "ustar") {
