@@ -99,7 +99,7 @@ export class Journal implements Disposable {
       .run(id, kind, JSON.stringify(plan), JSON.stringify(setup), started, who, reason);
   }
 
-  /** An operation of one step, which is over: there is nothing to recover. */
+  /** What was done without steps and is over: there is nothing to recover. */
   record(operation: Operation & Pick<Progress, "outcome" | "ended" | "error">): void {
     const { id, kind, plan, setup, started, who, reason, outcome, ended, error } = operation;
     this.#database
@@ -178,13 +178,27 @@ export class Journal implements Disposable {
     return this.#select("WHERE outcome = 'needs-human' ORDER BY rowid DESC");
   }
 
+  /** The operations that were ended by `keep`: what they set aside is given up. */
+  kept(): ReadonlySet<string> {
+    const rows = this.#database
+      .prepare("SELECT substr(kind, 6) AS id FROM operations_v1 WHERE kind LIKE 'keep %'")
+      .all();
+    return new Set((rows as { id: string }[]).map(({ id }) => id));
+  }
+
+  /** Operations that began after another one, newest first. */
+  since(id: string): Progress[] {
+    const after = "(SELECT rowid FROM operations_v1 WHERE id = ?)";
+    return this.#select(`WHERE rowid > ${after} ORDER BY rowid DESC`, id);
+  }
+
   /** All operations, newest first. */
   history(limit: number): Progress[] {
     return this.#select(`ORDER BY rowid DESC LIMIT ${Math.trunc(limit)}`);
   }
 
-  #select(rest: string): Progress[] {
-    const rows = this.#database.prepare(`SELECT * FROM operations_v1 ${rest}`).all();
+  #select(rest: string, ...values: string[]): Progress[] {
+    const rows = this.#database.prepare(`SELECT * FROM operations_v1 ${rest}`).all(...values);
     return (rows as Row[]).map(toProgress);
   }
 

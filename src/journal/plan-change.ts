@@ -52,6 +52,8 @@ export type Change = {
   readonly stores: readonly StoreSwitch[];
   readonly releases?: readonly ReleaseSwitch[];
   readonly saved?: readonly SavedStore[];
+  /** Copies that nobody needs once this is committed. */
+  readonly superseded?: readonly { readonly slot: string; readonly version: Version }[];
   /** Who must not run meanwhile, dependents first. */
   readonly components: readonly string[];
   /** Who is watched before the change counts as good. */
@@ -66,7 +68,7 @@ type Whole = Required<Change>;
  * factory release when that is not healthy either.
  */
 export function planChange(change: Change): Plan {
-  const whole: Whole = { releases: [], saved: [], proven: [], ...change };
+  const whole: Whole = { releases: [], saved: [], superseded: [], proven: [], ...change };
   const { stores, releases, saved, components, proven } = whole;
   const steps: Step[] = [
     ...releases.filter(({ evidence }) => evidence !== undefined).map(stagedStep),
@@ -114,7 +116,7 @@ const healthy = (component: string, atLeast: "good" | "as-before"): Step => ({
   atLeast,
 });
 
-function cleanupOf({ releases, stores }: Whole): Step[] {
+function cleanupOf({ releases, stores, superseded }: Whole): Step[] {
   return [
     ...releases.flatMap(({ slot, to, previous, from, leavesBad, keeps = [] }): Step[] => [
       { act: "promoted", slot, version: to, previous, left: leavesBad ? from : undefined },
@@ -123,6 +125,7 @@ function cleanupOf({ releases, stores }: Whole): Step[] {
     ...stores
       .filter(({ isCopy }) => isCopy)
       .map(({ slot, displaced }): Step => ({ act: "discarded", slot, version: displaced })),
+    ...superseded.map(({ slot, version }): Step => ({ act: "discarded", slot, version })),
   ];
 }
 

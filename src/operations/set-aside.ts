@@ -5,7 +5,7 @@ import { discardVersion, isReady } from "../slots/place.ts";
 import { version, type Version } from "../slots/slot.ts";
 import { type Component, openComponents, type OpenStore } from "./components.ts";
 import { lockComponents } from "./operation-lock.ts";
-import type { OperationSetup } from "./begin.ts";
+import type { OperationSetup, ReleaseChange } from "./begin.ts";
 import { surroundingsOf, type System } from "./system.ts";
 
 /** What an operation moved aside, as it lies beside the live data. */
@@ -58,7 +58,14 @@ async function storesThatHave(
  * needs it still: LOCKED, NEEDS_HUMAN.
  */
 export async function keep(system: System, named: string | undefined): Promise<{ kept: string }> {
-  const all = await listSetAside(system);
+  return await keepOne(system, await listSetAside(system), named);
+}
+
+async function keepOne(
+  system: System,
+  all: readonly SetAside[],
+  named: string | undefined,
+): Promise<{ kept: string }> {
   // What an application wrote on data that were given up is in no other copy: it has to be named.
   const id = named ?? all.find(({ word }) => word === "before")?.operation.id;
   const aside = all.filter(({ operation }) => operation.id === id);
@@ -95,51 +102,48 @@ function refuseUnsettled(
 /** Frees what has been kept for undoing longer than the configuration says. */
 export async function expireSetAside(system: System): Promise<void> {
   const oldest = system.host.clock.now().getTime() - system.config["undo-for"];
+  const all = await listSetAside(system);
   const ids = new Set(
-    (await listSetAside(system))
+    all
       .map(({ operation }) => operation)
       .filter(({ outcome }) => outcome !== undefined && outcome !== "needs-human")
       .filter(({ started }) => Date.parse(started) < oldest)
       .map(({ id }) => id),
   );
-  for (const id of ids) await keep(system, id);
+  for (const id of ids) await keepOne(system, all, id);
 }
 
 /**
- * Frees the copies that were made before earlier changes of a component's release: the data went on
- * from them, and only the newest is near enough to be gone back to.
+ * The copies that were made before earlier changes of a component's release, to be freed once another
+ * is committed: the data went on from them, and only the newest is near enough to be gone back to.
+ * What was switched away is nowhere else, and stays.
  */
-export async function dropOlderCopies(
-  system: System,
+export function supersededCopies(
+  aside: readonly SetAside[],
   component: string,
-  newest: string,
-): Promise<void> {
-  const older = (await listSetAside(system)).filter(({ operation }) => {
-    const { release } = operation.setup as OperationSetup;
-    return (
-      release?.component === component &&
-      operation.outcome === "committed" &&
-      operation.id !== newest
-    );
-  });
-  for (const { stores, version: name, word, operation } of older) {
-    if (word !== "before") continue;
-    // What was switched away is nowhere else; what was only copied went on from there.
-    const switched = new Set(switchedStores(operation));
-    for (const { store } of stores) {
-      if (!switched.has(store.name)) await discardVersion(await store.place(), name, realEffects);
-    }
-  }
+): { slot: string; version: Version }[] {
+  return aside
+    .filter(({ operation, word }) => word === "before" && operation.outcome === "committed")
+    .filter(({ operation }) => releaseOf(operation)?.component === component)
+    .flatMap(({ operation, stores, version: name }) => {
+      const switched = new Set(switchedStores(operation));
+      const copied = stores.filter(({ store }) => !switched.has(store.name));
+      return copied.map(({ store }) => ({ slot: store.name, version: name }));
+    });
 }
 
 /** Releases that what lies aside was switched away with. */
-export async function neededForUndo(system: System, component: string): Promise<Version[]> {
-  return (await listSetAside(system)).flatMap(({ operation, word }) => {
-    const { release } = operation.setup as OperationSetup;
+export function neededForUndo(aside: readonly SetAside[], component: string): Version[] {
+  return aside.flatMap(({ operation, word }) => {
+    const release = releaseOf(operation);
     const isSwitched = switchedStores(operation).length > 0;
     if (word !== "before" || release?.component !== component || !isSwitched) return [];
     return release.from === undefined ? [] : [version(release.from)];
   });
+}
+
+function releaseOf({ setup }: Progress): ReleaseChange | undefined {
+  return (setup as OperationSetup).release;
 }
 
 /** The stores of which an operation made another version live. */

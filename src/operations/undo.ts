@@ -29,8 +29,6 @@ export async function listUndoable(system: System): Promise<SetAside[]> {
   return [...aside, ...others].toSorted((a, b) => placeOf(a) - placeOf(b));
 }
 
-const RECENT = 1000;
-
 function isFirstDeploy(setup: unknown): boolean {
   const { release } = setup as OperationSetup;
   return release !== undefined && release.from === undefined;
@@ -39,14 +37,14 @@ function isFirstDeploy(setup: unknown): boolean {
 /** The last change of each component's release, which has something to go back to without data. */
 function lastReleaseChanges({ journal, components }: System): SetAside[] {
   const seen = new Set<string>();
-  const kept = new Set(journal.history(RECENT).map(({ kind }) => kind));
+  const kept = journal.kept();
   return journal.releaseChanges().flatMap((operation): SetAside[] => {
     const { release } = operation.setup as OperationSetup;
     const component = components.find(({ name }) => name === release?.component);
     if (release === undefined || component === undefined || seen.has(component.name)) return [];
     if (operation.outcome !== "committed") return [];
     seen.add(component.name);
-    if (release.from === undefined || kept.has(`keep ${operation.id}`)) return [];
+    if (release.from === undefined || kept.has(operation.id)) return [];
     const name = version(`before-${operation.id}`);
     return [{ operation, word: "before", version: name, components: [component], stores: [] }];
   });
@@ -203,7 +201,7 @@ async function releaseBack(
   const component = deployable(system, release.component);
   const { name, target } = component;
   const to = version(release.from);
-  const chain = await chainOf(component, true, run);
+  const chain = await chainOf(component, { force: true }, run);
   if (chain.from === to) return [];
   if ((await findRelease(target, to)) === undefined) {
     throw new AppError("NOT_FOUND", `undo: release ${to} of ${name} is not there any more`);

@@ -34,20 +34,18 @@ const SETTLING: ReadonlySet<string> = new Set(["restore", "undo", "deploy", "rol
 export function needingHuman({ journal }: Pick<System, "journal">): Progress[] {
   const open = journal.needingHuman();
   if (open.length === 0) return [];
-  const all = journal.history(Number.MAX_SAFE_INTEGER);
+  const kept = journal.kept();
   return open.filter((operation) => {
-    const later = all.slice(
-      0,
-      all.findIndex(({ id }) => id === operation.id),
-    );
+    if (kept.has(operation.id)) return false;
     const names = new Set(componentsOf(operation));
-    return !later.some(
-      (one) =>
-        one.kind === `keep ${operation.id}` ||
-        (SETTLING.has(one.kind) &&
+    return !journal
+      .since(operation.id)
+      .some(
+        (one) =>
+          SETTLING.has(one.kind) &&
           one.outcome === "committed" &&
-          componentsOf(one).some((name) => names.has(name))),
-    );
+          componentsOf(one).some((name) => names.has(name)),
+      );
   });
 }
 

@@ -62,7 +62,7 @@ export function holdFrozen(options: {
 
 function tooSlow(folder: string, limitMs: number): AppError {
   return new AppError("LOCKED", `copy ${folder}: more than ${limitMs} ms for what had changed`, {
-    hint: "Raise freeze-limit, or use hold: { stop: true } for this store.",
+    hint: "Raise the limit of hold: { freeze }, or use hold: { stop: true } for this store.",
   });
 }
 

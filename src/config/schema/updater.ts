@@ -13,5 +13,5 @@ export const updater = z.strictObject({
     .default(["127.0.0.1", "::1"])
     .describe("Addresses that may speak with it"),
   report: z.url().optional().describe("Where each change of its state is posted"),
-  log: filePath.optional().describe("Where it writes its lines, three files of 10 MB"),
+  log: filePath.optional().describe("Where it writes its lines, up to four files of 10 MB"),
 });

@@ -33,7 +33,7 @@ export async function waitUntilHealthy(
     if (runner !== undefined && !(await runner.isAlive(run))) {
       throw unhealthy(name, "it ended by itself");
     }
-    const bad = await firstBad(component, atLeast, baseline, run);
+    const bad = await firstBadCheck(component, atLeast, baseline, run);
     if ((await runner?.identity?.(run)) !== identity) {
       throw unhealthy(name, "it died and was started again");
     }
@@ -54,7 +54,7 @@ const HEALTHY_AS = new WeakMap<Component, string>();
 /** UNHEALTHY when a component that was healthy is not any more, or was started again since. */
 export async function refuseUnsteady(component: Component, run: Run): Promise<void> {
   const { name, runner } = component;
-  const bad = await firstBad(component, "good", {}, run);
+  const bad = await firstBad(component, run);
   if (bad !== undefined) throw unhealthy(name, bad);
   const was = HEALTHY_AS.get(component);
   if (was !== undefined && (await runner?.identity?.(run)) !== was) {
@@ -68,14 +68,20 @@ function unhealthy(component: string, problem: string): AppError {
   });
 }
 
-export async function firstBad(
-  { name: component, runner, checks }: Component,
+/** What is wrong with a component right now; undefined when nothing is. */
+export async function firstBad(component: Component, run: Run): Promise<string | undefined> {
+  const { runner } = component;
+  // Whoever does not run is not healthy, whatever still answers on its port.
+  if (runner !== undefined && !(await runner.isAlive(run))) return "it does not run";
+  return await firstBadCheck(component, "good", {}, run);
+}
+
+async function firstBadCheck(
+  { name: component, checks }: Component,
   atLeast: "good" | "as-before",
   baseline: Baseline,
   run: Run,
 ): Promise<string | undefined> {
-  // Whoever does not run is not healthy, whatever still answers on its port.
-  if (runner !== undefined && !(await runner.isAlive(run))) return "it does not run";
   for (const { name, check, isRequired } of checks) {
     const key = `${component}/${name}`;
     // What was bad before is not the fault of having gone back.

@@ -33,7 +33,7 @@ export async function prove(component: Component, before: Metrics, run: Run): Pr
   const endMs = performance.now() + bake.for;
   const identity = await component.runner?.identity?.(run);
   for (;;) {
-    const bad = await firstBad(component, "good", {}, run);
+    const bad = await firstBad(component, run);
     if (bad !== undefined) throw worse(component.name, bad);
     if ((await component.runner?.identity?.(run)) !== identity) {
       throw worse(component.name, "it died and was started again");

@@ -20,10 +20,15 @@ export type Chain = {
  * Looks at what is live and at the factory release. REFUSED when something is live and neither of
  * them could be gone back to.
  */
-export async function chainOf(component: Deployable, isForced: boolean, run: Run): Promise<Chain> {
+export async function chainOf(
+  component: Deployable,
+  { force: isForced, isRepair = false }: { readonly force: boolean; readonly isRepair?: boolean },
+  run: Run,
+): Promise<Chain> {
   const { target } = component;
   const pointers = await target.pointers();
-  refuseBroken(target, pointers);
+  // A link that leads nowhere is nothing live: whoever goes back needs it to be replaced.
+  if (!isRepair || pointers.current.state === "no-link") refuseBroken(target, pointers);
   const from = versionOf(pointers.current);
   const fromProblems = from === undefined ? [] : await target.problemsOf(from, "what-changed", run);
   const named = versionOf(pointers.factory);

@@ -77,17 +77,20 @@ function judge(live: Schema, { ranWith, reads, kinds }: Knowledge): Omit<StoreVe
 }
 
 async function knowledgeOf(open: OpenStore, target: Target, version: Version): Promise<Knowledge> {
-  const own = ownName(open);
   const releases = await target.releases();
   const release = releases.find((one) => one.version === version);
-  const files = await Promise.all(releases.map((one) => fileOf(one)));
-  const kinds: Kinds = Object.assign(
-    {},
-    await readFloor(open),
-    ...files.map((file) => file?.migrations[own] ?? {}),
-  ) as Kinds;
+  const kinds = await kindsOf(open, releases);
   const file = release === undefined ? undefined : await fileOf(release);
-  return { ranWith: release?.schemas?.[open.store.name], reads: file?.reads[own], kinds };
+  const { name } = open.store;
+  return { ranWith: release?.schemas?.[name], reads: file?.reads[ownName(open)], kinds };
+}
+
+/** What all releases, and those that were here once, say of migrations. */
+async function kindsOf(open: OpenStore, releases: readonly Release[]): Promise<Kinds> {
+  const own = ownName(open);
+  const files = await Promise.all(releases.map((one) => fileOf(one)));
+  const said = files.map((file) => file?.migrations[own] ?? {});
+  return Object.assign({}, await readFloor(open), ...said) as Kinds;
 }
 
 /** What cannot be read says nothing here; `releases verify` and `deploy` tell of it. */
@@ -153,7 +156,7 @@ export async function readsLive(
 
 /** Beside the data, what was ever said of the migrations that it went through. */
 export async function rememberKinds(open: OpenStore, target: Target): Promise<void> {
-  const { kinds } = await knowledgeOf(open, target, "" as Version);
+  const kinds = await kindsOf(open, await target.releases());
   const file = await floorFile(open);
   const before = await readFloor(open);
   if (JSON.stringify(kinds) === JSON.stringify(before)) return;

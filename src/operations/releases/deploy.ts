@@ -11,7 +11,7 @@ import { begin, type Begun, type ReleaseChange } from "../begin.ts";
 import { type PlanPreview, previewPlan } from "../plan-preview.ts";
 import { mayMigrate } from "../acts/migrate.ts";
 import { newOperationId } from "../record.ts";
-import { dropOlderCopies, expireSetAside, neededForUndo } from "../set-aside.ts";
+import { expireSetAside, listSetAside, neededForUndo, supersededCopies } from "../set-aside.ts";
 import type { System } from "../system.ts";
 import { type Announcer, announcerOf, announcing } from "../updater/announce.ts";
 import { type Chain, chainOf, savedStores } from "./chain.ts";
@@ -83,7 +83,7 @@ export async function deploy(
   const announcer = options.announcer ?? announcerOf(system, component.name);
   const told = announcer === undefined ? undefined : announcing(component, to, announcer, run);
   const heard = told?.run ?? run;
-  const { plan, release } = planner(system, component, to, id, options.force, heard);
+  const { plan, release } = planner(system, component, to, id, options, heard);
   const ended = await begin(
     system,
     {
@@ -98,7 +98,6 @@ export async function deploy(
     heard,
   );
   await told?.end(ended.outcome, ended.error);
-  if (ended.outcome === "committed") await dropOlderCopies(system, component.name, id);
   // A release that failed is evidence; its package would only fail again.
   await forgetPackage(system, component.name, to);
   return await resultOf(system, component, release(), id, ended, started);
@@ -121,7 +120,7 @@ export async function previewDeploy(
   else if ((await findRelease(component.target, to)) === undefined) {
     await readPackageInfo(system.paths.state, component.name, to);
   }
-  return previewPlan(await planner(system, component, to, undefined, options.force, run).plan());
+  return previewPlan(await planner(system, component, to, undefined, options, run).plan());
 }
 
 function planner(
@@ -130,7 +129,7 @@ function planner(
   to: Version,
   /** Undefined: only to be looked at. */
   operation: string | undefined,
-  isForced: boolean,
+  options: DeployOptions,
   run: Run,
 ): { plan: () => Promise<Plan>; release: () => ReleaseChange } {
   const { name, target } = component;
@@ -138,7 +137,11 @@ function planner(
   let outside: Outside[] = [];
   const id = operation ?? "this";
   const plan = async (): Promise<Plan> => {
-    const found = await chainOf(component, isForced, run);
+    // Much may have happened while the package was fetched.
+    if (!options.force) refuseHeld(system, name);
+    await refuseVersion(component, to, options);
+    const aside = await listSetAside(system);
+    const found = await chainOf(component, options, run);
     chain = found;
     const isThere = (await findRelease(target, to)) !== undefined;
     if (operation !== undefined) {
@@ -161,11 +164,12 @@ function planner(
           evidence: isThere ? undefined : version(`${to}-${id}`),
           previous: found.from,
           leavesBad: false,
-          keeps: await neededForUndo(system, name),
+          keeps: neededForUndo(aside, name),
           migrates: mayMigrate(component),
         },
       ],
       saved: savedStores(component, id),
+      superseded: supersededCopies(aside, name),
       components: (await withRunningDependents(system, [component], run)).map((one) => one.name),
       proven: component.config.bake === undefined ? [] : [name],
     });

@@ -1,20 +1,21 @@
 import { rm } from "node:fs/promises";
 import path from "node:path";
 import { namesIn } from "../../base/effects.ts";
+import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { restoreFactory } from "../../targets/folder/factory.ts";
 import { repairModes } from "../../targets/folder/repair.ts";
 import { type Pointer, type Release, versionOf } from "../../targets/target.ts";
-import { start, stop } from "../acts/stop-start.ts";
 import type { Finding } from "../doctor.ts";
 import { lockComponents } from "../operation-lock.ts";
 import { needSpace } from "../space.ts";
-import { neededForUndo } from "../set-aside.ts";
+import { listSetAside, neededForUndo } from "../set-aside.ts";
 import type { System } from "../system.ts";
 import { refuseInterrupted } from "../unfinished.ts";
 import { previousFor } from "./chain.ts";
 import { entryFindings } from "./entry-findings.ts";
-import { type Deployable, withDependents } from "./target-of.ts";
+import { rollback } from "./rollback.ts";
+import type { Deployable } from "./target-of.ts";
 
 /** What would go wrong with the releases of a component in an emergency, and how to mend it. */
 export async function releaseFindings(
@@ -44,17 +45,12 @@ async function currentFindings(
       const hint = "No release verifies: lastgood releases verify; then deploy one.";
       return [{ severity: "error", problem, hint }];
     }
+    const reason = problem;
     const repair = async (inner: Run): Promise<string> => {
-      using _lock = lockComponents(system.paths.locks, [name]);
-      refuseInterrupted(system, [component]);
-      refuseInterrupted(system, [component]);
-      const whole = withDependents(system, [component]);
-      for (const one of whole) await stop(one, inner);
-      await target.activate(best.version, best.version, inner);
-      const previous = await previousFor(target, best.version, undefined, inner);
-      await target.point("previous", previous, inner);
-      for (const one of whole.toReversed()) await start(one, inner);
-      return `${name}: current leads to ${best.version}, and it was started`;
+      const options = { to: best.version, data: "as-needed", reason, force: false } as const;
+      const { outcome, error = outcome } = await rollback(system, name, options, inner);
+      if (outcome === "committed") return `${name}: current leads to ${best.version}, and it runs`;
+      throw new AppError("UNHEALTHY", `make ${best.version} of ${name} live: ${error}`);
     };
     const hint = `lastgood doctor --repair makes ${best.version} live: the newest that verifies`;
     return [{ severity: "error", problem, hint, repair }];
@@ -180,7 +176,7 @@ async function spaceFindings(system: System, component: Deployable, run: Run): P
   const repair = async (): Promise<string> => {
     using _lock = lockComponents(system.paths.locks, [name]);
     refuseInterrupted(system, [component]);
-    await target.thin(await neededForUndo(system, name), run);
+    await target.thin(neededForUndo(await listSetAside(system), name), run);
     await rm(path.join(system.paths.state, "packages", name), { recursive: true, force: true });
     return `${name}: releases that nobody needs and ${packages.length} packages are removed`;
   };

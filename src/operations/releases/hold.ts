@@ -51,7 +51,7 @@ export async function resumeDeploys({ paths }: System, component: string): Promi
   await rm(holdFile(paths, component));
 }
 
-/** LOCKED while deploys of a component are held. */
+/** REFUSED while deploys of a component are held. */
 export function refuseHeld({ paths }: System, component: string): void {
   const held = deployHold(paths, component);
   if (held === undefined) return;

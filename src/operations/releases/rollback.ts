@@ -10,7 +10,7 @@ import type { Outside } from "../../targets/folder/outside.ts";
 import { begin, type ReleaseChange } from "../begin.ts";
 import { type PlanPreview, previewPlan } from "../plan-preview.ts";
 import { newOperationId } from "../record.ts";
-import { neededForUndo } from "../set-aside.ts";
+import { listSetAside, neededForUndo } from "../set-aside.ts";
 import type { System } from "../system.ts";
 import { chainOf, previousFor, savedStores } from "./chain.ts";
 import {
@@ -176,7 +176,7 @@ async function planFor(
   run: Run,
 ): Promise<Plan> {
   const { name, target } = component;
-  const chain = await chainOf(component, true, run);
+  const chain = await chainOf(component, { force: true, isRepair: true }, run);
   if (chain.from !== undefined && id !== "this") {
     await rememberSchemas(component, chain.from, run);
   }
@@ -184,7 +184,7 @@ async function planFor(
   // Whoever goes on to a newer release leaves a good one, and so does who leaves factory.
   const leavesBad = from !== undefined && from !== factory && compareVersions(to, from) < 0;
   const previous = await previousFor(target, to, leavesBad ? from : undefined, run);
-  const keeps = await neededForUndo(system, name);
+  const keeps = neededForUndo(await listSetAside(system), name);
   return planChange({
     stores: [
       ...storesBack(name, data, id),
