@@ -1,5 +1,6 @@
 import type { Backend } from "./backends/backend.ts";
 import type { Store, StoreContext } from "./stores/store.ts";
+import type { FaissConfig } from "./stores/faiss.ts";
 import type { FileConfig } from "./stores/file.ts";
 import type { FolderConfig } from "./stores/folder.ts";
 import type { SqliteConfig } from "./stores/sqlite.ts";
@@ -13,6 +14,7 @@ export const STORES: {
   readonly file: Open<FileConfig>;
   readonly folder: Open<FolderConfig>;
   readonly chroma: Open<FolderConfig>;
+  readonly faiss: Open<FaissConfig>;
 } = {
   sqlite: async (config, context) =>
     (await import("./stores/sqlite.ts")).sqliteStore(config, context),
@@ -21,6 +23,7 @@ export const STORES: {
     (await import("./stores/folder.ts")).folderStore(config, context),
   chroma: async (config, context) =>
     (await import("./stores/chroma.ts")).chromaStore(config, context),
+  faiss: async (config, context) => (await import("./stores/faiss.ts")).faissStore(config, context),
 };
 
 export const BACKENDS: { readonly folder: (at: string) => Promise<Backend> } = {

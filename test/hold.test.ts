@@ -82,7 +82,7 @@ suite("holding", () => {
       for (let tries = 0; tries < 50 && stateOf(sleeper.pid!) === "T"; tries++) await sleep(50);
       assert.notEqual(stateOf(sleeper.pid!), "T");
       assert(frozen.isLate());
-      frozen[Symbol.dispose]();
+      frozen[Symbol.asyncDispose]();
     } finally {
       sleeper.kill("SIGKILL");
       await once(sleeper, "close");

@@ -4,14 +4,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { AppError } from "./errors.ts";
 import { isAlive } from "./host.ts";
 
+/** What is frozen goes on when it is disposed. */
+export type Frozen = AsyncDisposable & {
+  /** Whether the limit has passed: then it may have gone on already. */
+  readonly isLate: () => boolean;
+};
+
 /**
  * Stops a process where it stands (SIGSTOP) until disposed. A helper process lets it go on at the
  * limit, whatever has become of us: a frozen application that nobody thaws is an outage.
  */
-export async function freeze(
-  pid: number,
-  limitMs: number,
-): Promise<Disposable & { readonly isLate: () => boolean }> {
+export async function freeze(pid: number, limitMs: number): Promise<Frozen> {
   if (!isAlive(pid)) throw new AppError("NOT_FOUND", `freeze process ${pid}: there is none`);
   const seconds = String(limitMs / 1000);
   const script = 'sleep "$1"; kill -CONT "$2"';
@@ -35,7 +38,7 @@ export async function freeze(
     }
     await sleep(1);
   }
-  return { isLate, [Symbol.dispose]: thaw };
+  return { isLate, [Symbol.asyncDispose]: async () => thaw() };
 }
 
 /** The state of each thread, as the kernel has it; "T" is stopped. */

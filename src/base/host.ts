@@ -19,8 +19,13 @@ const PLAIN = ["PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDI
 
 /** The environment without what only we should know, such as a password. */
 export function plainEnvironment(): Record<string, string> {
+  return environmentOf(PLAIN);
+}
+
+/** Those of these variables that are set. */
+export function environmentOf(names: readonly string[]): Record<string, string> {
   return Object.fromEntries(
-    PLAIN.flatMap((name) => {
+    names.flatMap((name) => {
       const value = process.env[name];
       return value === undefined ? [] : [[name, value]];
     }),

@@ -51,17 +51,25 @@ export function stopOrder(named: readonly string[], components: Dependents): str
   return order;
 }
 
-/** Two components whose releases would lie in one folder, and whose links would be the same. */
+type TargetPlace = {
+  readonly folder?: string | undefined;
+  readonly "env-file"?: string | undefined;
+  readonly key?: string | undefined;
+};
+
+/** Two components that would move the same links, or write the same key of the same env file. */
 export function sharedTarget(
-  components: Readonly<Record<string, { readonly target?: { folder: string } | undefined }>>,
+  components: Readonly<Record<string, { readonly target?: TargetPlace | undefined }>>,
 ): { component: string; message: string } | undefined {
   const seen = new Map<string, string>();
   for (const [component, { target }] of Object.entries(components)) {
-    const folder = target?.folder.replace(/\/+$/, "");
-    if (folder === undefined) continue;
-    const other = seen.get(folder);
-    if (other !== undefined) return { component, message: `its target is that of ${other} too` };
-    seen.set(folder, component);
+    const { folder, "env-file": file, key } = target ?? {};
+    const place = folder?.replace(/\/+$/, "") ?? (file && `${key} in ${file}`);
+    if (place === undefined) continue;
+    const other = seen.get(place);
+    const message = `its target, ${place}, is that of ${other} too`;
+    if (other !== undefined) return { component, message };
+    seen.set(place, component);
   }
   return undefined;
 }

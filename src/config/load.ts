@@ -114,8 +114,10 @@ function withAbsolutePaths(config: Config, folder: string): Config {
     "file",
     "folder",
     "chroma",
+    "faiss",
     "lock-file",
     "pid-file",
+    "env-file",
   ]);
   const resolve = (value: unknown, key: string): unknown => {
     if (typeof value === "string") return PATH_KEYS.has(key) ? path.resolve(folder, value) : value;

@@ -43,6 +43,11 @@ const fields = z.strictObject({
     .optional()
     .describe("Each valid point also as a plain folder, for other programs"),
   "undo-for": duration.prefault("7d").describe("How long a restore can be undone"),
+  "docker-host": z
+    .string()
+    .regex(/^(unix|tcp|ssh):\/\//, "as in unix:///run/docker.sock")
+    .optional()
+    .describe("Where the container engine is; by default where docker itself looks"),
   updater: updater
     .optional()
     .describe("The interface of an over-the-air updater that fleets speak with already"),

@@ -81,7 +81,7 @@ export async function begin(system: System, intended: Intended, run: Run): Promi
   try {
     system.journal.create({ id, kind, plan, setup, started, who: whoIs(system), reason });
   } catch (error) {
-    await openGates(system, names);
+    await openGates(system, components, run);
     throw error;
   }
   const executor = {
@@ -95,7 +95,7 @@ export async function begin(system: System, intended: Intended, run: Run): Promi
     clock: system.host.clock,
   };
   const { outcome, error } = await carryOut(id, executor, run);
-  await openGates(system, names);
+  await openGates(system, components, run);
   await settleHolds(system.paths, { id, kind, setup }, outcome, system.host.clock);
   const hint = error instanceof AppError ? error.hint : undefined;
   return { outcome, error: error === undefined ? undefined : (error as Error).message, hint };

@@ -7,6 +7,7 @@ import type { Runner } from "../runners/runner.ts";
 import type { Store } from "../stores/store.ts";
 import type { Target } from "../targets/target.ts";
 import { openCheck } from "./open/check.ts";
+import { openContainerCheck } from "./open/image.ts";
 import { openRunner } from "./open/runner.ts";
 import { configuredPath, openStore } from "./open/store.ts";
 import { openTarget } from "./open/target.ts";
@@ -57,6 +58,10 @@ export type Surroundings = {
   readonly state: string;
   readonly temporary: string;
   readonly clock: Clock;
+  /** Where the container engine is; undefined: where its program looks. */
+  readonly dockerHost?: string | undefined;
+  /** Variables in which secrets may stand. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   readonly effects?: Effects;
 };
 
@@ -88,6 +93,10 @@ async function openComponent(
     need: checkConfig.need,
     isRequired: checkConfig.need === "required",
   }));
+  const inside = openContainerCheck(name, config, runner, surroundings);
+  if (inside !== undefined) {
+    checks.push({ name: "container", check: inside, need: "required", isRequired: true });
+  }
   return { name, config, runner, target, stores, checks };
 }
 
@@ -95,7 +104,7 @@ async function openComponent(
 export function settledConfig({ config, stores }: Component): OpenedConfig {
   const settled = stores.map(({ store, config: own }) => {
     const base = own.base ?? path.basename(configuredPath(own));
-    const kinds = ["sqlite", "file", "folder", "chroma"] as const;
+    const kinds = ["sqlite", "file", "folder", "chroma", "faiss"] as const;
     const kind = kinds.find((one) => own[one] !== undefined)!;
     const name = store.name.slice(store.name.indexOf("/") + 1);
     return [name, { ...own, [kind]: store.livePath, base }] as const;

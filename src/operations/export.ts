@@ -39,7 +39,7 @@ export async function exportPoint(
       const base = path.basename(store.path);
       const from = `${storePath(name)}/${base}`;
       const to = path.join(unfinished, folders.get(name)!);
-      if (store.kind === "folder" || store.kind === "chroma") {
+      if (["folder", "chroma", "faiss"].includes(store.kind)) {
         await reader.tree(from, to);
       } else {
         await mkdir(to, { recursive: true, mode: 0o700 });

@@ -3,7 +3,9 @@ import { mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import path from "node:path";
 import { writeFileDurable } from "../base/fs.ts";
+import type { Run } from "../base/events.ts";
 import { hostFacts } from "../base/host.ts";
+import type { Runner } from "../runners/runner.ts";
 import type { StatePaths, System } from "./system.ts";
 import { componentsOf } from "./unfinished.ts";
 
@@ -31,19 +33,27 @@ export async function closeGates(
   paths: Pick<StatePaths, "state">,
   components: readonly string[],
 ): Promise<void> {
-  for (const component of components) {
-    await writeFileDurable(gateOf(paths, component).open, Buffer.from(""), "replace");
+  for (const name of components) {
+    await writeFileDurable(gateOf(paths, name).open, Buffer.from(""), "replace");
   }
 }
 
 /** Components of which nothing is open any more may be started by whoever wants to. */
 export async function openGates(
   { paths, journal }: Pick<System, "paths" | "journal">,
-  components: readonly string[],
+  components: readonly { readonly name: string; readonly runner?: Runner | undefined }[],
+  run: Run,
 ): Promise<void> {
   const closed = new Set(journal.unfinished().flatMap((operation) => componentsOf(operation)));
-  for (const component of components) {
-    if (!closed.has(component)) await rm(gateOf(paths, component).open, { force: true });
+  // Whatever was cancelled is over: what it barred is not to stay so.
+  const toTheEnd = { ...run, signal: new AbortController().signal };
+  for (const { name, runner } of components) {
+    if (closed.has(name)) continue;
+    await rm(gateOf(paths, name).open, { force: true });
+    await runner?.unbar?.(toTheEnd).catch((error: unknown) => {
+      const message = `${name} may not start by itself: ${(error as Error).message}`;
+      run.report({ type: "warning", message });
+    });
   }
 }
 

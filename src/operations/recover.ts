@@ -63,7 +63,11 @@ export async function recover(
     operations.push({ operation: operation.id, outcome });
   }
   const names = await namesIn(gatesFolder(system.paths));
-  await openGates(system, names);
+  await openGates(
+    system,
+    names.map((name) => ({ name })),
+    run,
+  );
   return { operations };
 }
 
@@ -93,7 +97,7 @@ const noSource: Source = {
 
 /** Ends one operation, whose components are locked. */
 export async function recoverOne(
-  { journal, surroundings, source, announce }: Recoverable,
+  { journal, paths, surroundings, source, announce }: Recoverable,
   { id, kind, setup }: Progress,
   run: Run,
 ): Promise<Outcome> {
@@ -105,6 +109,7 @@ export async function recoverOne(
   const executor = { journal, perform, clock };
   const { outcome, error } = await recoverOperation(id, executor, told?.run ?? run);
   await told?.end(outcome, error instanceof Error ? error.message : undefined);
+  await openGates({ paths, journal }, components, run);
   await settleHolds({ state }, { id, kind, setup }, outcome, clock);
   return outcome;
 }

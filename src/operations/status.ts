@@ -155,8 +155,9 @@ async function brokenReleases({ components }: System): Promise<string[]> {
   for (const { name, target } of components) {
     const current = (await target?.pointers())?.current;
     if (current === undefined || current.state === "to") continue;
-    const what = current.state === "none" ? "nothing is deployed yet" : "current is broken";
-    broken.push(`${name}: ${what}: lastgood ${current.state === "none" ? "deploy" : "doctor"}`);
+    const isNew = current.state === "none";
+    const what = isNew ? "nothing is deployed yet" : "current leads to no release";
+    broken.push(`${name}: ${what}: lastgood ${isNew ? "deploy" : "doctor"}`);
   }
   return broken;
 }

@@ -53,15 +53,11 @@ export function pathsIn(state: string): StatePaths {
 }
 
 export async function openSystem(loaded: Loaded, host: Host): Promise<System> {
-  const { config, file } = loaded;
+  const { config } = loaded;
   const { state } = config;
   const paths = pathsIn(state);
-  const components = await openComponents(config.components, {
-    folder: path.dirname(file),
-    state,
-    temporary: paths.temporary,
-    clock: host.clock,
-  });
+  const around = surroundingsOf({ loaded, paths, host });
+  const components = await openComponents(config.components, around);
   refuseOverlap(
     config,
     components.flatMap(({ stores }) => stores),
@@ -82,10 +78,15 @@ export async function openSystem(loaded: Loaded, host: Host): Promise<System> {
 }
 
 /** What an operation's components are opened with, whatever configuration they come from. */
-export function surroundingsOf({ loaded, paths, host }: System): Surroundings {
-  const { clock } = host;
+export function surroundingsOf({
+  loaded,
+  paths,
+  host,
+}: Pick<System, "loaded" | "paths" | "host">): Surroundings {
+  const { clock, env } = host;
   const { state, temporary } = paths;
-  return { folder: path.dirname(loaded.file), state, temporary, clock };
+  const folder = path.dirname(loaded.file);
+  return { folder, state, temporary, clock, env, dockerHost: loaded.config["docker-host"] };
 }
 
 /** Has `work` use a system whose state is thrown away, as there is none yet where it only looks. */

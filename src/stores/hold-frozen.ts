@@ -14,7 +14,7 @@ import {
 import path from "node:path";
 import { readAttributes, writeAttributes } from "../base/attributes.ts";
 import { AppError, systemCode } from "../base/errors.ts";
-import { freeze } from "../base/freeze.ts";
+import { freeze, type Frozen } from "../base/freeze.ts";
 import type { Run } from "../base/events.ts";
 import { namesIn } from "../base/effects.ts";
 import { toPath } from "../base/raw-names.ts";
@@ -27,11 +27,13 @@ import type { Held, Hold } from "./hold.ts";
  */
 export function holdFrozen(options: {
   readonly folder: string;
-  readonly pidFile: string;
+  readonly freeze: (run: Run) => Promise<Frozen>;
+  /** Lets go on what a process that was lost has frozen; undefined: it does so by itself. */
+  readonly release?: (run: Run) => Promise<void>;
   readonly limitMs: number;
   readonly temporary: string;
 }): Hold {
-  const { folder, pidFile, limitMs, temporary } = options;
+  const { folder, limitMs, temporary, release } = options;
   const acquire = async (run: Run): Promise<Held> => {
     const copy = path.join(temporary, "frozen");
     await rm(copy, { recursive: true, force: true });
@@ -41,10 +43,10 @@ export function holdFrozen(options: {
       // At a mount point our own versions and the file system's own lie beside the content.
       const isLeftOut = (await isMountPoint(folder)) ? NOT_CONTENT : new Set<string>();
       await copyChanged(folder, copy, seen, run, isLeftOut);
-      using frozen = await freeze(await readPid(pidFile), limitMs);
+      await using frozen = await options.freeze(run);
       await copyChanged(folder, copy, seen, run, isLeftOut);
       if (frozen.isLate()) throw tooSlow(folder, limitMs);
-      frozen[Symbol.dispose]();
+      await frozen[Symbol.asyncDispose]();
       await copyLooks(copy, await lstat(folder, { bigint: true }));
       await copyAttributes(folder, copy, run);
     } catch (error) {
@@ -56,8 +58,12 @@ export function holdFrozen(options: {
       [Symbol.asyncDispose]: () => rm(copy, { recursive: true, force: true }),
     };
   };
-  // A process that is lost leaves nothing frozen: a helper thaws at the limit.
-  return { acquire, release: async () => {}, outlives: false };
+  return { acquire, release: release ?? (async () => {}), outlives: release !== undefined };
+}
+
+/** Of a process whose id stands in a file. If we are lost, a helper lets it go on at the limit. */
+export function freezePidIn(pidFile: string, limitMs: number): () => Promise<Frozen> {
+  return async () => await freeze(await readPid(pidFile), limitMs);
 }
 
 function tooSlow(folder: string, limitMs: number): AppError {

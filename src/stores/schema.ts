@@ -10,7 +10,17 @@ export type Schema = {
   readonly fingerprint: string;
   /** The migrations that were applied, where somebody keeps a list of them. */
   readonly migrations?: readonly string[];
+  /**
+   * Of the statements that made the tables, where a list of migrations is what counts: a program
+   * that changes tables on its own, as `prisma db push` does, leaves the list as it was.
+   */
+  readonly shape?: string;
 };
+
+/** Whether nothing of the schema differs. */
+export function isSameSchema(a: Schema | undefined, b: Schema | undefined): boolean {
+  return a?.fingerprint === b?.fingerprint && a?.shape === b?.shape;
+}
 
 /** Who keeps the list; undefined: nobody, and the statements that made the tables have to do. */
 export type SchemaProbe = {
@@ -40,7 +50,8 @@ export async function probeSchema(
     using database = new DatabaseSync(file, { readOnly: true, timeout: 5000 });
     const query = probe === undefined ? undefined : queryOf(probe);
     if (query === undefined) return ofStatements(database, probe?.["user-version"] === true);
-    return ofMigrations(migrationsIn(database, query));
+    const { fingerprint: shape } = ofStatements(database, false);
+    return { ...ofMigrations(migrationsIn(database, query)), shape };
   } catch {
     // A damaged database, or one without such a table.
     return undefined;

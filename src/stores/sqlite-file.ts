@@ -98,6 +98,17 @@ export function countLiveRows(file: string): Readonly<Record<string, number>> | 
   }
 }
 
+/** The number that a query finds in its first row's first column; undefined when it cannot be asked. */
+export function queryNumber(file: string, query: string): number | undefined {
+  try {
+    using database = openLive(file);
+    const [value] = Object.values(database.prepare(query).get() ?? {});
+    return typeof value === "number" ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function countRows(database: DatabaseSync): Record<string, number> {
   const tables = database
     .prepare(

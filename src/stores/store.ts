@@ -10,6 +10,8 @@ export type Facts = {
   /** Rows a table, of a database. */
   readonly rows?: Readonly<Record<string, number>>;
   readonly files?: number;
+  /** What else tells one content from another, such as the dimension of an index. */
+  readonly about?: Readonly<Record<string, string | number>>;
 };
 
 export type Captured = {

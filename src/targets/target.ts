@@ -2,7 +2,11 @@ import type { Run } from "../base/events.ts";
 import type { Slot, Version } from "../slots/slot.ts";
 
 /** The schema of a store, and the migrations that were applied where that is known. */
-export type SchemaMark = { readonly fingerprint: string; readonly migrations?: readonly string[] };
+export type SchemaMark = {
+  readonly fingerprint: string;
+  readonly migrations?: readonly string[];
+  readonly shape?: string;
+};
 
 /** What is known of a release besides its files. */
 export type Mark = {
@@ -35,7 +39,12 @@ export type Pointer =
   | { readonly state: "to"; readonly version: Version }
   | { readonly state: "none" }
   /** It leads to nothing, or to something that is no release. */
-  | { readonly state: "dangling"; readonly target: string }
+  | {
+      readonly state: "dangling";
+      readonly target: string;
+      /** What would be started, though it is no release: somebody else has put it there. */
+      readonly named?: string;
+    }
   /** A file or folder is in its place. */
   | { readonly state: "no-link" };
 
@@ -43,6 +52,20 @@ export type Pointers = Readonly<Record<PointerName, Pointer>>;
 
 /** How thoroughly a release is compared with its manifest. */
 export type Thoroughness = "what-changed" | "every-byte";
+
+/** A version that could be deployed. */
+export type Available = {
+  readonly version: string;
+  readonly digest: string | undefined;
+  readonly created: string | undefined;
+  readonly where: readonly ("engine" | "registry")[];
+};
+
+/** What was taken over of another updater's. */
+export type Adopted = {
+  readonly adopted: readonly Version[];
+  readonly problems: readonly { readonly problem: string; readonly hint: string }[];
+};
 
 /** Where a component's releases live and how one of them becomes the live one. */
 export type Target = Slot & {
@@ -77,6 +100,12 @@ export type Target = Slot & {
   thin(keeps: readonly Version[], run: Run): Promise<void>;
   /** Has a link lead to a release, or removes it. */
   point(link: PointerName, to: Version | undefined, run: Run): Promise<void>;
+  /** Whether staging finds a version without a package that was fetched before. */
+  readonly fetchesItself?: true;
+  /** What could be deployed, where that can be asked for. UNAVAILABLE, REFUSED. */
+  available?(run: Run): Promise<Available[]>;
+  /** Takes over what another updater, or nobody, has put there. */
+  adopt(run: Run): Promise<Adopted>;
   /** Removes a release for good. REFUSED when a pointer, a pin or a process needs it. */
   remove(version: Version, run: Run): Promise<void>;
 };

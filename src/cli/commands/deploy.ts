@@ -24,6 +24,7 @@ export const deployCommand: Command = {
   arguments: "<component> <version>",
   options: [
     ["--from <package>", "a zip or tar file, a folder, or a URL"],
+    ["--image <reference>", "of releases that are images: not the version's tag, but this one"],
     ["--size <bytes>", "how many bytes the package has"],
     ["--sha256 <hex>", "its checksum"],
     ["--md5 <hex>", "its checksum, where there is no other"],
@@ -35,6 +36,8 @@ export const deployCommand: Command = {
     "lastgood deploy device 1.2.0 --from device-1.2.0.zip",
     "lastgood deploy device 1.2.0 --from https://updates.example/device.zip --sha256 9f86d0…",
     "lastgood deploy device 1.2.0 --from ./build --plan",
+    "lastgood deploy web 2.0.0",
+    "lastgood deploy web 2.0.0 --image cr.example/team/web@sha256:9f86d0…",
   ],
 
   async run(args, { withSystem, run, folder }) {
@@ -69,7 +72,8 @@ function optionsOf(args: Arguments, folder: string): DeployOptions {
           sha256: textOption(args, "sha256"),
           md5: textOption(args, "md5"),
         };
-  return { source, reason: reasonOf(args), force: isSet(args, "force") };
+  const image = textOption(args, "image");
+  return { source, image, reason: reasonOf(args), force: isSet(args, "force") };
 }
 
 /** A plan for people, with all ways back. */

@@ -126,7 +126,8 @@ const VERBS: Readonly<Record<string, Act>> = {
 };
 
 /** A release a line, with what people need to choose one. */
-export function describeReleases({ component, releases, failed, held }: Releases): string[] {
+export function describeReleases(all: Releases): string[] {
+  const { component, releases, failed, held, available } = all;
   const rows = releases.map((release) => [
     release.version,
     release.pointers.join(", "),
@@ -139,12 +140,28 @@ export function describeReleases({ component, releases, failed, held }: Releases
     ...(rows.length === 0
       ? [`${component} has no releases yet: lastgood deploy ${component} VERSION --from PACKAGE`]
       : table(["version", "links", "marked", "files", "with the data", "live since"], rows)),
+    ...(available === undefined ? [] : describeAvailable(available)),
     ...failed.map(({ version, operation }) => `failed: ${version} (${operation})`),
     ...(held === undefined
       ? []
       : [`Deploys are held since ${held.since}: ${held.why}. lastgood resume ${component}`]),
   ];
 }
+
+function describeAvailable(available: NonNullable<Releases["available"]>): string[] {
+  if (available.length === 0) return [];
+  const rows = available
+    .toSorted((a, b) => ((a.created ?? "") < (b.created ?? "") ? 1 : -1))
+    .map(({ version, where, digest = "-", created = "-" }) => [
+      version,
+      where.join(", "),
+      digest.slice(0, DIGEST_CHARACTERS),
+      created.slice(0, "2026-01-01T00:00:00".length),
+    ]);
+  return ["", "Images:", ...table(["tag", "where", "digest", "made"], rows)];
+}
+
+const DIGEST_CHARACTERS = "sha256:".length + 12;
 
 function goodness({ good, pinned }: Candidate): string {
   const word = good === undefined ? "-" : good ? "good" : "BAD";

@@ -7,9 +7,11 @@ const hold = z
     command: z.strictObject({ acquire: command, release: command }).optional(),
     http: z.strictObject({ acquire: z.url(), release: z.url() }).optional(),
     freeze: z
-      .strictObject({ "pid-file": filePath, limit: duration.prefault("2s") })
+      .strictObject({ "pid-file": filePath.optional(), limit: duration.prefault("2s") })
       .optional()
-      .describe("Freeze this process for the milliseconds of a copy of what has just changed"),
+      .describe(
+        "Freeze this process, or without one the containers, for a copy of what has just changed",
+      ),
     stop: z.literal(true).optional().describe("Stop the component for the copy"),
   })
   .refine((value) => Object.keys(value).length === 1, "exactly one way to hold the application");
@@ -26,7 +28,20 @@ const schema = z
   })
   .refine((value) => Object.keys(value).length === 1, "exactly one way to know the schema");
 
-const STORE_KINDS = ["sqlite", "file", "folder", "chroma"] as const;
+const STORE_KINDS = ["sqlite", "file", "folder", "chroma", "faiss"] as const;
+
+const faissExpectation = z
+  .strictObject({
+    dimension: z.int().positive().optional(),
+    type: z.string().optional().describe("The class in FAISS, such as IndexFlatL2"),
+    metric: z.enum(["l2", "inner-product", "l1", "linf", "lp"]).optional(),
+    model: z.string().optional().describe("In the side file of the index, <index>.json"),
+    rows: z
+      .strictObject({ sqlite: filePath, query: z.string().min(1) })
+      .optional()
+      .describe("How many rows have a vector in it"),
+  })
+  .describe("What the index has to be; anything else is refused");
 
 export const store = z
   .strictObject({
@@ -34,6 +49,13 @@ export const store = z
     file: filePath.optional().describe("A single file"),
     folder: filePath.optional().describe("A folder with all that is in it"),
     chroma: filePath.optional().describe("A Chroma folder"),
+    faiss: filePath.optional().describe("A folder with a FAISS index"),
+    "index-file": z
+      .string()
+      .regex(/^[^/]+$/)
+      .optional()
+      .describe("Of faiss: the index in it, if not index.faiss"),
+    expect: faissExpectation.optional().describe("Of faiss"),
     owner: z
       .string()
       .regex(/^\d+:\d+$/, "numbers, as in 1000:1000")

@@ -31,7 +31,7 @@ export async function waitUntilHealthy(
   for (;;) {
     // Whoever was started and is gone does not come back; whoever is started again has died.
     if (runner !== undefined && !(await runner.isAlive(run))) {
-      throw unhealthy(name, "it ended by itself");
+      throw unhealthy(name, (await runner.whyEnded?.(run)) ?? "it ended by itself");
     }
     const bad = await firstBadCheck(component, atLeast, baseline, run);
     if ((await runner?.identity?.(run)) !== identity) {

@@ -2,13 +2,14 @@ import path from "node:path";
 import { realEffects } from "../../base/effects.ts";
 import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
+import type { Frozen } from "../../base/freeze.ts";
 import { realPath } from "../../base/real-path.ts";
 import type { StoreConfig } from "../../config/schema.ts";
 import { STORES } from "../../plugins.ts";
 import type { Runner } from "../../runners/runner.ts";
 import { placeWithin } from "../../slots/place.ts";
 import { type Hold, holdByCommand, holdByHttp, holdLockFile, noHold } from "../../stores/hold.ts";
-import { holdFrozen } from "../../stores/hold-frozen.ts";
+import { freezePidIn, holdFrozen } from "../../stores/hold-frozen.ts";
 import type { Ownership, Store } from "../../stores/store.ts";
 import type { SlotConfig, Surroundings } from "../components.ts";
 
@@ -26,8 +27,8 @@ export async function openStore(
 }
 
 /** As it stands in the configuration; `livePath` of the store is where its links lead. */
-export function configuredPath({ sqlite, file, folder, chroma }: StoreConfig): string {
-  return (sqlite ?? file ?? folder ?? chroma)!;
+export function configuredPath({ sqlite, file, folder, chroma, faiss }: StoreConfig): string {
+  return (sqlite ?? file ?? folder ?? chroma ?? faiss)!;
 }
 
 async function openWhole(
@@ -52,6 +53,10 @@ async function openWhole(
   if (config.file !== undefined) return await STORES.file({ ...common, format }, context);
   const kind = config.chroma === undefined ? "folder" : "chroma";
   const hold = openHold(config, at.path, name, runner, surroundings);
+  if (config.faiss !== undefined) {
+    const { "index-file": indexFile = "index.faiss", expect = {} } = config;
+    return await STORES.faiss({ ...common, hold, indexFile, expect }, context);
+  }
   return await STORES[kind]({ ...common, hold }, context);
 }
 
@@ -76,7 +81,22 @@ function openHold(
   if (hold.freeze !== undefined) {
     const { "pid-file": pidFile, limit: limitMs } = hold.freeze;
     const copies = path.join(temporary, name.replaceAll("/", "-"));
-    return holdFrozen({ folder, pidFile, limitMs, temporary: copies });
+    const { freeze: freezeAll, thaw } = runner ?? {};
+    if (pidFile !== undefined) {
+      return holdFrozen({
+        folder,
+        freeze: freezePidIn(pidFile, limitMs),
+        limitMs,
+        temporary: copies,
+      });
+    }
+    if (freezeAll === undefined || thaw === undefined) {
+      throw new AppError("CONFIG_INVALID", `hold ${name}: what cannot be paused has no pid-file`, {
+        hint: "Name the pid-file of its process under hold.freeze.",
+      });
+    }
+    const freeze = (run: Run): Promise<Frozen> => freezeAll(limitMs, run);
+    return holdFrozen({ folder, freeze, release: thaw, limitMs, temporary: copies });
   }
   return holdStopped(name, runner);
 }

@@ -6,6 +6,7 @@ import { sha256Of } from "../../targets/folder/manifest.ts";
 import type { Runner } from "../../runners/runner.ts";
 import type { Target } from "../../targets/target.ts";
 import type { Surroundings } from "../components.ts";
+import { openImageTarget } from "./image.ts";
 import { type PackageInfo, readPackageInfo } from "../releases/package-info.ts";
 
 const ENTRIES_MAX = 200_000;
@@ -15,13 +16,17 @@ export function openTarget(
   name: string,
   { target }: Pick<ComponentConfig, "target">,
   runner: Runner | undefined,
-  { state, clock, effects }: Surroundings,
+  around: Surroundings,
 ): Target | undefined {
   if (target === undefined) return undefined;
+  const { folder: root, image } = target;
+  if (image !== undefined) return openImageTarget(name, { ...target, image }, around);
+  if (root === undefined) return undefined;
+  const { state, clock, effects } = around;
   const limits = { bytesMax: target["max-size"], entriesMax: ENTRIES_MAX };
   return folderTarget({
     name,
-    root: target.folder,
+    root,
     keep: target.keep,
     clock,
     ...(effects === undefined ? {} : { effects }),
@@ -29,7 +34,7 @@ export function openTarget(
       const info = await readPackageInfo(state, name, version);
       const { file, label } = info;
       await refuseChanged(info);
-      const entries = readPackage(file, label, target.folder, limits);
+      const entries = readPackage(file, label, root, limits);
       const commands = await commandsOf(file, label, target["post-commands"]);
       return { entries, commands, mayLink: await isOthersOnly(runner) };
     },

@@ -1,6 +1,12 @@
 import type { Run } from "../../base/events.ts";
 import { compareVersions } from "../../targets/compare-versions.ts";
-import { type PointerName, POINTERS, type Pointers, versionOf } from "../../targets/target.ts";
+import {
+  type Available,
+  type PointerName,
+  POINTERS,
+  type Pointers,
+  versionOf,
+} from "../../targets/target.ts";
 import type { System } from "../system.ts";
 import { type Compatibility, compatibilityOf, type StoreVerdict } from "./compatibility.ts";
 import { type DeployHold, deployHold } from "./hold.ts";
@@ -30,6 +36,8 @@ export type Releases = {
   readonly previous: string | undefined;
   readonly factory: string | undefined;
   readonly releases: readonly Candidate[];
+  /** What the engine and the registry have; undefined where nobody can be asked. */
+  readonly available: readonly Available[] | undefined;
   /** Those that failed and were moved out of the way. */
   readonly failed: readonly { readonly version: string; readonly operation: string }[];
   readonly held: DeployHold | undefined;
@@ -65,6 +73,7 @@ export async function listReleases(
     component: name,
     ...pointedTo(pointers),
     releases: releases.toSorted((a, b) => compareVersions(b.version, a.version)),
+    available: await target.available?.(run),
     failed: (await target.failed()).map(({ version, operation }) => ({ version, operation })),
     held: deployHold(system.paths, name),
   };

@@ -22,13 +22,17 @@ export type Chain = {
  */
 export async function chainOf(
   component: Deployable,
-  { force: isForced, isRepair = false }: { readonly force: boolean; readonly isRepair?: boolean },
+  {
+    force: isForced,
+    isRepair = false,
+    to,
+  }: { readonly force: boolean; readonly isRepair?: boolean; readonly to?: Version },
   run: Run,
 ): Promise<Chain> {
   const { target } = component;
   const pointers = await target.pointers();
   // A link that leads nowhere is nothing live: whoever goes back needs it to be replaced.
-  if (!isRepair || pointers.current.state === "no-link") refuseBroken(target, pointers);
+  if (!isRepair || pointers.current.state === "no-link") refuseBroken(target, pointers, to);
   const from = versionOf(pointers.current);
   const fromProblems = from === undefined ? [] : await target.problemsOf(from, "what-changed", run);
   const named = versionOf(pointers.factory);
@@ -70,12 +74,21 @@ async function fitsData(
   return false;
 }
 
-function refuseBroken({ name, root }: Target, { current }: Pointers): void {
+function refuseBroken(
+  { name, root }: Target,
+  { current }: Pointers,
+  to: Version | undefined,
+): void {
   if (current.state === "to" || current.state === "none") return;
+  // The first deploy of what is to run anyway.
+  if (current.state === "dangling" && current.named !== undefined && current.named === to) return;
   const problem =
     current.state === "dangling" ? `leads to ${current.target}, which is no release` : "is no link";
   throw new AppError("REFUSED", `change ${name}: ${root}/current ${problem}`, {
-    hint: "See what can be done: lastgood doctor",
+    hint:
+      current.state === "dangling" && current.named !== undefined
+        ? `If it runs: lastgood releases adopt ${name}`
+        : "See what can be done: lastgood doctor",
   });
 }
 

@@ -6,7 +6,7 @@ import type { Run } from "../../base/events.ts";
 import { writeFileDurable } from "../../base/fs.ts";
 import { readyFolder } from "../../slots/place.ts";
 import type { Version } from "../../slots/slot.ts";
-import { probeSchema, type Schema } from "../../stores/schema.ts";
+import { isSameSchema, probeSchema, type Schema } from "../../stores/schema.ts";
 import { readReleaseFile, type ReleaseFile } from "../../targets/release-file.ts";
 import { type Release, type Target, versionOf } from "../../targets/target.ts";
 import type { Component, OpenStore } from "../components.ts";
@@ -56,11 +56,14 @@ type Knowledge = {
 
 /** An older release cannot know a newer schema: only the newer one, or the data, can tell. */
 function judge(live: Schema, { ranWith, reads, kinds }: Knowledge): Omit<StoreVerdict, "store"> {
-  if (ranWith?.fingerprint === live.fingerprint) return { verdict: "ok", why: "it ran with it" };
+  if (isSameSchema(ranWith, live)) return { verdict: "ok", why: "it ran with it" };
   if (reads?.includes(live.fingerprint) === true) {
     return { verdict: "ok", why: "it says that it reads it" };
   }
   const known = reads ?? ranWith?.migrations;
+  if (ranWith?.fingerprint === live.fingerprint && ranWith.shape !== undefined) {
+    return { verdict: "unknown", why: "its tables changed, and no migration says so" };
+  }
   if (live.migrations === undefined || known === undefined) {
     return { verdict: "unknown", why: "the schema is another than the one it ran with" };
   }
@@ -147,7 +150,7 @@ export async function readsLive(
   const file = path.join(folder, path.basename(store.livePath));
   const before =
     config.sqlite === undefined ? undefined : await probeSchema(file, config.schema, run);
-  if (before?.fingerprint === live?.fingerprint) return true;
+  if (isSameSchema(before, live)) return true;
   const current = target === undefined ? undefined : versionOf((await target.pointers()).current);
   if (live === undefined || target === undefined || current === undefined) return false;
   const known = await knowledgeOf(open, target, current);

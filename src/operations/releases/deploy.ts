@@ -17,7 +17,7 @@ import { type Announcer, announcerOf, announcing } from "../updater/announce.ts"
 import { type Chain, chainOf, savedStores } from "./chain.ts";
 import { rememberSchemas } from "./compatibility.ts";
 import { fetchPackage, forgetPackage, inspectSource, type PackageSource } from "./fetch.ts";
-import { readPackageInfo } from "./package-info.ts";
+import { packageFor, rememberImage } from "./package-info.ts";
 import { refuseHeld } from "./hold.ts";
 import { outsideOf, outsideSwitches } from "./outside.ts";
 import { refuseNoRoom } from "./room.ts";
@@ -33,6 +33,8 @@ import {
 export type DeployOptions = {
   /** Undefined: the release is there already, or its package was fetched. */
   readonly source: PackageSource | undefined;
+  /** Of releases that are images: by tag or digest, where it is another than the version's tag. */
+  readonly image?: string | undefined;
   readonly reason: string;
   readonly force: boolean;
   /** Who tells an updater's users of it; by default whoever the configuration names. */
@@ -73,6 +75,10 @@ export async function deploy(
   const to = releaseVersion(versionText);
   if (!options.force) refuseHeld(system, component.name);
   await refuseVersion(component, to, options);
+  refuseOtherSource(component, options);
+  if (options.image !== undefined) {
+    await rememberImage(system, component.name, to, options.image);
+  }
   if (options.source !== undefined) {
     await fetchPackage(system, component.name, to, options.source, run);
   }
@@ -115,10 +121,11 @@ export async function previewDeploy(
   const to = releaseVersion(versionText);
   if (!options.force) refuseHeld(system, component.name);
   await refuseVersion(component, to, options);
+  refuseOtherSource(component, options);
   const { source } = options;
   if (source !== undefined) await inspectSource(source, run);
   else if ((await findRelease(component.target, to)) === undefined) {
-    await readPackageInfo(system.paths.state, component.name, to);
+    await packageFor(system.paths.state, component, to);
   }
   return previewPlan(await planner(system, component, to, undefined, options, run).plan());
 }
@@ -141,7 +148,7 @@ function planner(
     if (!options.force) refuseHeld(system, name);
     await refuseVersion(component, to, options);
     const aside = await listSetAside(system);
-    const found = await chainOf(component, options, run);
+    const found = await chainOf(component, { force: options.force, to }, run);
     chain = found;
     const isThere = (await findRelease(target, to)) !== undefined;
     if (operation !== undefined) {
@@ -182,6 +189,18 @@ function planner(
     outside,
   });
   return { plan, release };
+}
+
+function refuseOtherSource({ name, target }: Deployable, { source, image }: DeployOptions): void {
+  const isImage = target.fetchesItself === true;
+  if (isImage ? source === undefined : image === undefined) return;
+  throw new AppError(
+    "USAGE",
+    isImage
+      ? `deploy ${name}: its releases are images, not packages`
+      : `deploy ${name}: its releases are no images`,
+    { hint: isImage ? "Leave --from out, or name an image: --image NAME@sha256:…" : "Use --from." },
+  );
 }
 
 /** The same, an older, a bad or another version of this name is not deployed without a word. */

@@ -41,6 +41,10 @@ async function currentFindings(
   if (live === undefined) {
     const best = await soundest(component, releases, run);
     const problem = `${name}: current ${stateOf(current)}`;
+    if (current.state === "dangling" && current.named !== undefined) {
+      const hint = `If it runs: lastgood releases adopt ${name}; else: lastgood deploy ${name} ${current.named}`;
+      return [{ severity: "error", problem, hint }];
+    }
     if (best === undefined || current.state === "no-link") {
       const hint = "No release verifies: lastgood releases verify; then deploy one.";
       return [{ severity: "error", problem, hint }];

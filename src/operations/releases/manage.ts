@@ -1,9 +1,9 @@
 import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Version } from "../../slots/slot.ts";
-import { adoptReleases } from "../../targets/folder/adopt.ts";
 import { createFactory } from "../../targets/folder/factory.ts";
-import type { Release } from "../../targets/target.ts";
+import { type Adopted, type Release, versionOf } from "../../targets/target.ts";
+import { rememberSchemas } from "./compatibility.ts";
 import { lockComponents } from "../operation-lock.ts";
 import { recordDone } from "../record.ts";
 import { refuseInterrupted } from "../unfinished.ts";
@@ -98,16 +98,15 @@ export async function makeFactory(
 }
 
 /** Takes over releases that another updater left: each gets a manifest of what it is now. */
-export async function adopt(
-  system: System,
-  named: string | undefined,
-  run: Run,
-): Promise<Awaited<ReturnType<typeof adoptReleases>>> {
+export async function adopt(system: System, named: string | undefined, run: Run): Promise<Adopted> {
   const component = deployable(system, named);
   const { name, target } = component;
   using _lock = lockComponents(system.paths.locks, [name]);
   refuseInterrupted(system, [component]);
-  const adopted = await adoptReleases(target, system.host.clock, run);
+  const adopted = await target.adopt(run);
+  const live = versionOf((await target.pointers()).current);
+  // What runs now can read what is there now: later that tells what else it can read.
+  if (live !== undefined) await rememberSchemas(component, live, run);
   if (adopted.adopted.length > 0) {
     recordDone(system, "adopt", adopted.adopted.join(", "), undefined);
   }

@@ -20,6 +20,8 @@ export async function outsideOf(
   { name, target }: Deployable,
   release: Version,
 ): Promise<Outside[]> {
+  // An image has all it needs inside.
+  if (target.fetchesItself === true) return [];
   const there = await findRelease(target, release);
   const manifest =
     there === undefined

@@ -8,7 +8,7 @@ import type { Run } from "../../base/events.ts";
 import type { Version } from "../../slots/slot.ts";
 import { needSpace } from "../space.ts";
 import type { System } from "../system.ts";
-import { readPackageInfo } from "./package-info.ts";
+import { packageFor } from "./package-info.ts";
 import type { Deployable } from "./target-of.ts";
 
 /** What packed files may become; the unpacking itself stops at the real limit. */
@@ -27,7 +27,7 @@ export async function refuseNoRoom(
   });
   const needs: { path: string; bytes: number; files: number }[] = [];
   if (staged !== undefined) {
-    const { bytes = 0 } = await readPackageInfo(system.paths.state, name, staged);
+    const { bytes = 0 } = (await packageFor(system.paths.state, { name, target }, staged)) ?? {};
     needs.push({ path: path.join(target.root, "x"), bytes: bytes * UNPACKED_RATIO, files: 100 });
   }
   for (const { store } of stores) {

@@ -5,14 +5,9 @@ import { namesIn } from "../../base/effects.ts";
 import { nothingThere } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Version } from "../../slots/slot.ts";
-import { POINTERS, type Target, versionOf } from "../target.ts";
+import { type Adopted, POINTERS, type Target, versionOf } from "../target.ts";
 import { manifestFile, releaseFolder } from "./layout.ts";
 import { findAll, manifestOf, readManifest, writeManifest } from "./manifest.ts";
-
-export type Adopted = {
-  readonly adopted: readonly Version[];
-  readonly problems: readonly { readonly problem: string; readonly hint: string }[];
-};
 
 /**
  * Takes over what another updater left: each release without a manifest gets one of what it is now;

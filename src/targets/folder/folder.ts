@@ -3,8 +3,10 @@ import path from "node:path";
 import type { Clock } from "../../base/clock.ts";
 import { type Effects, realEffects } from "../../base/effects.ts";
 import { AppError } from "../../base/errors.ts";
+import type { Run } from "../../base/events.ts";
 import type { Version } from "../../slots/slot.ts";
 import { type PointerName, type Target, versionOf } from "../target.ts";
+import { adoptReleases } from "./adopt.ts";
 import { markFile, readPointer, readPointers, versionsIn } from "./layout.ts";
 import { changeMark, readMark } from "./marks.ts";
 import { failedIn, rejectRelease, removeRelease } from "./retire.ts";
@@ -19,7 +21,7 @@ export type FolderTargetConfig = {
   /** So many releases, of those that were live last. */
   readonly keep: number;
   /** What a release that is to be staged consists of. */
-  readonly source: (version: Version) => Promise<Source>;
+  readonly source: (version: Version, run: Run) => Promise<Source>;
   readonly clock: Clock;
   readonly effects?: Effects;
 };
@@ -32,7 +34,7 @@ const PROBLEMS_TOLD = 3;
  */
 export function folderTarget(config: FolderTargetConfig): Target {
   const { name, root, keep, source, effects = realEffects } = config;
-  return {
+  const target: Target = {
     kind: "folder",
     name,
     root,
@@ -50,7 +52,7 @@ export function folderTarget(config: FolderTargetConfig): Target {
       if ((await versionsIn(root)).includes(version)) return;
       await mkdir(root, { recursive: true, mode: 0o755 });
       const before = versionOf(await readPointer(root, "current"));
-      const from = await source(version);
+      const from = await source(version, run);
       await rm(markFile(root, version), { force: true });
       await stageRelease(root, version, before, from, effects, run);
     },
@@ -81,7 +83,9 @@ export function folderTarget(config: FolderTargetConfig): Target {
     point: (link, to) => point(root, link, to, effects),
 
     thin: (keeps, run) => thinReleases(root, { keep, keeps }, effects, run),
+    adopt: (run) => adoptReleases(target, config.clock, run),
   };
+  return target;
 }
 
 async function condemn({ root, clock }: FolderTargetConfig, version: Version): Promise<void> {

@@ -1,0 +1,78 @@
+import { createHash } from "node:crypto";
+import path from "node:path";
+import { containerCheck } from "../../checks/container.ts";
+import type { Check } from "../../checks/check.ts";
+import type { ComponentConfig } from "../../config/schema.ts";
+import { readSecret } from "../../config/secrets.ts";
+import { type Docker, dockerAt } from "../../engine/docker.ts";
+import type { Run } from "../../base/events.ts";
+import type { Runner } from "../../runners/runner.ts";
+import { readDescriptor } from "../../targets/image/descriptor.ts";
+import { imageTarget } from "../../targets/image/image.ts";
+import type { Target } from "../../targets/target.ts";
+import type { Surroundings } from "../components.ts";
+import { packageFile } from "../releases/package-info.ts";
+
+type ImageConfig = NonNullable<ComponentConfig["target"]> & { readonly image: string };
+
+export function engineOf({ dockerHost }: Surroundings): Docker {
+  return dockerAt(dockerHost);
+}
+
+/** A target whose releases are images; what is known of them lies in the state folder. */
+export function openImageTarget(name: string, config: ImageConfig, around: Surroundings): Target {
+  const { state, clock, env = {}, effects } = around;
+  const own = createHash("sha256").update(state).digest("hex").slice(0, 12);
+  const { image, keep, key, "env-file": file, registry } = config;
+  return imageTarget({
+    name,
+    root: releasesRoot(around, name),
+    image,
+    // No registry of this name is anywhere: it cannot be pushed by mistake.
+    keptAs: `lastgood.local/${own}/${name}`,
+    keep,
+    env: key === undefined || file === undefined ? undefined : { file, key },
+    access: async () => {
+      if (registry === undefined) return {};
+      const run = { signal: new AbortController().signal, report: () => {} };
+      return { user: registry.user, password: await readSecret(registry.password, env, run) };
+    },
+    from: (version) => packageFile(state, name, version),
+    docker: engineOf(around),
+    clock,
+    ...(effects === undefined ? {} : { effects }),
+  });
+}
+
+function releasesRoot({ state }: Surroundings, component: string): string {
+  return path.join(state, "releases", component);
+}
+
+/** The image that is live, by name and content; undefined while none is. */
+export async function liveImage(
+  name: string,
+  around: Surroundings,
+): Promise<{ reference: string; id: string } | undefined> {
+  return await readDescriptor(path.join(releasesRoot(around, name), "current"));
+}
+
+/** Undefined for a component that does not run in containers. */
+export function openContainerCheck(
+  name: string,
+  { target }: Pick<ComponentConfig, "target">,
+  runner: Runner | undefined,
+  around: Surroundings,
+): Check | undefined {
+  const { containers } = runner ?? {};
+  if (containers === undefined) return undefined;
+  const seen = async (run: Run): ReturnType<Parameters<typeof containerCheck>[0]> => {
+    const found = await containers(run);
+    return {
+      images: found.filter(({ isRunning }) => isRunning).map(({ image }) => image),
+      health: found.flatMap(({ health }) => health ?? []),
+    };
+  };
+  const live = async (): Promise<string | undefined> =>
+    target?.image === undefined ? undefined : (await liveImage(name, around))?.id;
+  return containerCheck(seen, live);
+}

@@ -1,0 +1,67 @@
+import { readFile, stat } from "node:fs/promises";
+import { AppError, nothingThere } from "../../base/errors.ts";
+import { writeFileDurable } from "../../base/fs.ts";
+import { realPath } from "../../base/real-path.ts";
+
+// Env files as compose reads them: https://docs.docker.com/reference/compose-file/services/#env_file
+
+/** The value of a key; undefined when the file does not have it. The last line of a key counts. */
+export async function readKey(file: string, key: string): Promise<string | undefined> {
+  const lines = linesOf(await readText(file)).filter((line) => keyOf(line) === key);
+  const last = lines.at(-1);
+  return last === undefined ? undefined : valueOf(last);
+}
+
+/**
+ * Gives one key a value. Every other byte of the file stays, its mode and owner too: it has other
+ * secrets. A file that is not there is made; a link is followed.
+ */
+export async function writeKey(file: string, key: string, value: string): Promise<void> {
+  const real = await realPath(file);
+  const text = await readText(real);
+  const found = linesOf(text).findLastIndex((line) => keyOf(line) === key);
+  const lines = linesOf(text);
+  const before = lines[found];
+  if (before !== undefined && valueOf(before) === value) return;
+  const ending = before?.endsWith("\r") === true ? "\r" : "";
+  const prefix = /^\s*export\s/.test(before ?? "") ? "export " : "";
+  const line = `${prefix}${key}=${value}${ending}`;
+  const changed =
+    before === undefined
+      ? `${text === "" || text.endsWith("\n") ? text : `${text}\n`}${line}\n`
+      : lines.with(found, line).join("\n");
+  const mode = (await stat(real).catch(nothingThere))?.mode;
+  await writeFileDurable(
+    real,
+    Buffer.from(changed),
+    "replace",
+    mode === undefined ? 0o600 : mode & 0o7777,
+  );
+}
+
+async function readText(file: string): Promise<string> {
+  const bytes = await readFile(file).catch(nothingThere);
+  if (bytes === undefined) return "";
+  const text = bytes.toString("utf8");
+  // Written back, it would be another file.
+  if (Buffer.from(text).equals(bytes)) return text;
+  throw new AppError("REFUSED", `read ${file}: it is not UTF-8`, {
+    hint: "Write it as UTF-8, or name another env file.",
+  });
+}
+
+function linesOf(text: string): string[] {
+  return text.split("\n");
+}
+
+function keyOf(line: string): string | undefined {
+  return /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=/.exec(line)?.[1];
+}
+
+/** Without quotes, and without a comment behind it. */
+function valueOf(line: string): string {
+  const text = line.slice(line.indexOf("=") + 1).trim();
+  const [, quoted] =
+    /^(?:"([^"]*)"|'([^']*)')/.exec(text)?.filter((part) => part !== undefined) ?? [];
+  return quoted ?? text.replace(/\s+#.*$/, "");
+}
