@@ -1,4 +1,5 @@
 import type { Backend } from "./backends/backend.ts";
+import type { S3Config } from "./backends/s3.ts";
 import type { Store, StoreContext } from "./stores/store.ts";
 import type { FaissConfig } from "./stores/faiss.ts";
 import type { FileConfig } from "./stores/file.ts";
@@ -26,6 +27,10 @@ export const STORES: {
   faiss: async (config, context) => (await import("./stores/faiss.ts")).faissStore(config, context),
 };
 
-export const BACKENDS: { readonly folder: (at: string) => Promise<Backend> } = {
+export const BACKENDS: {
+  readonly folder: (at: string) => Promise<Backend>;
+  readonly s3: (config: S3Config) => Promise<Backend>;
+} = {
   folder: async (at) => (await import("./backends/folder.ts")).folderBackend(at),
+  s3: async (config) => await (await import("./backends/s3.ts")).s3Backend(config),
 };

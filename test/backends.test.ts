@@ -1,9 +1,13 @@
 import path from "node:path";
-import { suite, test } from "node:test";
+import { after, before, suite, test } from "node:test";
 import type { Backend } from "../src/backends/backend.ts";
 import { BACKEND_CONTRACT } from "../src/backends/contract.ts";
 import { folderBackend } from "../src/backends/folder.ts";
 import { memoryBackend } from "../src/backends/memory.ts";
+import { s3Backend } from "../src/backends/s3.ts";
+import { parseS3 } from "../src/backends/s3-place.ts";
+import { hasS3, KEYS, type S3, startS3 } from "./support/s3.ts";
+import { skipWithout } from "./support/servers.ts";
 import { quietRun, temporaryFolder } from "./support/temporary.ts";
 
 const BACKENDS: Record<string, (folder: string) => Backend> = {
@@ -22,3 +26,26 @@ for (const [kind, open] of Object.entries(BACKENDS)) {
     }
   });
 }
+
+suite("backend s3", { skip: skipWithout(hasS3(), "Ceph (.ci/run fetches it)") }, () => {
+  let server: S3;
+  before(async () => {
+    server = await startS3();
+  });
+  after(async () => await server[Symbol.asyncDispose]());
+
+  for (const { name, check } of BACKEND_CONTRACT) {
+    test(name, async () => {
+      await using temporary = await temporaryFolder();
+      const place = parseS3(`s3://${server.host}/${await server.bucket()}/some/prefix`, undefined);
+      const spoolFolder = path.join(temporary.path, "spool");
+      await using backend = await s3Backend({
+        ...place,
+        ...KEYS,
+        region: "us-east-1",
+        spoolFolder,
+      });
+      await check(backend, quietRun());
+    });
+  }
+});

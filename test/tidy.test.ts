@@ -28,6 +28,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   config: ["base"],
   operations: [
     "base",
+    "backends",
     "slots",
     "engine",
     "runners",
@@ -46,7 +47,6 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 
 /** Types may be named from a little further away, since they are gone when the program runs. */
 const MAY_IMPORT_TYPES: Record<string, readonly string[]> = {
-  operations: ["backends"],
   cli: ["repository", "journal", "checks"],
 };
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import http from "node:http";
 import path from "node:path";
 import { after, before, suite, test } from "node:test";
@@ -339,11 +339,28 @@ suite("raggen, by plain containers", { skip, timeout: 600_000 }, () => {
     assert.deepEqual(await seen("embed"), embed);
   });
 
+  test("with the image in the release, a clean-up of everything and no registry are no obstacle", async () => {
+    const file = path.join(world.root, "lastgood.yaml");
+    const text = await readFile(file, "utf8");
+    await writeFile(file, text.replaceAll("keep: 5 }", "keep: 5, save-images: true }"));
+    await good("resume", "web");
+    await world.publish("web", "1.2.0");
+    await good("deploy", "web", "1.2.0");
+    await good("rollback", "web", "--to", "1.0.0", "--force", "--yes");
+    await world.registry.stop();
+    await world.engine.docker("image", "prune", "--all", "--force");
+    const { engine, registry } = world;
+    await assert.rejects(engine.docker("image", "inspect", `${registry.at}/raggen-web:1.2.0`));
+    await good("resume", "web");
+    await good("rollback", "web", "--to", "1.2.0", "--force", "--yes");
+    assert.equal((await page())["version"], "1.2.0");
+    await world.registry.start();
+  });
+
   test("what was taken away by hand is made again", async () => {
     await world.engine.docker("rm", "-f", "raggen-web");
     assert.match(await ended(1, "health"), /web.*(does not run|there is no container)/);
     await good("start", "web");
-    assert.equal((await page())["version"], "1.0.0");
-    await rm(path.join(world.root, "nothing"), { force: true });
+    assert.equal((await page())["version"], "1.2.0");
   });
 });

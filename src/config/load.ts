@@ -120,7 +120,10 @@ function withAbsolutePaths(config: Config, folder: string): Config {
     "env-file",
   ]);
   const resolve = (value: unknown, key: string): unknown => {
-    if (typeof value === "string") return PATH_KEYS.has(key) ? path.resolve(folder, value) : value;
+    if (typeof value === "string") {
+      const isPath = PATH_KEYS.has(key) && !value.startsWith("s3://");
+      return isPath ? path.resolve(folder, value) : value;
+    }
     if (Array.isArray(value)) {
       return key === "files" ? value.map((file) => path.resolve(folder, file as string)) : value;
     }

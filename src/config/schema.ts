@@ -9,10 +9,23 @@ import { count, duration, filePath, name, secret } from "./schema/values.ts";
 
 export const DEFAULT_STATE = ".lastgood";
 
-const repository = z.strictObject({
-  at: filePath.describe("A folder"),
-  password: secret,
-});
+const repository = z
+  .strictObject({
+    at: filePath.describe("A folder, or s3://host/bucket/prefix"),
+    password: secret,
+    s3: z
+      .strictObject({
+        "access-key": secret,
+        "secret-key": secret,
+        region: z.string().default("us-east-1"),
+        tls: z.boolean().optional().describe("By default yes, but not on this machine itself"),
+      })
+      .optional()
+      .describe("Of a place in S3: who we are there"),
+  })
+  .refine(({ at, s3 }) => at.startsWith("s3://") === (s3 !== undefined), {
+    message: "s3: belongs to a place s3://host/bucket/prefix, and only to that",
+  });
 
 const fields = z.strictObject({
   system: name.describe("The name of this system"),

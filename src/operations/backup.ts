@@ -2,7 +2,7 @@ import type { Run } from "../base/events.ts";
 import { statSync } from "node:fs";
 import { realPath } from "../base/real-path.ts";
 import { monotonicMs } from "../base/clock.ts";
-import { versionOf } from "../targets/target.ts";
+import { type Target, versionOf } from "../targets/target.ts";
 import type { Writer } from "../repository/repository.ts";
 import { exportPoint } from "./export.ts";
 import { parentsOf } from "./points/parents.ts";
@@ -192,10 +192,10 @@ async function captureFiles(
 ): Promise<{ files: Record<string, readonly string[]>; warnings: string[] }> {
   const files: Record<string, readonly string[]> = {};
   const warnings: string[] = [];
-  for (const { name, config } of system.components) {
+  for (const { name, config, target } of system.components) {
     const isFile = (file: string): boolean =>
       statSync(file, { throwIfNoEntry: false })?.isFile() === true;
-    const there = config.files.filter(isFile);
+    const there = [...config.files.filter(isFile), ...(await filesOfRelease(target))];
     const missing = config.files.filter((file) => !there.includes(file));
     warnings.push(...missing.map((file) => `${name}: files: ${file} is not there, or no file`));
     if (there.length === 0) continue;
@@ -207,6 +207,12 @@ async function captureFiles(
     }
   }
   return { files, warnings };
+}
+
+/** What of the live release has to be on a new machine. */
+async function filesOfRelease(target: Target | undefined): Promise<string[]> {
+  const live = target?.filesOf === undefined ? undefined : (await target.pointers()).current;
+  return live?.state === "to" ? await target!.filesOf!(live.version) : [];
 }
 
 function describe(

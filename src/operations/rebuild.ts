@@ -4,7 +4,6 @@ import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { writeFileDurable } from "../base/fs.ts";
 import { type Loaded, parseConfig } from "../config/load.ts";
-import type { SecretReference } from "../config/schema.ts";
 import type { Repository } from "../repository/repository.ts";
 import {
   CONFIG_PATH,
@@ -15,11 +14,12 @@ import {
   type PointDescription,
   pointsAmong,
 } from "./points/point.ts";
+import type { RepositoryConfig } from "./open/backend.ts";
 import { makeParents } from "./points/parents.ts";
 import { type Host, openRepositoryAt } from "./system.ts";
 
 export type RebuildFrom = {
-  readonly repository: { readonly at: string; readonly password: SecretReference };
+  readonly repository: RepositoryConfig;
   /** Which of several systems in the repository. */
   readonly system: string | undefined;
   /** A stamp, the beginning of an id, or "latest". */

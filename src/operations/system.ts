@@ -6,10 +6,10 @@ import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { hostFacts } from "../base/host.ts";
 import type { Loaded } from "../config/load.ts";
-import type { Config, SecretReference } from "../config/schema.ts";
+import type { Config } from "../config/schema.ts";
 import { readSecret } from "../config/secrets.ts";
 import { Journal } from "../journal/journal.ts";
-import { BACKENDS } from "../plugins.ts";
+import { openBackend, type RepositoryConfig } from "./open/backend.ts";
 import type { LockLedger, Repository } from "../repository/repository.ts";
 import { type Component, openComponents, type OpenStore, type Surroundings } from "./components.ts";
 import { folderLedger } from "./lock-ledger.ts";
@@ -106,7 +106,7 @@ export async function withScratchState<T>(
 
 /** Opens a repository that the configuration names. Without state no lock of ours is remembered. */
 export async function openRepositoryAt(
-  { at, password }: { readonly at: string; readonly password: SecretReference },
+  config: RepositoryConfig,
   state: string | undefined,
   { env, clock }: Host,
   run: Run,
@@ -114,9 +114,9 @@ export async function openRepositoryAt(
   const { openRepository } = await import("../repository/repository.ts");
   const ledger = (id: string): LockLedger =>
     folderLedger(path.join(state ?? "", "repository-locks", id), hostFacts(), clock);
-  const backend = await BACKENDS.folder(at);
+  const backend = await openBackend(config, state, env, run);
   const options = state === undefined ? {} : { ledger };
-  return await openRepository(backend, await readSecret(password, env, run), options, run);
+  return await openRepository(backend, await readSecret(config.password, env, run), options, run);
 }
 
 /** A store that contained the state, the repository or another store would swallow it. */

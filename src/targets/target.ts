@@ -102,6 +102,8 @@ export type Target = Slot & {
   point(link: PointerName, to: Version | undefined, run: Run): Promise<void>;
   /** Whether staging finds a version without a package that was fetched before. */
   readonly fetchesItself?: true;
+  /** Files of a release that are to be in points, since the release cannot be had elsewhere. */
+  filesOf?(version: Version): Promise<string[]>;
   /** What could be deployed, where that can be asked for. UNAVAILABLE, REFUSED. */
   available?(run: Run): Promise<Available[]>;
   /** Takes over what another updater, or nobody, has put there. */

@@ -1,5 +1,6 @@
 import { AppError, ERRORS } from "../../base/errors.ts";
 import type { CheckOptions } from "../../repository/repository.ts";
+import { openCopy } from "../../operations/copy.ts";
 import { type Command, isSet, textOption } from "../command.ts";
 import { formatBytes } from "../format.ts";
 
@@ -8,6 +9,7 @@ export const checkCommand: Command = {
   summary: "Verifies the repository, with the verdict of `restic check`.",
   options: [
     ["--read-data", "read and verify all data"],
+    ["--copy <name>", "not the repository itself, but one under copies:"],
     ["--read-data-subset <n/t>", "read one part of t, such as 3/7: another each day"],
   ],
   examples: [
@@ -18,9 +20,11 @@ export const checkCommand: Command = {
 
   async run(args, { withSystem, run }) {
     const readData = isSet(args, "readData") ? "all" : partOf(textOption(args, "readDataSubset"));
-    const value = await withSystem(async (system) =>
-      (await system.repository(run)).check({ readData }, run),
-    );
+    const copy = textOption(args, "copy");
+    const value = await withSystem(async (system) => {
+      const opened = copy === undefined ? system.repository(run) : openCopy(system, copy, run);
+      return await (await opened).check({ readData }, run);
+    });
     const { errors, hints, snapshots, packs, bytesRead } = value;
     const read = bytesRead > 0 ? `, ${formatBytes(bytesRead)} read` : "";
     return {

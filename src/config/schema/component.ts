@@ -82,6 +82,12 @@ const target = z
       .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
       .optional()
       .describe("In the env file; every other key stays as it is"),
+    "save-images": z
+      .boolean()
+      .default(false)
+      .describe(
+        "Of images: each release and each point has the image in it, so no clean-up takes it",
+      ),
     registry: z
       .strictObject({ user: z.string(), password: secret })
       .optional()

@@ -7,6 +7,7 @@ import { writeFileDurable } from "../../base/fs.ts";
 import { CONFIG_NAME, type Loaded, parseConfig } from "../../config/load.ts";
 import { readSecret } from "../../config/secrets.ts";
 import { BACKENDS } from "../../plugins.ts";
+import { openBackend } from "../open/backend.ts";
 import type { Host } from "../system.ts";
 import { findData, type FoundData } from "./find-data.ts";
 import { recoverySheet } from "./recovery-sheet.ts";
@@ -33,10 +34,16 @@ export async function completeInit(
 ): Promise<Completed> {
   const made: string[] = [];
   const { createRepository } = await import("../../repository/repository.ts");
-  for (const { at, password } of [config.repository, ...Object.values(config.copies)]) {
+  for (const repository of [config.repository, ...Object.values(config.copies)]) {
+    const { at, password } = repository;
     try {
       const secret = await readSecret(password, env, run);
-      await createRepository(await BACKENDS.folder(at), secret, {}, run);
+      await createRepository(
+        await openBackend(repository, config.state, env, run),
+        secret,
+        {},
+        run,
+      );
       made.push(at);
     } catch (error) {
       if (!hasCode(error, "ALREADY_EXISTS")) throw error;

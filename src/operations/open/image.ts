@@ -21,7 +21,7 @@ export function engineOf({ dockerHost }: Surroundings): Docker {
 
 /** A target whose releases are images; what is known of them lies in the state folder. */
 export function openImageTarget(name: string, config: ImageConfig, around: Surroundings): Target {
-  const { state, clock, env = {}, effects } = around;
+  const { state, temporary, clock, env = {}, effects } = around;
   const own = createHash("sha256").update(state).digest("hex").slice(0, 12);
   const { image, keep, key, "env-file": file, registry } = config;
   return imageTarget({
@@ -31,6 +31,8 @@ export function openImageTarget(name: string, config: ImageConfig, around: Surro
     // No registry of this name is anywhere: it cannot be pushed by mistake.
     keptAs: `lastgood.local/${own}/${name}`,
     keep,
+    saves: config["save-images"],
+    temporary,
     env: key === undefined || file === undefined ? undefined : { file, key },
     access: async () => {
       if (registry === undefined) return {};

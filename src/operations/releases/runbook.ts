@@ -1,4 +1,5 @@
 import path from "node:path";
+import { asRestic, isS3, parseS3 } from "../../backends/s3-place.ts";
 import { POINTERS, versionOf } from "../../targets/target.ts";
 import { gateOf } from "../gate.ts";
 import type { System } from "../system.ts";
@@ -25,10 +26,12 @@ export async function runbook(system: System): Promise<string[]> {
 }
 
 function repositoryLines({ config }: System): string[] {
-  const { at, password } = config.repository;
+  const { at: place, password, s3 } = config.repository;
+  const at = isS3(place) ? asRestic(parseS3(place, s3?.tls)) : place;
   const key =
     "file" in password ? `--password-file ${word(password.file)}` : "# the password by hand";
   return [
+    ...(s3 === undefined ? [] : ["export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…"]),
     `restic -r ${word(at)} ${key} snapshots`,
     `restic -r ${word(at)} ${key} restore latest --target /tmp/lastgood-restored`,
     "# then stop the application, move the live data aside with -wal and -shm, and move these in",

@@ -6,8 +6,8 @@ import { stageRelease } from "../folder/stage.ts";
 import { versionsIn } from "../folder/layout.ts";
 import type { Adopted, Target } from "../target.ts";
 import { readKey } from "./env-file.ts";
-import { sourceFor } from "./descriptor.ts";
 import type { ImageTargetConfig } from "./image.ts";
+import { keptSource } from "./kept-source.ts";
 import { describeLocal } from "./images.ts";
 
 /**
@@ -19,7 +19,7 @@ export async function adoptImage(
   config: ImageTargetConfig,
   run: Run,
 ): Promise<Adopted> {
-  const { root, image, keptAs, env, docker, clock, effects = realEffects } = config;
+  const { root, image, env, docker, clock, effects = realEffects } = config;
   if (env === undefined) {
     throw new AppError("CONFIG_INVALID", `adopt ${config.name}: nothing says which version runs`, {
       hint: "Say where it stands: target.env-file and target.key",
@@ -39,9 +39,9 @@ export async function adoptImage(
   const isNew = !(await versionsIn(root)).includes(version);
   if (isNew) {
     const found = await describeLocal(docker, `${image}:${version}`, run);
-    await docker.run(["tag", found.id, `${keptAs}:${version}`], run);
+    const source = await keptSource(config, found, version, run);
     await effects.makeFolder(root);
-    await stageRelease(root, version, undefined, sourceFor(found), effects, run);
+    await stageRelease(root, version, undefined, source, effects, run);
   }
   await target.point("current", version, run);
   const at = clock.now().toISOString();

@@ -1,3 +1,4 @@
+import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import * as z from "zod";
@@ -7,6 +8,7 @@ import type { Entry } from "../package/entry.ts";
 import { RELEASE_FILE } from "../release-file.ts";
 
 const DESCRIPTOR = "image.json";
+const ARCHIVE = "image.tar";
 
 const descriptor = z.object({
   /** Name and tag by which it is started. */
@@ -39,9 +41,24 @@ export async function readDescriptor(folder: string): Promise<Descriptor | undef
   }
 }
 
-/** A release of nothing but a descriptor, and what the image says of its migrations. */
-export function sourceFor(found: Descriptor): Source {
+/** A file with an image in it, which is gone once it is disposed. */
+export type Archive = AsyncDisposable & { readonly file: string };
+
+/** The image itself, as `docker save` writes it, where releases keep it. */
+export function archiveFile(folder: string): string {
+  return path.join(folder, ARCHIVE);
+}
+
+/**
+ * A release of nothing but a descriptor, what the image says of its migrations, and the image
+ * itself where there is an archive of it.
+ */
+export function sourceFor(found: Descriptor, archived?: () => Promise<Archive>): Source {
   const entries = async function* (): AsyncGenerator<Entry> {
+    if (archived !== undefined) {
+      await using archive = await archived();
+      yield { type: "file", path: ARCHIVE, mode: 0o600, content: createReadStream(archive.file) };
+    }
     yield textEntry(DESCRIPTOR, `${JSON.stringify(found, undefined, 2)}\n`);
     if (found.says !== undefined) yield textEntry(RELEASE_FILE, found.says);
   };

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { Clock } from "../../base/clock.ts";
 import type { Effects } from "../../base/effects.ts";
 import { AppError } from "../../base/errors.ts";
@@ -10,9 +11,10 @@ import { releaseFolder } from "../folder/layout.ts";
 import type { Source } from "../folder/stage.ts";
 import type { Available, Pointers, Target } from "../target.ts";
 import { adoptImage } from "./adopt.ts";
-import { type Descriptor, readDescriptor, sourceFor } from "./descriptor.ts";
+import { type Descriptor, archiveFile, readDescriptor } from "./descriptor.ts";
 import { readKey, writeKey } from "./env-file.ts";
 import { nameImage, obtain } from "./images.ts";
+import { keptSource } from "./kept-source.ts";
 import { sweep } from "./sweep.ts";
 
 export type ImageTargetConfig = {
@@ -25,6 +27,10 @@ export type ImageTargetConfig = {
   /** The images of releases are tagged with this too, so that no clean-up takes them. */
   readonly keptAs: string;
   readonly keep: number;
+  /** Whether each release has the image itself in it, so that no clean-up can take it. */
+  readonly saves: boolean;
+  /** A folder for what is on its way. */
+  readonly temporary: string;
   /** Where the version stands with which compose starts it. */
   readonly env: { readonly file: string; readonly key: string } | undefined;
   readonly access: () => Promise<RegistryAccess>;
@@ -73,9 +79,15 @@ export function imageTarget(config: ImageTargetConfig): Target {
 
     async activate(version, displaced, run) {
       const found = await descriptorOf(config, version);
-      await nameImage(docker, found, `${keptAs}:${version}`, run);
+      const archive = archiveFile(releaseFolder(root, version));
+      await nameImage(docker, found, { kept: `${keptAs}:${version}`, archive }, run);
       if (env !== undefined) await writeKey(env.file, env.key, version);
       await folder.activate(version, displaced, run);
+    },
+
+    async filesOf(version) {
+      const file = archiveFile(releaseFolder(root, version));
+      return existsSync(file) ? [file] : [];
     },
 
     async available(run) {
@@ -94,8 +106,7 @@ async function sourceOf(config: ImageTargetConfig, version: Version, run: Run): 
   const reference = `${config.image}:${version}`;
   const from = (await config.from(version)) ?? reference;
   const found = await obtain(config.docker, from, reference, run);
-  await config.docker.run(["tag", found.id, `${config.keptAs}:${version}`], run);
-  return sourceFor(found);
+  return await keptSource(config, found, version, run);
 }
 
 /** An env file that somebody changed by hand names what the next start will take. */
@@ -126,6 +137,8 @@ async function missingImage(
   if (found === undefined) return "it names no image";
   const kept = await docker.image(`${keptAs}:${version}`, run);
   if (kept?.id === found.id || (await docker.image(found.id, run)) !== undefined) return undefined;
+  // Of what lies in the release the manifest tells whether it is sound.
+  if (existsSync(archiveFile(releaseFolder(root, version)))) return undefined;
   return `its image ${found.id.slice(0, 19)} is not on this machine`;
 }
 

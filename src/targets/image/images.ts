@@ -1,7 +1,10 @@
+import { existsSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
 import { AppError, hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
+import { temporaryIn } from "../../base/fs.ts";
 import type { Docker, Image } from "../../engine/docker.ts";
-import type { Descriptor } from "./descriptor.ts";
+import type { Archive, Descriptor } from "./descriptor.ts";
 
 /** What an image says of its migrations: the text of a release.json. */
 const RELEASE_LABEL = "lastgood.release";
@@ -71,6 +74,25 @@ async function pull(docker: Docker, from: string, run: Run): Promise<AppError | 
   }
 }
 
+/** Writes an image into a file in a folder. */
+export async function archiveImage(
+  docker: Docker,
+  reference: string,
+  folder: string,
+  run: Run,
+): Promise<Archive> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const file = temporaryIn(folder);
+  const remove = (): Promise<void> => rm(file, { force: true });
+  try {
+    await docker.run(["save", "--output", file, reference], run, PULL_MS_MAX);
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return { file, [Symbol.asyncDispose]: remove };
+}
+
 function missing(reference: string): AppError {
   return new AppError("NOT_FOUND", `find image ${reference}: it is not on this machine`, {
     hint: "See what there is: lastgood releases",
@@ -84,9 +106,12 @@ function missing(reference: string): AppError {
 export async function nameImage(
   docker: Docker,
   { id, reference }: Descriptor,
-  kept: string,
+  { kept, archive }: { readonly kept: string; readonly archive: string },
   run: Run,
 ): Promise<void> {
+  if ((await docker.image(id, run)) === undefined && existsSync(archive)) {
+    await docker.run(["load", "--quiet", "--input", archive], run, PULL_MS_MAX);
+  }
   for (const name of [kept, reference]) {
     if ((await docker.image(name, run))?.id === id) continue;
     if ((await docker.image(id, run)) === undefined) {

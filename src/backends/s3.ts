@@ -1,0 +1,211 @@
+import { createHash } from "node:crypto";
+import { readFile, rm } from "node:fs/promises";
+import type { Readable } from "node:stream";
+import type { _Object as Listed, S3Client } from "@aws-sdk/client-s3";
+import { AppError, hasCode } from "../base/errors.ts";
+import type { Run } from "../base/events.ts";
+import {
+  type Backend,
+  isKey,
+  type Key,
+  type ObjectInfo,
+  type Range,
+  type SpoolFile,
+} from "./backend.ts";
+import type { S3Place } from "./s3-place.ts";
+import { isMissing, statusOf, translateS3Error } from "./s3-errors.ts";
+
+export type S3Config = S3Place & {
+  readonly accessKey: string;
+  readonly secretKey: string;
+  readonly region: string;
+  /** A local folder for files on their way there. */
+  readonly spoolFolder: string;
+};
+
+const ATTEMPTS_MAX = 6;
+const READS_MAX = 3;
+const CONNECT_MS_MAX = 10_000;
+const SILENT_MS_MAX = 60_000;
+const SOCKETS_MAX = 16;
+
+/**
+ * Objects in a bucket, in the layout that restic has there. Throttling, 503 and broken connections
+ * are tried again; what an answer that was lost had done already is recognised.
+ */
+export async function s3Backend(config: S3Config): Promise<Backend> {
+  const sdk = await import("@aws-sdk/client-s3");
+  const { bucket, prefix, label, spoolFolder } = config;
+  const client = clientFor(sdk, config);
+  const s3: S3 = {
+    sdk,
+    client,
+    label,
+    prefix,
+    place: (key) => ({ Bucket: bucket, Key: prefix === "" ? key : `${prefix}/${key}` }),
+  };
+  return {
+    label,
+    localFolder: undefined,
+    spoolFolder,
+    put: (key, data, run) => put(s3, key, data, run),
+    get: (key, range, run) => get(s3, key, range, run),
+    list: (start, run) => list(s3, start, run),
+    remove: (key, run) => remove(s3, key, run),
+    async [Symbol.asyncDispose]() {
+      client.destroy();
+    },
+  };
+}
+
+type S3 = {
+  readonly sdk: typeof import("@aws-sdk/client-s3");
+  readonly client: S3Client;
+  readonly label: string;
+  readonly prefix: string;
+  readonly place: (key: string) => { readonly Bucket: string; readonly Key: string };
+};
+
+async function put(s3: S3, key: Key, data: Uint8Array | SpoolFile, run: Run): Promise<void> {
+  const { sdk, client, label, place } = s3;
+  run.signal.throwIfAborted();
+  const body = data instanceof Uint8Array ? data : await readFile(data.file);
+  const command = new sdk.PutObjectCommand({ ...place(key), Body: body, IfNoneMatch: "*" });
+  try {
+    await client.send(command, { abortSignal: run.signal });
+  } catch (error) {
+    run.signal.throwIfAborted();
+    const isTaken = statusOf(error) === 412 || statusOf(error) === 409;
+    if (!isTaken) throw translateS3Error(error, `write ${key} in ${label}`);
+    // Of several attempts the first may have done it, and only its answer was lost.
+    if (attemptsOf(error) === 1 || !(await isThere(s3, key, body, run))) {
+      throw new AppError("ALREADY_EXISTS", `write ${key} in ${label}: already exists`);
+    }
+  }
+  if (!(data instanceof Uint8Array)) await rm(data.file, { force: true });
+}
+
+/** Whether what is there is what was to be put. */
+async function isThere(s3: S3, key: Key, body: Uint8Array, run: Run): Promise<boolean> {
+  const { sdk, client, place } = s3;
+  const command = new sdk.HeadObjectCommand(place(key));
+  const found = await client.send(command, { abortSignal: run.signal });
+  if (found.ContentLength !== body.length) return false;
+  const etag = found.ETag?.replaceAll('"', "");
+  if (etag === createHash("md5").update(body).digest("hex")) return true;
+  // With encryption by the server's keys the ETag says nothing.
+  return Buffer.from(await get(s3, key, "all", run)).equals(body);
+}
+
+/** The client itself tries again to get an answer, but not one that broke off in the middle. */
+async function get(s3: S3, key: Key, range: Range | "all", run: Run): Promise<Uint8Array> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await getOnce(s3, key, range, run);
+    } catch (error) {
+      if (attempt === READS_MAX || !hasCode(error, "UNAVAILABLE")) throw error;
+    }
+  }
+}
+
+async function getOnce(
+  s3: S3,
+  key: Key,
+  range: Range | "all",
+  { signal }: Run,
+): Promise<Uint8Array> {
+  const { sdk, client, label, place } = s3;
+  signal.throwIfAborted();
+  const doing = `read ${key} in ${label}`;
+  try {
+    const command = new sdk.GetObjectCommand({ ...place(key), ...rangeHeader(range) });
+    const { Body: body, ContentLength } = await client.send(command, { abortSignal: signal });
+    const wanted = range === "all" ? (ContentLength ?? 0) : range.lengthBytes;
+    return await readExactly(body as Readable, wanted, doing);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (hasCode(error, "CORRUPT")) throw error;
+    if (statusOf(error) === 416) throw new AppError("CORRUPT", `${doing}: it is too short`);
+    throw translateS3Error(error, doing);
+  }
+}
+
+function rangeHeader(range: Range | "all"): { Range?: string } {
+  if (range === "all") return {};
+  const { offsetBytes, lengthBytes } = range;
+  return { Range: `bytes=${offsetBytes}-${offsetBytes + lengthBytes - 1}` };
+}
+
+/** Into one piece of memory: joining what comes in pieces would cost as much as fetching it. */
+async function readExactly(body: Readable, wanted: number, doing: string): Promise<Uint8Array> {
+  const bytes = new Uint8Array(wanted);
+  let at = 0;
+  for await (const part of body as AsyncIterable<Buffer>) {
+    if (at + part.length <= wanted) bytes.set(part, at);
+    at += part.length;
+  }
+  if (at === wanted) return bytes;
+  throw new AppError("CORRUPT", `${doing}: ${at} bytes, ${wanted} expected`);
+}
+
+async function* list(s3: S3, start: string, { signal }: Run): AsyncGenerator<ObjectInfo> {
+  const { sdk, client, label, prefix, place } = s3;
+  const { Bucket, Key: Prefix } = place(start);
+  let token: string | undefined;
+  do {
+    signal.throwIfAborted();
+    const from = token === undefined ? {} : { ContinuationToken: token };
+    const command = new sdk.ListObjectsV2Command({ Bucket, Prefix, ...from });
+    const page = await client.send(command, { abortSignal: signal }).catch((error: unknown) => {
+      signal.throwIfAborted();
+      throw translateS3Error(error, `list ${label}`);
+    });
+    for (const object of page.Contents ?? []) {
+      const key = keyOf(object, prefix);
+      if (key !== undefined) yield { key, sizeBytes: object.Size ?? 0 };
+    }
+    token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+  } while (token !== undefined);
+}
+
+async function remove({ sdk, client, label, place }: S3, key: Key, { signal }: Run): Promise<void> {
+  signal.throwIfAborted();
+  const command = new sdk.DeleteObjectCommand(place(key));
+  await client.send(command, { abortSignal: signal }).catch((error: unknown) => {
+    signal.throwIfAborted();
+    if (!isMissing(error)) throw translateS3Error(error, `remove ${key} in ${label}`);
+  });
+}
+
+function attemptsOf(error: unknown): number {
+  return (error as { $metadata?: { attempts?: number } }).$metadata?.attempts ?? 1;
+}
+
+function keyOf({ Key: name = "" }: Listed, prefix: string): Key | undefined {
+  const key = prefix === "" ? name : name.slice(prefix.length + 1);
+  return isKey(key) ? key : undefined;
+}
+
+/** As all of lastgood speaks with S3: by path, and with no checksum that others do not know. */
+export function clientFor(
+  sdk: typeof import("@aws-sdk/client-s3"),
+  { endpoint, region, accessKey, secretKey }: Omit<S3Config, "spoolFolder">,
+): S3Client {
+  return new sdk.S3Client({
+    endpoint,
+    region,
+    forcePathStyle: true,
+    credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
+    maxAttempts: ATTEMPTS_MAX,
+    retryMode: "standard",
+    // Servers that are not Amazon's answer 411 to its own checksums; the signature covers the body.
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+    requestHandler: {
+      connectionTimeout: CONNECT_MS_MAX,
+      requestTimeout: SILENT_MS_MAX,
+      httpAgent: { maxSockets: SOCKETS_MAX, keepAlive: true },
+      httpsAgent: { maxSockets: SOCKETS_MAX, keepAlive: true },
+    },
+  });
+}

@@ -1,0 +1,30 @@
+import { createHash } from "node:crypto";
+import os from "node:os";
+import path from "node:path";
+import type { Backend } from "../../backends/backend.ts";
+import { isS3, parseS3 } from "../../backends/s3-place.ts";
+import type { Run } from "../../base/events.ts";
+import type { Config } from "../../config/schema.ts";
+import { readSecret } from "../../config/secrets.ts";
+import { BACKENDS } from "../../plugins.ts";
+
+export type RepositoryConfig = Config["repository"];
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** Opens the place of a repository; `spoolIn` is where files lie that are on their way there. */
+export async function openBackend(
+  { at, s3 }: RepositoryConfig,
+  spoolIn: string | undefined,
+  env: Env,
+  run: Run,
+): Promise<Backend> {
+  if (!isS3(at) || s3 === undefined) return await BACKENDS.folder(at);
+  const own = createHash("sha256").update(at).digest("hex").slice(0, 16);
+  return await BACKENDS.s3({
+    ...parseS3(at, s3.tls),
+    accessKey: await readSecret(s3["access-key"], env, run),
+    secretKey: await readSecret(s3["secret-key"], env, run),
+    region: s3.region,
+    spoolFolder: path.join(spoolIn ?? path.join(os.tmpdir(), "lastgood"), "spool", own),
+  });
+}
