@@ -24,6 +24,8 @@ export type Reader = {
   find(path: string): Promise<TreeNode | undefined>;
   /** The bytes of a small file. NOT_FOUND; CORRUPT. */
   read(path: string): Promise<Buffer>;
+  /** The bytes of a file in pieces, such as a dump that goes straight into a program. */
+  stream(path: string): AsyncIterable<Uint8Array>;
   /** Restores the folder's content into a folder that is not there yet or empty. */
   tree(path: string, target: string): Promise<Restored>;
   /** Restores one file to a path where nothing is yet. */
@@ -40,6 +42,9 @@ function refuseTarget(target: string): void {
   }
   throw new AppError("ALREADY_EXISTS", `restore to ${target}: there is something already`);
 }
+
+/** Blobs that a stream fetches before they are asked for. */
+const AHEAD = 4;
 
 /** `read` is for descriptions and registries, not for data. */
 const READ_BYTES_MAX = 64 * 1024 * 1024;
@@ -87,6 +92,19 @@ export function openReader(core: Core, index: BlobIndex, snapshot: Snapshot, run
         parts.push(part);
       }
       return Buffer.concat(parts);
+    },
+    async *stream(named) {
+      const content = (await need(named, "file")).content ?? [];
+      const ahead: Promise<Buffer>[] = [];
+      for (const [at, id] of content.entries()) {
+        while (ahead.length < AHEAD && at + ahead.length < content.length) {
+          const next = blobs.blob(content[at + ahead.length]!, "data");
+          next.catch(() => {});
+          ahead.push(next);
+        }
+        run.signal.throwIfAborted();
+        yield await (ahead.shift() ?? blobs.blob(id, "data"));
+      }
     },
     tree: async (named, target) =>
       await restoreNodes([{ node: await need(named, "dir"), target: toBytes(target) }], tools),

@@ -18,6 +18,7 @@ import { type Chunking, createFileStore } from "./file-store.ts";
 import { createLayout } from "./layout.ts";
 import { openParent } from "./parent.ts";
 import { statNode, systemNames } from "./stat-node.ts";
+import { storeStream } from "./stream.ts";
 import { type TreeSummary, walkFolder } from "./walk.ts";
 
 export type TreeOptions = {
@@ -62,6 +63,12 @@ export type Writer = AsyncDisposable & {
   }>;
   /** Stores bytes as a file, such as the description of what was saved. */
   bytes(name: string, content: Uint8Array, metadata: FileMetadata): Promise<void>;
+  /** Stores what comes in pieces as a file, such as a dump: nothing of it lies on a disk between. */
+  stream(
+    name: string,
+    source: AsyncIterable<Uint8Array>,
+    metadata: FileMetadata,
+  ): Promise<{ readonly sizeBytes: number; readonly content: readonly string[] }>;
   /** Everything stored so far is in the repository, if not yet in a snapshot. */
   flush(): Promise<void>;
   /** The snapshot file is written last: with it the snapshot is there, without it nothing is. */
@@ -155,6 +162,15 @@ export function openWriter(
       layout.add(name, encodeNode({ ...node, links: 1n }));
       total.filesNew++;
       total.bytes += content.length;
+    },
+
+    async stream(name, source, metadata) {
+      const { content, sizeBytes } = await storeStream(source, core.config.polynomial, sink);
+      const node = { ...plainNode(lastSegment(name), "file"), ...metadataFields(metadata) };
+      layout.add(name, encodeNode({ ...node, sizeBytes, content, links: 1n }));
+      total.filesNew++;
+      total.bytes += sizeBytes;
+      return { sizeBytes, content };
     },
 
     flush: sink.finish,

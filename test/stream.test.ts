@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import { suite, test } from "node:test";
+import { newRepository } from "./support/repository.ts";
+import { quietRun, temporaryFolder } from "./support/temporary.ts";
+
+// Goal: what comes in pieces is stored as a file of the same bytes is, however it is cut on its way.
+
+const run = quietRun();
+const METADATA = { mode: 0o100600, uid: 0, gid: 0, mtimeNs: 0n };
+
+async function* piecesOf(bytes: Buffer, size: () => number): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes.length;) {
+    const length = Math.max(1, size());
+    yield bytes.subarray(at, at + length);
+    at += length;
+  }
+}
+
+suite("streams", () => {
+  const text = Buffer.from("INSERT INTO t VALUES (1,'some text');\n".repeat(400_000));
+  const cases: Record<string, [Buffer, () => number]> = {
+    nothing: [Buffer.alloc(0), () => 1],
+    "one byte": [Buffer.from("x"), () => 1],
+    "random bytes in small pieces": [randomBytes(20_000_000), () => 65_536],
+    "random bytes in one piece": [randomBytes(30_000_000), () => 30_000_000],
+    "text without a cut, in odd pieces": [text, () => 1 + Math.trunc(Math.random() * 300_000)],
+    "as long as the shortest chunk": [randomBytes(512 * 1024), () => 1000],
+    "as long as the longest chunk": [Buffer.alloc(8 * 1024 * 1024), () => 100_000],
+  };
+  for (const [name, [bytes, size]] of Object.entries(cases)) {
+    test(name, async () => {
+      await using temporary = await temporaryFolder();
+      const repository = await newRepository(path.join(temporary.path, "repo"), run);
+      const file = path.join(temporary.path, "file");
+      await writeFile(file, bytes);
+      const snapshot = await repository.write(undefined, run, async (writer) => {
+        const streamed = await writer.stream("dump", piecesOf(bytes, size), METADATA);
+        const whole = await writer.file("file", file, { chunking: "content" });
+        assert.equal(streamed.sizeBytes, bytes.length);
+        assert.deepEqual(streamed.content, whole.content);
+        const facts = { time: new Date(), paths: [file], hostname: "h", username: "u", tags: [] };
+        return (await writer.commit(facts)).snapshot;
+      });
+      await repository.read(snapshot, run, async (reader) => {
+        const hash = createHash("sha256");
+        for await (const part of reader.stream("dump")) hash.update(part);
+        assert.equal(hash.digest("hex"), createHash("sha256").update(bytes).digest("hex"));
+      });
+      assert.deepEqual((await repository.check({ readData: "all" }, run)).errors, []);
+    });
+  }
+});
