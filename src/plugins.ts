@@ -4,6 +4,7 @@ import type { Store, StoreContext } from "./stores/store.ts";
 import type { FaissConfig } from "./stores/faiss.ts";
 import type { FileConfig } from "./stores/file.ts";
 import type { FolderConfig } from "./stores/folder.ts";
+import type { MysqlConfig } from "./stores/mysql.ts";
 import type { SqliteConfig } from "./stores/sqlite.ts";
 
 // THE list of what lastgood can work with. Each is loaded when it is used for the first time.
@@ -16,6 +17,7 @@ export const STORES: {
   readonly folder: Open<FolderConfig>;
   readonly chroma: Open<FolderConfig>;
   readonly faiss: Open<FaissConfig>;
+  readonly mysql: Open<MysqlConfig>;
 } = {
   sqlite: async (config, context) =>
     (await import("./stores/sqlite.ts")).sqliteStore(config, context),
@@ -25,6 +27,7 @@ export const STORES: {
   chroma: async (config, context) =>
     (await import("./stores/chroma.ts")).chromaStore(config, context),
   faiss: async (config, context) => (await import("./stores/faiss.ts")).faissStore(config, context),
+  mysql: async (config, context) => (await import("./stores/mysql.ts")).mysqlStore(config, context),
 };
 
 export const BACKENDS: {

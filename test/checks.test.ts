@@ -103,7 +103,7 @@ suite("checks", () => {
     );
     assert.throws(() => parseConfig(config("  a: { depends-on: [x] }\n"), "f"), /no component x/);
     const shared = "  a: { target: { folder: v } }\n  b: { target: { folder: v } }\n";
-    assert.throws(() => parseConfig(config(shared), "f"), /its target is that of a too/);
+    assert.throws(() => parseConfig(config(shared), "f"), /its target, v, is that of a too/);
   });
 });
 

@@ -82,7 +82,7 @@ suite("under way", () => {
     put(folder, { "other/a": "new" });
     const args = ["restore", "latest", "--yes", "--component", "app"];
     using child = await startUntil(folder, args, "healthy app");
-    await assert.rejects(keep(system, undefined), { code: "LOCKED" });
+    await assert.rejects(keep(system, undefined, run), { code: "LOCKED" });
     assert.match((await status(system, run)).sentence, /under way/);
     const history = execFileSync(process.execPath, [bin, "history"], { cwd: folder });
     assert.match(history.toString(), /under way/);
@@ -92,7 +92,7 @@ suite("under way", () => {
     child.kill("SIGKILL");
     await once(child, "close");
     const id = system.journal.unfinished()[0]?.id;
-    await assert.rejects(keep(system, id), { code: "NEEDS_HUMAN" });
+    await assert.rejects(keep(system, id, run), { code: "NEEDS_HUMAN" });
     assert.equal(lastgood(folder, ["recover"]).code, 0);
     assert.deepEqual(fs.readdirSync(path.join(folder, "files")), ["new"]);
   });
@@ -164,8 +164,8 @@ suite("start and stop", () => {
     const aside = path.join(folder, ".files.lastgood", `=rejected-${operation}`);
     assert.equal(textOf(aside, "files/written"), "meanwhile\n");
     // It is in no other copy: whoever wants to free it has to name it.
-    await assert.rejects(keep(system, undefined), /there is nothing to keep/);
-    await keep(system, system.journal.switches()[0]!.id);
+    await assert.rejects(keep(system, undefined, run), /there is nothing to keep/);
+    await keep(system, system.journal.switches()[0]!.id, run);
     assert.equal(fs.existsSync(aside), false);
   });
 });

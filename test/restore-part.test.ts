@@ -49,7 +49,7 @@ suite("restore of a part", () => {
     assert.deepEqual(await readdir(at("")), ["2026", "b"], "nothing of ours lies in the store");
     assert.equal((await undo(system, undefined, "", run)).outcome, "committed");
     assert.equal(readFileSync(at("2026/a"), "utf8"), "new a");
-    await keep(system, undefined);
+    await keep(system, undefined, run);
     const left = (await readdir(folder)).filter(
       (name) => name.endsWith(".lastgood") && name !== ".lastgood",
     );

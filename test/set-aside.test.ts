@@ -60,7 +60,7 @@ suite("what is set aside", () => {
     await assert.rejects(undo(moved, undefined, "", run), { code: "REFUSED" });
     await rm(path.join(folder, ".one.lastgood"), { recursive: true });
     await assert.rejects(undo(moved, undefined, "", run), { code: "NOT_FOUND" });
-    await keep(moved, undefined);
+    await keep(moved, undefined, run);
     assert.deepEqual(
       (await readdir(folder)).filter((name) => /\w\.lastgood$/.test(name)),
       [],

@@ -300,7 +300,7 @@ suite("points and restores", () => {
     // What the application may have written until then is in no other copy.
     const [aside] = readdirSync(path.join(folder, ".version.lastgood"));
     assert.match(aside ?? "", /^=rejected-/);
-    await keep(system, system.journal.switches()[0]!.id);
+    await keep(system, system.journal.switches()[0]!.id, run);
     assert(!existsSync(path.join(folder, ".version.lastgood")));
   });
 

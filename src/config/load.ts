@@ -118,6 +118,7 @@ function withAbsolutePaths(config: Config, folder: string): Config {
     "lock-file",
     "pid-file",
     "env-file",
+    "socket",
   ]);
   const resolve = (value: unknown, key: string): unknown => {
     if (typeof value === "string") {

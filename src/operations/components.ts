@@ -4,7 +4,7 @@ import type { Effects } from "../base/effects.ts";
 import type { Check } from "../checks/check.ts";
 import type { CheckConfig, ComponentConfig, StoreConfig } from "../config/schema.ts";
 import type { Runner } from "../runners/runner.ts";
-import type { Store } from "../stores/store.ts";
+import { isFileStore, type Store } from "../stores/store.ts";
 import type { Target } from "../targets/target.ts";
 import { openCheck } from "./open/check.ts";
 import { openContainerCheck } from "./open/image.ts";
@@ -103,11 +103,12 @@ async function openComponent(
 /** The configuration of a component in which the links are followed as they are now. */
 export function settledConfig({ config, stores }: Component): OpenedConfig {
   const settled = stores.map(({ store, config: own }) => {
+    const called = store.name.slice(store.name.indexOf("/") + 1);
+    if (!isFileStore(store)) return [called, own] as const;
     const base = own.base ?? path.basename(configuredPath(own));
     const kinds = ["sqlite", "file", "folder", "chroma", "faiss"] as const;
     const kind = kinds.find((one) => own[one] !== undefined)!;
-    const name = store.name.slice(store.name.indexOf("/") + 1);
-    return [name, { ...own, [kind]: store.livePath, base }] as const;
+    return [called, { ...own, [kind]: store.livePath, base }] as const;
   });
   return { ...config, stores: Object.fromEntries(settled) };
 }

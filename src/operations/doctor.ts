@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import path from "node:path";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
+import { isFileStore } from "../stores/store.ts";
 import { listPoints } from "./points/catalogue.ts";
 import { needSpace } from "./space.ts";
 import type { System } from "./system.ts";
@@ -127,7 +128,7 @@ async function components(system: System, run: Run): Promise<Finding[]> {
       });
     }
     for (const { store, config: storeConfig } of stores) {
-      if (existsSync(store.livePath) || storeConfig.optional) continue;
+      if (!isFileStore(store) || existsSync(store.livePath) || storeConfig.optional) continue;
       const hint = "Look for a typing error, or say optional: true.";
       findings.push({
         severity: "error",
@@ -163,7 +164,7 @@ async function stoppedFindings(system: System, run: Run): Promise<Finding[]> {
   return findings;
 }
 
-async function space(system: System): Promise<Finding[]> {
+async function space(system: System, run: Run): Promise<Finding[]> {
   const findings: Finding[] = [];
   const state = await needSpace([{ path: path.join(system.paths.state, "x"), bytes: 0, files: 1 }]);
   for (const { folder, enough } of state) {
@@ -174,7 +175,7 @@ async function space(system: System): Promise<Finding[]> {
       hint: "Free some space.",
     });
   }
-  const aside = new Set((await listSetAside(system)).map(({ operation }) => operation.id));
+  const aside = new Set((await listSetAside(system, run)).map(({ operation }) => operation.id));
   if (aside.size > 0) {
     const ids = [...aside].join(", ");
     findings.push({

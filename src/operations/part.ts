@@ -5,6 +5,7 @@ import { realPath } from "../base/real-path.ts";
 import type { Reader, TreeNode } from "../repository/repository.ts";
 import type { Facts } from "../stores/store.ts";
 import { type Component, openComponents, type OpenStore, type SlotConfig } from "./components.ts";
+import { isFileStore } from "../stores/store.ts";
 import { configuredPath } from "./open/store.ts";
 import type { FolderOwner, Parents } from "./points/parents.ts";
 import { filePath, type Point, type PointDescription, storePath } from "./points/point.ts";
@@ -86,6 +87,7 @@ function locate(system: System, description: PointDescription, file: string): Fo
       return { component, name, at, live: file, within: undefined, owner: undefined };
     }
     for (const { store, config } of stores) {
+      if (!isFileStore(store)) continue;
       const configured = configuredPath(config);
       const relative = [configured, store.livePath]
         .map((folder) => path.relative(folder, file))

@@ -2,6 +2,7 @@ import path from "node:path";
 import { mountsInside } from "../base/mounts.ts";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
+import { isFileStore } from "../stores/store.ts";
 import { type Component, type OpenStore } from "./components.ts";
 import { configuredPath } from "./open/store.ts";
 import { partOfPoint } from "./part.ts";
@@ -67,7 +68,9 @@ export async function prepareRestore(
 }
 
 /** It would go aside with the old folder, mount and all, and the new data lie below it. */
-async function refuseMountsInside({ name, livePath }: OpenStore["store"]): Promise<void> {
+async function refuseMountsInside(store: OpenStore["store"]): Promise<void> {
+  if (!isFileStore(store)) return;
+  const { name, livePath } = store;
   const [mount] = await mountsInside(livePath);
   if (mount === undefined) return;
   throw new AppError("REFUSED", `restore ${name}: ${mount} in it is a mount point`, {

@@ -5,6 +5,7 @@ import type { Outcome } from "../journal/journal.ts";
 import { describeStep, type Plan } from "../journal/plan.ts";
 import { planChange, type StoreSwitch } from "../journal/plan-change.ts";
 import { version, type Version } from "../slots/slot.ts";
+import { isFileStore, livePathsOf } from "../stores/store.ts";
 import { begin } from "./begin.ts";
 import { type PointDescription, storePath } from "./points/point.ts";
 import { makeParents } from "./points/parents.ts";
@@ -82,7 +83,7 @@ export async function restore(
   const prepared = await prepareRestore(system, named, options, run);
   refuseFull(await spaceFor(prepared));
   const { folders = {} } = prepared.description;
-  for (const { store } of prepared.stores) await makeParents(store.livePath, folders);
+  for (const file of livePathsOf(prepared.stores)) await makeParents(file, folders);
   const operation = newOperationId(system);
   const displaced = version(`before-${operation}`);
   const plan = planFor(system, prepared, displaced, version(`rejected-${operation}`));
@@ -133,11 +134,13 @@ function factBytes({ stores }: PointDescription, name: string): number {
 }
 
 async function spaceFor({ stores, description }: Prepared): Promise<SpaceNeed[]> {
+  // How much room a server has only the server knows.
+  const local = stores.map(({ store }) => store).filter(isFileStore);
   return await needSpace(
-    stores.map(({ store }) => ({
-      path: store.livePath,
-      bytes: factBytes(description, store.name),
-      files: description.stores[store.name]?.facts?.files ?? 1,
+    local.map(({ name, livePath }) => ({
+      path: livePath,
+      bytes: factBytes(description, name),
+      files: description.stores[name]?.facts?.files ?? 1,
     })),
   );
 }

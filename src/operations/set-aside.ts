@@ -1,8 +1,9 @@
 import { realEffects } from "../base/effects.ts";
 import { AppError } from "../base/errors.ts";
+import type { Run } from "../base/events.ts";
 import type { Progress } from "../journal/journal.ts";
-import { discardVersion, isReady } from "../slots/place.ts";
 import { version, type Version } from "../slots/slot.ts";
+import { versionsOf } from "../stores/versions.ts";
 import { type Component, openComponents, type OpenStore } from "./components.ts";
 import { lockComponents } from "./operation-lock.ts";
 import type { OperationSetup, ReleaseChange } from "./begin.ts";
@@ -22,49 +23,71 @@ const WORDS = ["before", "rejected"] as const;
 
 /**
  * All that lies aside, newest operation first. Slots are those of the journal: the configuration
- * may have changed since.
+ * may have changed since. What a server has that does not answer is not known: that is told.
  */
-export async function listSetAside(system: System): Promise<SetAside[]> {
-  const opened = new Map<string, Promise<Component[]>>();
-  const found: SetAside[] = [];
-  for (const operation of system.journal.switches()) {
-    const { components: configs } = operation.setup as OperationSetup;
-    const key = JSON.stringify(configs);
-    if (!opened.has(key)) opened.set(key, openComponents(configs, surroundingsOf(system)));
-    const components = (await opened.get(key))!;
-    for (const word of WORDS) {
-      const name = version(`${word}-${operation.id}`);
-      const stores = await storesThatHave(name, components);
-      if (stores.length === 0) continue;
-      found.push({ operation, word, version: name, components, stores });
-    }
+export async function listSetAside(system: System, run: Run): Promise<SetAside[]> {
+  const operations = system.journal.switches();
+  // Mostly all have the same configuration: it is opened once.
+  const keys = operations.map(({ setup }) => JSON.stringify((setup as OperationSetup).components));
+  const opened = new Map<string, Opened>();
+  for (const key of new Set(keys)) {
+    const configs = JSON.parse(key) as OperationSetup["components"];
+    const components = await openComponents(configs, surroundingsOf(system));
+    const same = operations.filter((_, at) => keys[at] === key);
+    opened.set(key, { components, ready: await readyOf(components, same, run) });
   }
-  return found;
+  return operations.flatMap((operation, at) => {
+    const { components, ready } = opened.get(keys[at]!)!;
+    return WORDS.flatMap((word): SetAside[] => {
+      const name = version(`${word}-${operation.id}`);
+      const stores = [...ready].flatMap(([store, versions]) => (versions.has(name) ? [store] : []));
+      return stores.length === 0 ? [] : [{ operation, word, version: name, components, stores }];
+    });
+  });
 }
 
-async function storesThatHave(
-  name: Version,
+type Opened = {
+  readonly components: readonly Component[];
+  readonly ready: ReadonlyMap<OpenStore, ReadonlySet<Version>>;
+};
+
+async function readyOf(
   components: readonly Component[],
-): Promise<OpenStore[]> {
-  const stores: OpenStore[] = [];
+  operations: readonly Progress[],
+  run: Run,
+): Promise<Opened["ready"]> {
+  const names = operations.flatMap(({ id }) => WORDS.map((word) => version(`${word}-${id}`)));
+  const ready = new Map<OpenStore, ReadonlySet<Version>>();
   for (const open of components.flatMap((component) => component.stores)) {
-    if (await isReady(await open.store.place(), name)) stores.push(open);
+    try {
+      ready.set(open, await versionsOf(open.store, realEffects).readyAmong(names, run));
+    } catch (error) {
+      run.signal.throwIfAborted();
+      if (!(error instanceof AppError)) throw error;
+      const message = `what ${open.store.name} has aside is not known: ${error.message}`;
+      run.report({ type: "warning", message });
+    }
   }
-  return stores;
+  return ready;
 }
 
 /**
  * Ends the possibility to undo an operation, and frees what it set aside. One that is not ended
  * needs it still: LOCKED, NEEDS_HUMAN.
  */
-export async function keep(system: System, named: string | undefined): Promise<{ kept: string }> {
-  return await keepOne(system, await listSetAside(system), named);
+export async function keep(
+  system: System,
+  named: string | undefined,
+  run: Run,
+): Promise<{ kept: string }> {
+  return await keepOne(system, await listSetAside(system, run), named, run);
 }
 
 async function keepOne(
   system: System,
   all: readonly SetAside[],
   named: string | undefined,
+  run: Run,
 ): Promise<{ kept: string }> {
   // What an application wrote on data that were given up is in no other copy: it has to be named.
   const id = named ?? all.find(({ word }) => word === "before")?.operation.id;
@@ -78,7 +101,7 @@ async function keepOne(
   const { outcome } = system.journal.read(first.operation.id);
   refuseUnsettled(first.operation.id, outcome, named);
   for (const { stores, version: name } of aside) {
-    for (const { store } of stores) await discardVersion(await store.place(), name, realEffects);
+    for (const { store } of stores) await versionsOf(store, realEffects).discard(name, run);
   }
   return { kept: first.operation.id };
 }
@@ -100,9 +123,9 @@ function refuseUnsettled(
 }
 
 /** Frees what has been kept for undoing longer than the configuration says. */
-export async function expireSetAside(system: System): Promise<void> {
+export async function expireSetAside(system: System, run: Run): Promise<void> {
   const oldest = system.host.clock.now().getTime() - system.config["undo-for"];
-  const all = await listSetAside(system);
+  const all = await listSetAside(system, run);
   const ids = new Set(
     all
       .map(({ operation }) => operation)
@@ -110,7 +133,7 @@ export async function expireSetAside(system: System): Promise<void> {
       .filter(({ started }) => Date.parse(started) < oldest)
       .map(({ id }) => id),
   );
-  for (const id of ids) await keepOne(system, all, id);
+  for (const id of ids) await keepOne(system, all, id, run);
 }
 
 /**

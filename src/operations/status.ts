@@ -49,7 +49,7 @@ export async function status(system: System, run: Run): Promise<Status> {
   const [catalogue, baseline, undoable] = await Promise.all([
     readCatalogue(system),
     sampleChecks(system.components, run),
-    listUndoable(system),
+    listUndoable(system, run),
   ]);
   const recent = system.journal.history(RECENT);
   const [last] = recent;

@@ -9,6 +9,7 @@ import type { Loaded } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { readSecret } from "../config/secrets.ts";
 import { Journal } from "../journal/journal.ts";
+import { isFileStore } from "../stores/store.ts";
 import { openBackend, type RepositoryConfig } from "./open/backend.ts";
 import type { LockLedger, Repository } from "../repository/repository.ts";
 import { type Component, openComponents, type OpenStore, type Surroundings } from "./components.ts";
@@ -120,15 +121,16 @@ export async function openRepositoryAt(
 }
 
 /** A store that contained the state, the repository or another store would swallow it. */
-function refuseOverlap(config: Config, stores: readonly OpenStore[]): void {
+function refuseOverlap(config: Config, all: readonly OpenStore[]): void {
+  const stores = all.map(({ store }) => store).filter(isFileStore);
   const others = [
     { what: "the state", path: config.state },
     { what: "the repository", path: config.repository.at },
   ];
-  for (const [index, { store }] of stores.entries()) {
+  for (const [index, store] of stores.entries()) {
     const rest = stores
       .filter((_, i) => i !== index)
-      .map((other) => ({ what: `store ${other.store.name}`, path: other.store.livePath }));
+      .map((other) => ({ what: `store ${other.name}`, path: other.livePath }));
     const inside = [...others, ...rest].find((other) => contains(store.livePath, other.path));
     if (inside === undefined) continue;
     throw new AppError("CONFIG_INVALID", `store ${store.name}: it contains ${inside.what}`, {

@@ -18,8 +18,8 @@ import { listSetAside, nothingTo, type SetAside, switchedStores } from "./set-as
 import type { System } from "./system.ts";
 
 /** Operations that can still be undone, newest first. */
-export async function listUndoable(system: System): Promise<SetAside[]> {
-  const aside = (await listSetAside(system)).filter(
+export async function listUndoable(system: System, run: Run): Promise<SetAside[]> {
+  const aside = (await listSetAside(system, run)).filter(
     ({ word, operation }) => word === "before" && !isFirstDeploy(operation.setup),
   );
   const known = new Set(aside.map(({ operation }) => operation.id));
@@ -58,7 +58,7 @@ export async function undo(
   run: Run,
 ): Promise<RestoreResult & { readonly undone: string }> {
   const started = monotonicMs();
-  const undoable = await listUndoable(system);
+  const undoable = await listUndoable(system, run);
   const found = named === undefined ? undoable[0] : undoable.find((u) => u.operation.id === named);
   if (found === undefined) throw nothingTo("undo", named);
   const operation = newOperationId(system);
@@ -227,9 +227,9 @@ function refuseChanged(system: System, { operation, stores }: SetAside): void {
   const now = system.components.flatMap((component) => component.stores);
   for (const { store } of stores) {
     const same = now.find((one) => one.store.name === store.name);
-    if (same === undefined || same.store.livePath === store.livePath) continue;
+    if (same === undefined || same.store.where === store.where) continue;
     throw new AppError("REFUSED", `undo ${operation.id}: ${store.name} lies elsewhere by now`, {
-      hint: `It was ${store.livePath}; now it is ${same.store.livePath}. Put the link or path back first.`,
+      hint: `It was ${store.where}; now it is ${same.store.where}. Put the link or path back first.`,
     });
   }
 }

@@ -1,6 +1,9 @@
 import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 import type { Run } from "../base/events.ts";
+import type { Reader } from "../repository/repository.ts";
+import { version } from "../slots/slot.ts";
+import { type Facts, type FileStore, isFileStore, type ServerStore } from "../stores/store.ts";
 import { describePoint, listPoints } from "./points/catalogue.ts";
 import { findPoint, storePath } from "./points/point.ts";
 import type { System } from "./system.ts";
@@ -28,15 +31,47 @@ export async function validate(system: System, named: string, run: Run): Promise
       ...point.stores.filter((one) => !names.has(one)).map((one) => `${one}_not_configured`),
     );
     for (const { store } of stores.filter((open) => point.stores.includes(open.store.name))) {
-      const target = path.join(folder, store.name.replaceAll("/", "-"));
+      const { facts } = description.stores[store.name] ?? {};
       run.report({ type: "step.started", step: `validate ${store.name}` });
-      await repository.read(point.snapshot, run, (reader, inner) =>
-        store.materialise(reader, storePath(store.name), target, inner),
+      const problems = await repository.read(point.snapshot, run, (reader, inner) =>
+        isFileStore(store)
+          ? proveFiles(store, folder, facts, reader, inner)
+          : proveInServer(store, point.stamp, facts, reader, inner),
       );
-      errors.push(...(await store.validate(target, description.stores[store.name]?.facts, run)));
+      errors.push(...problems);
     }
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
   return { stamp: point.stamp, valid: errors.length === 0, errors: [...new Set(errors)] };
+}
+
+async function proveFiles(
+  store: FileStore,
+  folder: string,
+  facts: Facts | undefined,
+  reader: Reader,
+  run: Run,
+): Promise<readonly string[]> {
+  const target = path.join(folder, store.name.replaceAll("/", "-"));
+  await store.materialise(reader, storePath(store.name), target, run);
+  return await store.validate(target, facts, run);
+}
+
+/** Under a name of its own beside what is live, and gone afterwards. */
+async function proveInServer(
+  { name, versions }: ServerStore,
+  stamp: string,
+  facts: Facts | undefined,
+  reader: Reader,
+  run: Run,
+): Promise<readonly string[]> {
+  const staged = version(`validate-${stamp}`);
+  try {
+    await versions.discard(staged, run);
+    await versions.stage(staged, reader, storePath(name), run);
+    return await versions.problemsOf(staged, facts, run);
+  } finally {
+    await versions.discard(staged, { ...run, signal: new AbortController().signal });
+  }
 }

@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { isMountPoint } from "../slots/place.ts";
 import { type FolderConfig, folderStore, isFolder } from "./folder.ts";
 import { inspectDatabase, SQLITE_COMPANIONS } from "./sqlite-file.ts";
-import { errorWord, type Store, type StoreContext } from "./store.ts";
+import { errorWord, type FileStore, type StoreContext } from "./store.ts";
 
 const DATABASE = "chroma.sqlite3";
 
@@ -14,7 +14,7 @@ const DATABASE = "chroma.sqlite3";
  * moment, so the application is held while they are captured: copied one after the other while
  * somebody writes, queries afterwards return ids without documents, or miss documents.
  */
-export function chromaStore(config: FolderConfig, context: StoreContext): Store {
+export function chromaStore(config: FolderConfig, context: StoreContext): FileStore {
   const { name, temporary } = context;
   const inspect = (copy: string): Promise<string[]> => problemsOf(copy, name, temporary);
   const folder = folderStore(config, context, inspect);

@@ -6,7 +6,7 @@ import { isMountPoint } from "../slots/place.ts";
 import { type FaissHeader, readFaissHeader } from "./faiss-file.ts";
 import { type FolderConfig, folderStore } from "./folder.ts";
 import { queryNumber } from "./sqlite-file.ts";
-import { errorWord, type Facts, type Store, type StoreContext } from "./store.ts";
+import { errorWord, type Facts, type FileStore, type StoreContext } from "./store.ts";
 
 export type FaissConfig = FolderConfig & {
   /** The index in the folder. */
@@ -26,7 +26,7 @@ export type FaissConfig = FolderConfig & {
  * A folder with a FAISS index. What makes it useless without looking broken is refused: another
  * dimension, metric, type or embedding model, and rows without vectors.
  */
-export function faissStore(config: FaissConfig, context: StoreContext): Store {
+export function faissStore(config: FaissConfig, context: StoreContext): FileStore {
   const { name } = context;
   const { expect, indexFile } = config;
   const folder = folderStore(config, context);

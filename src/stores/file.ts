@@ -12,7 +12,7 @@ import {
   errorWord,
   tellProblems,
   type Ownership,
-  type Store,
+  type FileStore,
   type StoreContext,
 } from "./store.ts";
 
@@ -33,7 +33,7 @@ const TRIES_MAX = 5;
 const AGAIN_MS = 100;
 
 /** A single file, such as a registry that its application replaces as a whole. */
-export function fileStore(config: FileConfig, { name, temporary }: StoreContext): Store {
+export function fileStore(config: FileConfig, { name, temporary }: StoreContext): FileStore {
   const { base } = config;
   const ownName = path.basename(config.path);
 
@@ -48,6 +48,7 @@ export function fileStore(config: FileConfig, { name, temporary }: StoreContext)
   return {
     kind: "file",
     name,
+    where: config.path,
     livePath: config.path,
 
     async capture(into, at, run) {

@@ -11,7 +11,7 @@ import {
   type Captured,
   errorWord,
   type Ownership,
-  type Store,
+  type FileStore,
   type StoreContext,
   tellProblems,
 } from "./store.ts";
@@ -39,13 +39,14 @@ export function folderStore(
   config: FolderConfig,
   { name }: StoreContext,
   inspect: Inspect = async () => [],
-): Store {
+): FileStore {
   const { base } = config;
   const ownName = path.basename(config.path);
 
   return {
     kind: "folder",
     name,
+    where: config.path,
     livePath: config.path,
     capture: (into, at, run) => captureFolder(config, name, `${at}/${base}`, into, inspect, run),
 

@@ -5,7 +5,7 @@ import { execOk } from "../base/exec.ts";
 import { AppError } from "../base/errors.ts";
 import { finishStaging, isReady, type Place, readyFolder, stagingFolder } from "../slots/place.ts";
 import type { Version } from "../slots/slot.ts";
-import type { Store } from "./store.ts";
+import type { FileStore } from "./store.ts";
 
 const COPY_MS_MAX = 60 * 60_000;
 
@@ -15,7 +15,7 @@ const COPY_MS_MAX = 60 * 60_000;
  * file system can.
  */
 export async function saveLive(
-  store: Store,
+  store: FileStore,
   version: Version,
   effects: Effects,
   run: Run,
@@ -28,7 +28,7 @@ export async function saveLive(
 
 /** Lays a copy of another version ready, which stays as it is. NOT_FOUND. */
 export async function copyVersion(
-  store: Store,
+  store: FileStore,
   from: Version,
   version: Version,
   effects: Effects,

@@ -48,7 +48,7 @@ export async function probeSchema(
   }
   try {
     using database = new DatabaseSync(file, { readOnly: true, timeout: 5000 });
-    const query = probe === undefined ? undefined : queryOf(probe);
+    const query = probe === undefined ? undefined : migrationsQuery(probe, "sqlite");
     if (query === undefined) return ofStatements(database, probe?.["user-version"] === true);
     const { fingerprint: shape } = ofStatements(database, false);
     return { ...ofMigrations(migrationsIn(database, query)), shape };
@@ -72,12 +72,18 @@ function migrationsIn(database: DatabaseSync, query: string): string[] {
 }
 
 /** The tables of prisma-migrate, of Alembic and of Django's migration framework. */
-function queryOf({ prisma, alembic, django, query }: SchemaProbe): string | undefined {
+export function migrationsQuery(
+  { prisma, alembic, django, query }: SchemaProbe,
+  dialect: "sqlite" | "mysql" | "postgres",
+): string | undefined {
   if (prisma === true) {
     return "SELECT migration_name FROM _prisma_migrations WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL ORDER BY migration_name";
   }
   if (alembic === true) return "SELECT version_num FROM alembic_version ORDER BY version_num";
-  if (django === true) return "SELECT app || '.' || name FROM django_migrations ORDER BY 1";
+  if (django === true) {
+    const name = dialect === "mysql" ? "CONCAT(app, '.', name)" : "app || '.' || name";
+    return `SELECT ${name} FROM django_migrations ORDER BY 1`;
+  }
   return query;
 }
 

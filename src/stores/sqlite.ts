@@ -3,8 +3,10 @@ import path from "node:path";
 import { hasCode, nothingThere } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { Writer } from "../repository/repository.ts";
-import { placeOf } from "../slots/place.ts";
+import { placeOf, readyFolder } from "../slots/place.ts";
+import type { Version } from "../slots/slot.ts";
 import { own } from "./ownership.ts";
+import { probeSchema, type SchemaProbe } from "./schema.ts";
 import {
   copyLiveDatabase,
   countLiveRows,
@@ -18,7 +20,7 @@ import {
   tellProblems,
   type Facts,
   type Ownership,
-  type Store,
+  type FileStore,
   type StoreContext,
 } from "./store.ts";
 
@@ -29,16 +31,21 @@ export type SqliteConfig = {
   readonly base: string;
   readonly ownership: Ownership;
   readonly optional: boolean;
+  /** How its schema is known. */
+  readonly schema: SchemaProbe | undefined;
 };
 
 /** A SQLite database that its application goes on writing to while it is captured. */
-export function sqliteStore(config: SqliteConfig, { name, temporary }: StoreContext): Store {
+export function sqliteStore(config: SqliteConfig, { name, temporary }: StoreContext): FileStore {
   const { base } = config;
   const ownName = path.basename(config.path);
+  const fileOf = (version: Version): string =>
+    path.join(readyFolder(placeOf(config.path, SQLITE_COMPANIONS), version), ownName);
 
   return {
     kind: "sqlite",
     name,
+    where: config.path,
     livePath: config.path,
 
     capture: (into, at, run) =>
@@ -62,17 +69,26 @@ export function sqliteStore(config: SqliteConfig, { name, temporary }: StoreCont
       return sameRows(rows, facts) ? [] : [errorWord(name, "row_counts_differ")];
     },
 
-    async loss(_from, _at, facts) {
-      if ((await lstat(config.path).catch(nothingThere)) === undefined)
-        return ["nothing: it is gone"];
-      const live = countLiveRows(config.path);
-      if (live === undefined) return ["unknown: the live database cannot be read"];
-      const lines = describeRows(live, facts?.rows ?? {});
-      return lines.length > 0
-        ? lines
-        : ["as many rows in each table as then; what stands in them was not compared"];
-    },
+    loss: (_from, _at, facts) => lossIn(config.path, facts?.rows ?? {}),
+
+    lossAgainst: (version) => lossIn(config.path, inspectDatabase(fileOf(version)).rows),
+
+    schemaOf: (version, run) =>
+      probeSchema(version === "live" ? config.path : fileOf(version), config.schema, run),
   };
+}
+
+async function lossIn(
+  file: string,
+  then: Readonly<Record<string, number>>,
+): Promise<readonly string[]> {
+  if ((await lstat(file).catch(nothingThere)) === undefined) return ["nothing: it is gone"];
+  const live = countLiveRows(file);
+  if (live === undefined) return ["unknown: the live database cannot be read"];
+  const lines = describeRows(live, then);
+  return lines.length > 0
+    ? lines
+    : ["as many rows in each table as then; what stands in them was not compared"];
 }
 
 async function captureDatabase(

@@ -3,6 +3,8 @@ import type { Run } from "../base/events.ts";
 import type { Reader, Restored, Writer } from "../repository/repository.ts";
 import type { Hold } from "./hold.ts";
 import type { Place } from "../slots/place.ts";
+import type { Version } from "../slots/slot.ts";
+import type { Schema } from "./schema.ts";
 
 /** What was found out about a store's content when it was captured; kept with the point. */
 export type Facts = {
@@ -23,19 +25,33 @@ export type Captured = {
   readonly warnings: readonly string[];
 };
 
-/** The live data of a component: a database, an index, a folder. */
-export type Store = {
+type Common = {
   readonly kind: string;
   /** "component/store", as in the configuration. */
   readonly name: string;
-  /** The file or folder that the application uses. */
-  readonly livePath: string;
+  /** What people know it by: its path, or server and database. Never contains a secret. */
+  readonly where: string;
 
   /** Puts a copy that is consistent in itself under `at`, and validates it. */
   capture(into: Writer, at: string, run: Run): Promise<Captured>;
 
   /** What keeps the application from writing during `capture`. */
   readonly hold?: Hold;
+
+  /** What going back to a point would lose, for people. */
+  loss(from: Reader, at: string, facts: Facts | undefined, run: Run): Promise<readonly string[]>;
+
+  /** The same against a version that is ready. */
+  lossAgainst?(version: Version, run: Run): Promise<readonly string[]>;
+
+  /** The schema of what is live, or of a version that is ready; undefined: it cannot be told. */
+  schemaOf?(version: Version | "live", run: Run): Promise<Schema | undefined>;
+};
+
+/** Data that are files of this machine. */
+export type FileStore = Common & {
+  /** The file or folder that the application uses. */
+  readonly livePath: string;
 
   /** Where its versions lie. */
   place(): Promise<Place>;
@@ -45,9 +61,41 @@ export type Store = {
 
   /** What is wrong with what was materialised, in words; empty when it can be trusted. */
   validate(folder: string, facts: Facts | undefined, run: Run): Promise<readonly string[]>;
+};
 
-  /** What going back to a point would lose, for people. */
-  loss(from: Reader, at: string, facts: Facts | undefined, run: Run): Promise<readonly string[]>;
+/** Data that a server has: it keeps their versions too. */
+export type ServerStore = Common & { readonly versions: StoreVersions };
+
+/** The live data of a component: a database, an index, a folder. */
+export type Store = FileStore | ServerStore;
+
+export function isFileStore(store: Store): store is FileStore {
+  return "livePath" in store;
+}
+
+/** The files and folders of this machine that applications use. */
+export function livePathsOf(stores: readonly { readonly store: Store }[]): string[] {
+  return stores.flatMap(({ store }) => (isFileStore(store) ? [store.livePath] : []));
+}
+
+/** The versions of a store's content. Each act can be repeated after a crash with the same effect. */
+export type StoreVersions = {
+  isReady(version: Version, run: Run): Promise<boolean>;
+  /** The same for many at once. */
+  readyAmong(versions: readonly Version[], run: Run): Promise<ReadonlySet<Version>>;
+  /** Makes what `capture` stored ready beside what is live. NO_SPACE, UNAVAILABLE. */
+  stage(version: Version, from: Reader, at: string, run: Run): Promise<void>;
+  /** What is wrong with a version that is ready, in words; empty when it can be trusted. */
+  problemsOf(version: Version, facts: Facts | undefined, run: Run): Promise<readonly string[]>;
+  /** As of slots: what is live lies ready as `displaced` afterwards. */
+  activate(version: Version, displaced: Version, run: Run): Promise<void>;
+  discard(version: Version, run: Run): Promise<void>;
+  /** Lays a copy of what is live ready, sound or not. The application must not run. */
+  save(version: Version, run: Run): Promise<void>;
+  /** Lays a copy of another version ready, which stays as it is. NOT_FOUND. */
+  copy(from: Version, version: Version, run: Run): Promise<void>;
+  /** Ends what a crash left half switched. */
+  settle(run: Run): Promise<void>;
 };
 
 export type StoreContext = {
@@ -55,6 +103,7 @@ export type StoreContext = {
   /** A folder for copies on the way into the repository. */
   readonly temporary: string;
   readonly effects: Effects;
+  readonly now: () => Date;
 };
 
 /** Owner and mode that restored files get; undefined: those that they had. */

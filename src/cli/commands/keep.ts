@@ -27,7 +27,7 @@ export const keepCommand: Command = {
         recordDone(system, `${word} ${value.stamp}`, reasonOf(args), undefined);
         return { value, lines: [`${value.stamp} is ${word}.`] };
       }
-      const value = await keep(system, args.positionals[0]);
+      const value = await keep(system, args.positionals[0], run);
       recordDone(system, `keep ${value.kept}`, reasonOf(args), undefined);
       return { value, lines: [`${value.kept} is confirmed.`] };
     });

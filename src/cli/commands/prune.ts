@@ -15,7 +15,7 @@ export const pruneCommand: Command = {
   async run(args, { withSystem, run }) {
     const how = isSet(args, "plan") ? "plan" : "do";
     const value = await withSystem(async (system) => {
-      if (how === "do") await expireSetAside(system);
+      if (how === "do") await expireSetAside(system, run);
       const report = await (await system.repository(run)).prune(how, run);
       if (how === "do") recordDone(system, "prune", reasonOf(args), undefined);
       return report;

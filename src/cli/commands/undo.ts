@@ -17,7 +17,7 @@ export const undoCommand: Command = {
   async run(args, { withSystem, run, confirm }) {
     const [named] = args.positionals;
     return await withSystem(async (system) => {
-      const undoable = await listUndoable(system);
+      const undoable = await listUndoable(system, run);
       const lines = undoable.map(
         ({ operation, stores }) =>
           `${operation.id} ${operation.kind}: ${stores.map(({ store }) => store.name).join(", ")}`,

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { command, duration, filePath, name } from "./values.ts";
+import { command, duration, filePath, name, secret } from "./values.ts";
 
 const hold = z
   .strictObject({
@@ -28,7 +28,27 @@ const schema = z
   })
   .refine((value) => Object.keys(value).length === 1, "exactly one way to know the schema");
 
-const STORE_KINDS = ["sqlite", "file", "folder", "chroma", "faiss"] as const;
+const STORE_KINDS = ["sqlite", "file", "folder", "chroma", "faiss", "mysql"] as const;
+
+const serverName = z.string().regex(/^[A-Za-z0-9._:-]+$/, "a host name or address");
+const containerName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]*$/, "the name of a container")
+  .describe("In which the server runs, with its programs");
+
+const mysql = z.strictObject({
+  database: z.string().regex(/^[^\0/\\.~-][^\0/\\.~]*$/, "the name of a database"),
+  container: containerName.optional(),
+  host: serverName.optional(),
+  port: z.int().min(1).max(65_535).optional(),
+  socket: filePath.optional(),
+  user: z
+    .string()
+    .regex(/^[^-].*$/)
+    .default("root"),
+  password: secret.optional(),
+  users: z.boolean().default(false).describe("Keep the accounts in the point too"),
+});
 
 const faissExpectation = z
   .strictObject({
@@ -56,6 +76,7 @@ export const store = z
       .optional()
       .describe("Of faiss: the index in it, if not index.faiss"),
     expect: faissExpectation.optional().describe("Of faiss"),
+    mysql: mysql.optional().describe("A database of MariaDB or MySQL"),
     owner: z
       .string()
       .regex(/^\d+:\d+$/, "numbers, as in 1000:1000")

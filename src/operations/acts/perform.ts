@@ -3,10 +3,10 @@ import { type Effects, realEffects } from "../../base/effects.ts";
 import type { Run } from "../../base/events.ts";
 import type { Perform } from "../../journal/carry-out.ts";
 import type { Step } from "../../journal/plan.ts";
-import { isReady, settle, switchVersions } from "../../slots/place.ts";
 import type { Slot } from "../../slots/slot.ts";
-import { copyVersion, saveLive } from "../../stores/save-live.ts";
+import type { StoreVersions } from "../../stores/store.ts";
 import { type Source, storeSlot } from "../../stores/store-slot.ts";
+import { versionsOf } from "../../stores/versions.ts";
 import { type Outside, outsideSlot } from "../../targets/folder/outside.ts";
 import type { Target } from "../../targets/target.ts";
 import type { Component, OpenStore } from "../components.ts";
@@ -70,6 +70,7 @@ export function performer(components: readonly Component[], means: Means): Perfo
     );
   const slotOf = (name: string): Slot => found(slots.get(name), name);
   const storeOf = (name: string): OpenStore => found(stores.get(name), name);
+  const versionsAt = (name: string): StoreVersions => versionsOf(storeOf(name).store, effects);
   const targetOf = (name: string): Target => found(targets.get(name), name);
 
   return async (step, run) => {
@@ -85,11 +86,11 @@ export function performer(components: readonly Component[], means: Means): Perfo
       case "discarded":
         return await slotOf(step.slot).discard(step.version, run);
       case "saved":
-        return await saveLive(storeOf(step.slot).store, step.version, effects, run);
+        return await versionsAt(step.slot).save(step.version, run);
       case "migrated":
         return await migrate(componentOf(step.slot), step.version, run);
       case "copied":
-        return await copyVersion(storeOf(step.slot).store, step.from, step.version, effects, run);
+        return await versionsAt(step.slot).copy(step.from, step.version, run);
       case "condemned":
         return await targetOf(step.slot).condemn(step.version, run);
       case "readable":
@@ -141,14 +142,14 @@ async function makeReadable(
   effects: Effects,
   run: Run,
 ): Promise<void> {
-  const place = await open.store.place();
+  const versions = versionsOf(open.store, effects);
   // Half a switch would be judged as if it were the data.
-  await settle(place, effects);
-  if (!(await isReady(place, version))) return;
+  await versions.settle(run);
+  if (!(await versions.isReady(version, run))) return;
   const { target } = componentOf(open.component);
-  const isBegun = await isReady(place, displaced);
+  const isBegun = await versions.isReady(displaced, run);
   if (!isBegun && (await readsLive(open, version, target, run))) return;
   const message = `${open.store.name}: the release before cannot read what was made of it`;
   run.report({ type: "warning", message: `${message}; the copy from before is put back` });
-  await switchVersions(place, version, displaced, effects);
+  await versions.activate(version, displaced, run);
 }

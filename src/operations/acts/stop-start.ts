@@ -4,6 +4,7 @@ import type { Run } from "../../base/events.ts";
 import { hostFacts } from "../../base/host.ts";
 import { processesUsing } from "../../base/open-files.ts";
 import { SQLITE_COMPANIONS } from "../../stores/sqlite-file.ts";
+import { livePathsOf } from "../../stores/store.ts";
 import type { Component } from "../components.ts";
 
 /** REFUSED when something goes on using the data: it would write into what was switched away. */
@@ -23,8 +24,8 @@ export async function stop({ name, runner, stores }: Component, run: Run): Promi
 
 /** Processes that have something of the live data open. */
 function usersOf(stores: Component["stores"]): number[] {
-  const files = stores.flatMap(({ store }) =>
-    ["", ...SQLITE_COMPANIONS].map((suffix) => store.livePath + suffix),
+  const files = livePathsOf(stores).flatMap((file) =>
+    ["", ...SQLITE_COMPANIONS].map((suffix) => file + suffix),
   );
   return processesUsing(files, hostFacts().pid);
 }

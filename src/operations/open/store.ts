@@ -5,12 +5,15 @@ import type { Run } from "../../base/events.ts";
 import type { Frozen } from "../../base/freeze.ts";
 import { realPath } from "../../base/real-path.ts";
 import type { StoreConfig } from "../../config/schema.ts";
+import { readSecret } from "../../config/secrets.ts";
 import { STORES } from "../../plugins.ts";
 import type { Runner } from "../../runners/runner.ts";
 import { placeWithin } from "../../slots/place.ts";
 import { type Hold, holdByCommand, holdByHttp, holdLockFile, noHold } from "../../stores/hold.ts";
 import { freezePidIn, holdFrozen } from "../../stores/hold-frozen.ts";
-import type { Ownership, Store } from "../../stores/store.ts";
+import { toolsAt } from "../../stores/database/tools.ts";
+import type { MysqlConfig } from "../../stores/mysql.ts";
+import { isFileStore, type Ownership, type Store } from "../../stores/store.ts";
 import type { SlotConfig, Surroundings } from "../components.ts";
 
 /** Opens a store, or a part of one, where its links lead. */
@@ -22,13 +25,23 @@ export async function openStore(
 ): Promise<Store> {
   const store = await openWhole(name, config, runner, surroundings);
   const { within } = config;
-  if (within === undefined) return store;
+  if (within === undefined || !isFileStore(store)) return store;
   return { ...store, place: () => placeWithin(within, store.livePath) };
 }
 
 /** As it stands in the configuration; `livePath` of the store is where its links lead. */
-export function configuredPath({ sqlite, file, folder, chroma, faiss }: StoreConfig): string {
-  return (sqlite ?? file ?? folder ?? chroma ?? faiss)!;
+export function configuredPath(config: StoreConfig): string {
+  const { sqlite, file, folder, chroma, faiss, mysql } = config;
+  return sqlite ?? file ?? folder ?? chroma ?? faiss ?? serverPlace("mysql", mysql!);
+}
+
+/** Where a server's data are, for people and points. */
+function serverPlace(
+  scheme: string,
+  { container, host, port, socket, database }: NonNullable<StoreConfig["mysql"]>,
+): string {
+  const at = container ?? socket ?? `${host ?? "localhost"}${port === undefined ? "" : `:${port}`}`;
+  return `${scheme}://${at}/${database}`;
 }
 
 async function openWhole(
@@ -37,8 +50,12 @@ async function openWhole(
   runner: Runner | undefined,
   surroundings: Surroundings,
 ): Promise<Store> {
-  const { temporary, effects = realEffects } = surroundings;
-  const context = { name, temporary, effects };
+  const { temporary, clock, effects = realEffects } = surroundings;
+  const context = { name, temporary, effects, now: clock.now };
+  if (config.mysql !== undefined) {
+    const hold = openHold(config, "", name, runner, surroundings);
+    return await STORES.mysql(mysqlConfig(config, config.mysql, hold, surroundings), context);
+  }
   const { optional, format = "any" } = config;
   const configured = configuredPath(config);
   // Where links lead is where the data are: a restore must not put them in place of a link.
@@ -49,7 +66,9 @@ async function openWhole(
     base: config.base ?? path.basename(configured),
   };
   const common = { ...at, optional, ownership: ownershipOf(config) };
-  if (config.sqlite !== undefined) return await STORES.sqlite(common, context);
+  if (config.sqlite !== undefined) {
+    return await STORES.sqlite({ ...common, schema: config.schema }, context);
+  }
   if (config.file !== undefined) return await STORES.file({ ...common, format }, context);
   const kind = config.chroma === undefined ? "folder" : "chroma";
   const hold = openHold(config, at.path, name, runner, surroundings);
@@ -58,6 +77,29 @@ async function openWhole(
     return await STORES.faiss({ ...common, hold, indexFile, expect }, context);
   }
   return await STORES[kind]({ ...common, hold }, context);
+}
+
+function mysqlConfig(
+  config: StoreConfig,
+  mysql: NonNullable<StoreConfig["mysql"]>,
+  hold: Hold,
+  { dockerHost, env = {} }: Surroundings,
+): MysqlConfig {
+  const { container, host, port, socket, user, password, database, users } = mysql;
+  const secrets = async (): Promise<Record<string, string>> => {
+    if (password === undefined) return {};
+    const run = { signal: new AbortController().signal, report: () => {} };
+    return { MYSQL_PWD: await readSecret(password, env, run) };
+  };
+  return {
+    database,
+    users,
+    hold,
+    schema: config.schema,
+    where: configuredPath(config),
+    connection: { host, port, socket, user },
+    tools: toolsAt({ container, dockerHost }, secrets),
+  };
 }
 
 function ownershipOf({ owner, mode }: StoreConfig): Ownership {

@@ -4,9 +4,9 @@ import path from "node:path";
 import { nothingThere } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { writeFileDurable } from "../../base/fs.ts";
-import { readyFolder } from "../../slots/place.ts";
 import type { Version } from "../../slots/slot.ts";
-import { isSameSchema, probeSchema, type Schema } from "../../stores/schema.ts";
+import { isSameSchema, type Schema } from "../../stores/schema.ts";
+import { isFileStore } from "../../stores/store.ts";
 import { readReleaseFile, type ReleaseFile } from "../../targets/release-file.ts";
 import { type Release, type Target, versionOf } from "../../targets/target.ts";
 import type { Component, OpenStore } from "../components.ts";
@@ -32,15 +32,17 @@ export async function compatibilityOf(
 ): Promise<{ verdict: Compatibility; stores: StoreVerdict[] }> {
   const judged: StoreVerdict[] = [];
   for (const open of stores) {
-    if (target === undefined || open.config.sqlite === undefined) continue;
-    if (!existsSync(open.store.livePath)) continue;
-    const live = await liveSchema(open, run);
+    const { store } = open;
+    if (target === undefined || store.schemaOf === undefined) continue;
+    // What is not there yet fits any release.
+    if (isFileStore(store) && !existsSync(store.livePath)) continue;
+    const live = await store.schemaOf("live", run);
     const known = await knowledgeOf(open, target, version);
     const found =
       live === undefined
         ? ({ verdict: "unknown", why: "its schema cannot be told" } as const)
         : judge(live, known);
-    judged.push({ store: open.store.name, ...found });
+    judged.push({ store: store.name, ...found });
   }
   const worst = Math.max(0, ...judged.map(({ verdict }) => VERDICTS.indexOf(verdict)));
   return { verdict: VERDICTS[worst]!, stores: judged };
@@ -101,21 +103,15 @@ async function fileOf({ folder }: Release): Promise<ReleaseFile | undefined> {
   return await readReleaseFile(folder).catch(() => undefined);
 }
 
-async function liveSchema({ store, config }: OpenStore, run: Run): Promise<Schema | undefined> {
-  return config.sqlite === undefined
-    ? undefined
-    : await probeSchema(store.livePath, config.schema, run);
-}
-
 /** What the schemas of stores look like now, to be remembered with the release that runs. */
 export async function schemasOf(
   { stores }: Pick<Component, "stores">,
   run: Run,
 ): Promise<Readonly<Record<string, Schema>>> {
   const found: Record<string, Schema> = {};
-  for (const open of stores) {
-    const schema = await liveSchema(open, run);
-    if (schema !== undefined) found[open.store.name] = schema;
+  for (const { store } of stores) {
+    const schema = await store.schemaOf?.("live", run);
+    if (schema !== undefined) found[store.name] = schema;
   }
   return found;
 }
@@ -144,12 +140,9 @@ export async function readsLive(
   target: Target | undefined,
   run: Run,
 ): Promise<boolean> {
-  const live = await liveSchema(open, run);
-  const { store, config } = open;
-  const folder = readyFolder(await store.place(), saved);
-  const file = path.join(folder, path.basename(store.livePath));
-  const before =
-    config.sqlite === undefined ? undefined : await probeSchema(file, config.schema, run);
+  const { store } = open;
+  const live = await store.schemaOf?.("live", run);
+  const before = await store.schemaOf?.(saved, run);
   if (isSameSchema(before, live)) return true;
   const current = target === undefined ? undefined : versionOf((await target.pointers()).current);
   if (live === undefined || target === undefined || current === undefined) return false;
@@ -161,13 +154,16 @@ export async function readsLive(
 export async function rememberKinds(open: OpenStore, target: Target): Promise<void> {
   const kinds = await kindsOf(open, await target.releases());
   const file = await floorFile(open);
+  if (file === undefined) return;
   const before = await readFloor(open);
   if (JSON.stringify(kinds) === JSON.stringify(before)) return;
   await writeFileDurable(file, Buffer.from(JSON.stringify(kinds)), "replace");
 }
 
 async function readFloor(open: OpenStore): Promise<Kinds> {
-  const text = await readFile(await floorFile(open), "utf8").catch(nothingThere);
+  const file = await floorFile(open);
+  if (file === undefined) return {};
+  const text = await readFile(file, "utf8").catch(nothingThere);
   try {
     return text === undefined ? {} : (JSON.parse(text) as Kinds);
   } catch {
@@ -176,7 +172,9 @@ async function readFloor(open: OpenStore): Promise<Kinds> {
   }
 }
 
-async function floorFile({ store }: OpenStore): Promise<string> {
+/** Of data that a server has only the releases that are here can tell. */
+async function floorFile({ store }: OpenStore): Promise<string | undefined> {
+  if (!isFileStore(store)) return undefined;
   return path.join((await store.place()).versionsFolder, "migrations.json");
 }
 

@@ -1,14 +1,12 @@
-import path from "node:path";
+import { realEffects } from "../../base/effects.ts";
 import { hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Progress } from "../../journal/journal.ts";
-import { isReady, readyFolder } from "../../slots/place.ts";
 import { version, type Version } from "../../slots/slot.ts";
-import { describeRows } from "../../stores/sqlite.ts";
-import { countLiveRows, inspectDatabase } from "../../stores/sqlite-file.ts";
+import { versionsOf } from "../../stores/versions.ts";
 import type { OperationSetup } from "../begin.ts";
 import { describePoint, listPoints } from "../points/catalogue.ts";
-import { findPoint } from "../points/point.ts";
+import { findPoint, storePath } from "../points/point.ts";
 import type { System } from "../system.ts";
 import type { Deployable } from "./target-of.ts";
 
@@ -33,7 +31,7 @@ export async function dataFor(
 ): Promise<DataBack | undefined> {
   const changes = changesOf(system, component.name);
   const left = changes.find(({ from }) => from === release);
-  const aside = left === undefined ? undefined : await copyOf(component, left.operation);
+  const aside = left === undefined ? undefined : await copyOf(component, left.operation, run);
   if (aside !== undefined) return aside;
   const points = await listPoints(system, run).catch((error: unknown) => {
     // Without a repository there are none.
@@ -60,21 +58,23 @@ export async function lossOf(
   run: Run,
 ): Promise<Readonly<Record<string, readonly string[]>>> {
   const loss: Record<string, readonly string[]> = {};
-  const point = isAside ? undefined : findPoint(await listPoints(system, run), name);
-  const repository = point && (await system.repository(run));
-  const description = point && (await describePoint(repository!, point, run));
-  for (const { store, config } of stores.filter((open) => chosen.includes(open.store.name))) {
-    if (config.sqlite === undefined) {
-      loss[store.name] = ["what was written since"];
-      continue;
+  const wanted = stores.filter((open) => chosen.includes(open.store.name));
+  if (isAside) {
+    for (const { store } of wanted) {
+      const lines = await store.lossAgainst?.(version(name), run);
+      loss[store.name] = lines ?? ["what was written since"];
     }
-    const folder = readyFolder(await store.place(), version(name));
-    const file = path.join(folder, path.basename(store.livePath));
-    const then = description?.stores[store.name]?.facts?.rows ?? inspectDatabase(file).rows;
-    const live = countLiveRows(store.livePath);
-    loss[store.name] =
-      live === undefined ? ["unknown: the live database cannot be read"] : describeRows(live, then);
+    return loss;
   }
+  const point = findPoint(await listPoints(system, run), name);
+  const repository = await system.repository(run);
+  const description = await describePoint(repository, point, run);
+  await repository.read(point.snapshot, run, async (reader, inner) => {
+    for (const { store } of wanted) {
+      const { facts } = description.stores[store.name] ?? {};
+      loss[store.name] = await store.loss(reader, storePath(store.name), facts, inner);
+    }
+  });
   return loss;
 }
 
@@ -103,12 +103,13 @@ function liveAt(changes: readonly ReleaseChanged[], time: string): string | unde
 async function copyOf(
   { stores }: Deployable,
   { id, started }: Progress,
+  run: Run,
 ): Promise<DataBack | undefined> {
   const name = version(`before-${id}`);
   const names: string[] = [];
   // A store that was configured later has none, and stays as it is.
   for (const { store } of stores) {
-    if (await isReady(await store.place(), name)) names.push(store.name);
+    if (await versionsOf(store, realEffects).isReady(name, run)) names.push(store.name);
   }
   if (names.length === 0) return undefined;
   return { version: name, isAside: true, at: started, stores: names };

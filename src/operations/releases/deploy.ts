@@ -82,7 +82,7 @@ export async function deploy(
   if (options.source !== undefined) {
     await fetchPackage(system, component.name, to, options.source, run);
   }
-  await expireSetAside(system).catch((error: unknown) => {
+  await expireSetAside(system, run).catch((error: unknown) => {
     run.report({ type: "warning", message: `free what expired: ${(error as Error).message}` });
   });
   const id = newOperationId(system);
@@ -147,7 +147,7 @@ function planner(
     // Much may have happened while the package was fetched.
     if (!options.force) refuseHeld(system, name);
     await refuseVersion(component, to, options);
-    const aside = await listSetAside(system);
+    const aside = await listSetAside(system, run);
     const found = await chainOf(component, { force: options.force, to }, run);
     chain = found;
     const isThere = (await findRelease(target, to)) !== undefined;

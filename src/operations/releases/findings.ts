@@ -180,7 +180,7 @@ async function spaceFindings(system: System, component: Deployable, run: Run): P
   const repair = async (): Promise<string> => {
     using _lock = lockComponents(system.paths.locks, [name]);
     refuseInterrupted(system, [component]);
-    await target.thin(neededForUndo(await listSetAside(system), name), run);
+    await target.thin(neededForUndo(await listSetAside(system, run), name), run);
     await rm(path.join(system.paths.state, "packages", name), { recursive: true, force: true });
     return `${name}: releases that nobody needs and ${packages.length} packages are removed`;
   };

@@ -184,7 +184,7 @@ async function planFor(
   // Whoever goes on to a newer release leaves a good one, and so does who leaves factory.
   const leavesBad = from !== undefined && from !== factory && compareVersions(to, from) < 0;
   const previous = await previousFor(target, to, leavesBad ? from : undefined, run);
-  const keeps = neededForUndo(await listSetAside(system), name);
+  const keeps = neededForUndo(await listSetAside(system, run), name);
   return planChange({
     stores: [
       ...storesBack(name, data, id),

@@ -6,6 +6,7 @@ import { translateDiskError } from "../../base/disk-errors.ts";
 import { AppError, systemCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Version } from "../../slots/slot.ts";
+import { livePathsOf } from "../../stores/store.ts";
 import { needSpace } from "../space.ts";
 import type { System } from "../system.ts";
 import { packageFor } from "./package-info.ts";
@@ -30,9 +31,9 @@ export async function refuseNoRoom(
     const { bytes = 0 } = (await packageFor(system.paths.state, { name, target }, staged)) ?? {};
     needs.push({ path: path.join(target.root, "x"), bytes: bytes * UNPACKED_RATIO, files: 100 });
   }
-  for (const { store } of stores) {
+  for (const file of livePathsOf(stores)) {
     run.signal.throwIfAborted();
-    needs.push({ path: store.livePath, ...(await sizeOf(store.livePath)) });
+    needs.push({ path: file, ...(await sizeOf(file)) });
   }
   const full = (await needSpace(needs)).find(({ enough }) => !enough);
   if (full === undefined) return;

@@ -7,7 +7,7 @@ import { toBytes, toText } from "../format/go-string.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import type { TreeNode } from "../format/tree.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
-import { openBlobReader } from "./read-blob.ts";
+import { type BlobReader, openBlobReader } from "./read-blob.ts";
 import { type Restored, restoreNodes, targetProblem } from "./restore.ts";
 
 export type Entry = {
@@ -41,6 +41,24 @@ function refuseTarget(target: string): void {
     throw targetProblem(error, target);
   }
   throw new AppError("ALREADY_EXISTS", `restore to ${target}: there is something already`);
+}
+
+/** Some blobs are fetched before they are asked for. */
+async function* inOrder(
+  content: readonly string[],
+  blobs: BlobReader,
+  run: Run,
+): AsyncGenerator<Buffer> {
+  const ahead: Promise<Buffer>[] = [];
+  for (const [at, id] of content.entries()) {
+    while (ahead.length < AHEAD && at + ahead.length < content.length) {
+      const next = blobs.blob(content[at + ahead.length]!, "data");
+      next.catch(() => {});
+      ahead.push(next);
+    }
+    run.signal.throwIfAborted();
+    yield await (ahead.shift() ?? blobs.blob(id, "data"));
+  }
 }
 
 /** Blobs that a stream fetches before they are asked for. */
@@ -94,17 +112,7 @@ export function openReader(core: Core, index: BlobIndex, snapshot: Snapshot, run
       return Buffer.concat(parts);
     },
     async *stream(named) {
-      const content = (await need(named, "file")).content ?? [];
-      const ahead: Promise<Buffer>[] = [];
-      for (const [at, id] of content.entries()) {
-        while (ahead.length < AHEAD && at + ahead.length < content.length) {
-          const next = blobs.blob(content[at + ahead.length]!, "data");
-          next.catch(() => {});
-          ahead.push(next);
-        }
-        run.signal.throwIfAborted();
-        yield await (ahead.shift() ?? blobs.blob(id, "data"));
-      }
+      yield* inOrder((await need(named, "file")).content ?? [], blobs, run);
     },
     tree: async (named, target) =>
       await restoreNodes([{ node: await need(named, "dir"), target: toBytes(target) }], tools),

@@ -96,6 +96,17 @@ export function openWriter(
     return [Buffer.from((await done).ids).toString("hex")];
   };
 
+  const addFile = (
+    name: string,
+    metadata: FileMetadata,
+    stored: { readonly sizeBytes: number; readonly content: readonly string[] },
+  ): void => {
+    const node = { ...plainNode(lastSegment(name), "file"), ...metadataFields(metadata) };
+    layout.add(name, encodeNode({ ...node, ...stored, links: 1n }));
+    total.filesNew++;
+    total.bytes += stored.sizeBytes;
+  };
+
   return {
     async tree(name, folder, { chunking = () => "content", isExcluded = () => false }) {
       const summary = newSummary();
@@ -152,25 +163,14 @@ export function openWriter(
       return { sizeBytes: stored.sizeBytes, content, changed: stored.changed };
     },
 
-    async bytes(name, content, metadata) {
-      const node: TreeNode = {
-        ...plainNode(lastSegment(name), "file"),
-        ...metadataFields(metadata),
-        sizeBytes: content.length,
-        content: await storeBytes(content),
-      };
-      layout.add(name, encodeNode({ ...node, links: 1n }));
-      total.filesNew++;
-      total.bytes += content.length;
+    async bytes(name, bytes, metadata) {
+      addFile(name, metadata, { sizeBytes: bytes.length, content: await storeBytes(bytes) });
     },
 
     async stream(name, source, metadata) {
-      const { content, sizeBytes } = await storeStream(source, core.config.polynomial, sink);
-      const node = { ...plainNode(lastSegment(name), "file"), ...metadataFields(metadata) };
-      layout.add(name, encodeNode({ ...node, sizeBytes, content, links: 1n }));
-      total.filesNew++;
-      total.bytes += sizeBytes;
-      return { sizeBytes, content };
+      const stored = await storeStream(source, core.config.polynomial, sink);
+      addFile(name, metadata, stored);
+      return stored;
     },
 
     flush: sink.finish,

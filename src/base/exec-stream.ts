@@ -1,0 +1,59 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Readable, Writable } from "node:stream";
+import { AppError } from "./errors.ts";
+import type { Run } from "./events.ts";
+import type { Command } from "./exec.ts";
+import { plainEnvironment } from "./host.ts";
+
+/** A program whose output is read, or whose input is written, while it runs. */
+export type RunningProgram = {
+  readonly output: Readable;
+  readonly input: Writable;
+  /** Its end, and the last that it said on standard error. Never rejects once it was started. */
+  readonly ended: Promise<{ readonly exitCode: number; readonly lastWords: string }>;
+};
+
+const KILL_AFTER_MS = 5000;
+const WORDS_CHARACTERS_MAX = 4000;
+
+/**
+ * Starts a program between pipes. On cancellation it is asked to stop, and killed when it does not.
+ * Its environment is plain: what it has to know is given. SOURCE_FAILED when it cannot be started.
+ */
+export async function startProgram(
+  [program, ...args]: Command,
+  options: { readonly env?: Readonly<Record<string, string>> },
+  { signal }: Run,
+): Promise<RunningProgram> {
+  signal.throwIfAborted();
+  const env = { ...plainEnvironment(), ...options.env };
+  const child = spawn(program, args, { env, stdio: ["pipe", "pipe", "pipe"] });
+  let words = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    words = (words + text).slice(-WORDS_CHARACTERS_MAX);
+  });
+  // Whoever has ended does not read on: that is told by how it ended.
+  child.stdin.on("error", () => {});
+  const ended = once(child, "close").then(
+    ([code]) => ({ exitCode: (code as number | null) ?? -1, lastWords: lastOf(words) }),
+    (error: unknown) => ({ exitCode: -1, lastWords: (error as Error).message }),
+  );
+  const stop = (): void => {
+    child.kill("SIGTERM");
+    setTimeout(() => child.kill("SIGKILL"), KILL_AFTER_MS).unref();
+  };
+  signal.addEventListener("abort", stop, { once: true });
+  void ended.finally(() => signal.removeEventListener("abort", stop));
+  await once(child, "spawn").catch((error: unknown) => {
+    throw new AppError("SOURCE_FAILED", `run ${program}: ${(error as Error).message}`, {
+      hint: "Look whether the program is installed.",
+      cause: error,
+    });
+  });
+  return { output: child.stdout, input: child.stdin, ended };
+}
+
+function lastOf(words: string): string {
+  return words.trim().split("\n").at(-1)?.trim() ?? "";
+}

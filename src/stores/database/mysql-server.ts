@@ -1,0 +1,153 @@
+import { AppError } from "../../base/errors.ts";
+import type { Run } from "../../base/events.ts";
+import type { Command } from "../../base/exec.ts";
+import type { Tools } from "./tools.ts";
+
+export type MysqlConnection = {
+  readonly host: string | undefined;
+  readonly port: number | undefined;
+  readonly socket: string | undefined;
+  readonly user: string;
+};
+
+/** MariaDB or MySQL, spoken to by its own programs. */
+export type MysqlServer = {
+  /** The rows that the statements give, as text. SOURCE_FAILED. */
+  query(sql: string, run: Run, schema?: string): Promise<string[][]>;
+  /** Base tables with their engines, by name. */
+  tables(schema: string, run: Run): Promise<Map<string, string>>;
+  /** Tables with their rows, as one moment has them. */
+  dumpTables(schema: string, run: Run): AsyncGenerator<Buffer>;
+  /** What else there is: views, routines, triggers, events. It can be loaded again and again. */
+  dumpObjects(schema: string, run: Run): AsyncGenerator<Buffer>;
+  /** Accounts with what they may; MariaDB only. */
+  dumpUsers(run: Run): AsyncGenerator<Buffer>;
+  load(schema: string, source: AsyncIterable<Uint8Array>, run: Run): Promise<void>;
+};
+
+const PACKET = "--max-allowed-packet=1G";
+const CHARACTERS = "--default-character-set=utf8mb4";
+
+export function mysqlServer(connection: MysqlConnection, tools: Tools): MysqlServer {
+  const programs = openPrograms(connection, tools);
+  const query: MysqlServer["query"] = async (sql, run, schema) => {
+    const into = schema === undefined ? [] : [schema];
+    const command = await programs.client(run, "--batch", "--skip-column-names", ...into);
+    const printed = await tools.ask(command, sql, run);
+    return printed === "" ? [] : printed.split("\n").map((line) => line.split("\t").map(unescaped));
+  };
+  const viewsIn = async (schema: string, run: Run): Promise<string[]> =>
+    (await query(viewsOf(schema), run)).map(([name]) => name!);
+  const dump = async function* (run: Run, ...args: string[]): AsyncGenerator<Buffer> {
+    yield* tools.read(await programs.dump(run, ...args), run);
+  };
+
+  return {
+    query,
+
+    async tables(schema, run) {
+      return new Map(
+        (await query(tablesOf(schema), run)).map(([name, engine]) => [name!, engine!]),
+      );
+    },
+
+    async *dumpTables(schema, run) {
+      const views = await viewsIn(schema, run);
+      const without = views.map((view) => `--ignore-table=${schema}.${view}`);
+      yield* dump(run, "--skip-triggers", ...without, schema);
+    },
+
+    async *dumpObjects(schema, run) {
+      const views = await viewsIn(schema, run);
+      if (views.length > 0) yield* dump(run, "--no-data", "--skip-triggers", schema, ...views);
+      const what = ["--no-data", "--no-create-info", "--routines", "--events", "--triggers"];
+      yield* dump(run, ...what, "--add-drop-trigger", schema);
+    },
+
+    dumpUsers: (run) => dump(run, "--system=users"),
+
+    async load(schema, source, run) {
+      await tools.write(await programs.client(run, schema), source, run);
+    },
+  };
+}
+
+type Programs = {
+  readonly client: (run: Run, ...args: string[]) => Promise<Command>;
+  readonly dump: (run: Run, ...args: string[]) => Promise<Command>;
+};
+
+/** A file in somebody's home must not change what these do. */
+function openPrograms({ host, port, socket, user }: MysqlConnection, tools: Tools): Programs {
+  const where = [
+    `--user=${user}`,
+    ...(host === undefined ? [] : [`--host=${host}`, "--protocol=tcp"]),
+    ...(port === undefined ? [] : [`--port=${port}`]),
+    ...(socket === undefined ? [] : [`--socket=${socket}`]),
+    CHARACTERS,
+    PACKET,
+  ];
+  const names = programNames(tools);
+  return {
+    client: async (run, ...args) => [(await names(run)).client, "--no-defaults", ...where, ...args],
+    async dump(run, ...args) {
+      const { dump, isMysql } = await names(run);
+      // What it would set is the server's own business.
+      const own = isMysql ? ["--set-gtid-purged=OFF", "--column-statistics=0"] : [];
+      return [dump, "--no-defaults", ...where, ...DUMP, ...own, ...args];
+    },
+  };
+}
+
+const DUMP = [
+  "--single-transaction",
+  "--quick",
+  "--hex-blob",
+  "--skip-dump-date",
+  "--no-tablespaces",
+];
+
+const tablesOf = (schema: string): string =>
+  `SELECT table_name, COALESCE(engine, '') FROM information_schema.tables
+   WHERE table_schema = ${text(schema)} AND table_type IN ('BASE TABLE', 'SEQUENCE', 'SYSTEM VERSIONED')
+   ORDER BY table_name`;
+
+const viewsOf = (schema: string): string =>
+  `SELECT table_name FROM information_schema.views WHERE table_schema = ${text(schema)} ORDER BY table_name`;
+
+type Names = { readonly client: string; readonly dump: string; readonly isMysql: boolean };
+
+/** Found once: images have the one or the other. */
+function programNames(tools: Tools): (run: Run) => Promise<Names> {
+  let known: Names | undefined;
+  return async (run) => {
+    if (known !== undefined) return known;
+    if (await tools.has("mariadb-dump", run)) {
+      return (known = { client: "mariadb", dump: "mariadb-dump", isMysql: false });
+    }
+    if (!(await tools.has("mysqldump", run))) {
+      throw new AppError("UNAVAILABLE", "run mariadb-dump or mysqldump: neither can be run there", {
+        hint: "Install the server's own client, or name the container that has it; see whether it runs.",
+      });
+    }
+    const said = await tools.ask(["mysqldump", "--version"], undefined, run);
+    return (known = { client: "mysql", dump: "mysqldump", isMysql: !/mariadb/i.test(said) });
+  };
+}
+
+/** As the client prints with --batch. */
+function unescaped(field: string): string {
+  const letters: Readonly<Record<string, string>> = { n: "\n", t: "\t", "0": "\0", "\\": "\\" };
+  return field.replaceAll(/\\([nt0\\])/g, (_, letter: string) => letters[letter]!);
+}
+
+/** A text in a statement, whatever is in it and whatever the server's mode is. */
+export function text(value: string): string {
+  const hex = Buffer.from(value).toString("hex");
+  return hex === "" ? "''" : `CONVERT(0x${hex} USING utf8mb4)`;
+}
+
+/** A name in a statement. */
+export function quoted(...names: string[]): string {
+  return names.map((name) => `\`${name.replaceAll("`", "``")}\``).join(".");
+}

@@ -1,0 +1,97 @@
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { AppError } from "../../base/errors.ts";
+import type { Run } from "../../base/events.ts";
+import { type Command, exec } from "../../base/exec.ts";
+import { type RunningProgram, startProgram } from "../../base/exec-stream.ts";
+
+/** Where a server's own programs are run: on this machine, or in the container of the server. */
+export type ToolPlace = {
+  /** Undefined: on this machine. */
+  readonly container: string | undefined;
+  readonly dockerHost: string | undefined;
+};
+
+/** Runs the programs of a database server. Secrets are given by their environment only. */
+export type Tools = {
+  /** What it prints. SOURCE_FAILED with its last words. */
+  ask(command: Command, input: string | undefined, run: Run): Promise<string>;
+  /** What it prints, while it prints it; ends with SOURCE_FAILED when the program fails. */
+  read(command: Command, run: Run): AsyncGenerator<Buffer>;
+  /** Gives it what comes, and waits for its end. SOURCE_FAILED with its last words. */
+  write(command: Command, source: AsyncIterable<Uint8Array>, run: Run): Promise<void>;
+  /** Whether there is such a program. */
+  has(program: string, run: Run): Promise<boolean>;
+};
+
+const MS_MAX = 10 * 60_000;
+const OUTPUT_BYTES_MAX = 256 * 1024 * 1024;
+
+export function toolsAt(
+  place: ToolPlace,
+  secrets: () => Promise<Readonly<Record<string, string>>>,
+): Tools {
+  return {
+    async ask(command, input, run) {
+      const env = await secrets();
+      const given = input === undefined ? {} : { input };
+      const options = { timeoutMs: MS_MAX, env, outputBytesMax: OUTPUT_BYTES_MAX, ...given };
+      const { exitCode, stdout, stderr } = await exec(inPlace(place, command, env), options, run);
+      if (exitCode === 0) return stdout;
+      throw failure(command, exitCode, (stderr || stdout).trim().split("\n").at(-1) ?? "");
+    },
+
+    async *read(command, run) {
+      const env = await secrets();
+      const program = await startProgram(inPlace(place, command, env), { env }, run);
+      program.input.end();
+      yield* program.output as AsyncIterable<Buffer> & Readable;
+      await successOf(program, command, run);
+    },
+
+    async write(command, source, run) {
+      const env = await secrets();
+      const program = await startProgram(inPlace(place, command, env), { env }, run);
+      program.output.resume();
+      // A program that ends too early breaks the pipe: how it ended says why.
+      const given = await pipeline(source, program.input).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      await successOf(program, command, run);
+      if (given !== undefined) throw given;
+    },
+
+    async has(program, run) {
+      const asked = inPlace(place, [program, "--version"], {});
+      const found = await exec(asked, { timeoutMs: MS_MAX }, run).catch(() => undefined);
+      run.signal.throwIfAborted();
+      return found?.exitCode === 0;
+    },
+  };
+}
+
+function inPlace(
+  { container, dockerHost }: ToolPlace,
+  command: Command,
+  env: Readonly<Record<string, string>>,
+): Command {
+  if (container === undefined) return command;
+  const host = dockerHost === undefined ? [] : ["-H", dockerHost];
+  // Only the names: docker takes the values from its own environment.
+  const names = Object.keys(env).flatMap((name) => ["--env", name]);
+  return ["docker", ...host, "exec", "--interactive", ...names, container, ...command];
+}
+
+async function successOf(program: RunningProgram, command: Command, run: Run): Promise<void> {
+  const { exitCode, lastWords } = await program.ended;
+  run.signal.throwIfAborted();
+  if (exitCode !== 0) throw failure(command, exitCode, lastWords);
+}
+
+function failure(command: Command, exitCode: number, words: string): AppError {
+  const said = words.replace(/^Error response from daemon: /, "");
+  return new AppError("SOURCE_FAILED", `run ${command[0]}: exit code ${exitCode}: ${said}`, {
+    hint: "Look whether the server runs, and who lastgood is there.",
+  });
+}

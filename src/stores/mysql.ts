@@ -1,0 +1,236 @@
+import { hash } from "node:crypto";
+import { AppError, hasCode } from "../base/errors.ts";
+import type { Run } from "../base/events.ts";
+import type { Writer } from "../repository/repository.ts";
+import type { Version } from "../slots/slot.ts";
+import { DumpReader } from "./database/dump-reader.ts";
+import {
+  type MysqlConnection,
+  mysqlServer,
+  type MysqlServer,
+  quoted,
+  text,
+} from "./database/mysql-server.ts";
+import {
+  activate,
+  discard,
+  fill,
+  isReady,
+  readySchemas,
+  schemaOf,
+  settle,
+} from "./database/mysql-versions.ts";
+import type { Tools } from "./database/tools.ts";
+import type { Hold } from "./hold.ts";
+import { noHold } from "./hold.ts";
+import { migrationsQuery, type Schema, type SchemaProbe } from "./schema.ts";
+import { describeRows } from "./sqlite.ts";
+import {
+  type Captured,
+  errorWord,
+  type ServerStore,
+  type StoreVersions,
+  type StoreContext,
+} from "./store.ts";
+
+export type MysqlConfig = {
+  readonly database: string;
+  readonly connection: MysqlConnection;
+  readonly tools: Tools;
+  /** As people know it. */
+  readonly where: string;
+  /** Whether accounts are in the point too. They are never put back by themselves. */
+  readonly users: boolean;
+  readonly hold: Hold;
+  readonly schema: SchemaProbe | undefined;
+};
+
+const TABLES = "tables.sql";
+const OBJECTS = "objects.sql";
+const USERS = "users.sql";
+const DUMP_METADATA = { mode: 0o100600, uid: 0, gid: 0 };
+
+/** One database of a MariaDB or MySQL server. */
+export function mysqlStore(config: MysqlConfig, { name, now }: StoreContext): ServerStore {
+  const { database, connection, tools, where, hold } = config;
+  const server = mysqlServer(connection, tools);
+  const lies = (version: Version): string => schemaOf(database, version);
+  return {
+    kind: "mysql",
+    name,
+    where,
+    ...(hold === noHold ? {} : { hold }),
+    capture: (into, at, run) => capture(config, server, name, now, into, at, run),
+
+    async loss(_from, _at, facts, run) {
+      return await lossIn(server, database, facts?.rows ?? {}, run);
+    },
+    async lossAgainst(version, run) {
+      const then = await countRows(server, lies(version), run);
+      return await lossIn(server, database, then, run);
+    },
+    async schemaOf(version, run) {
+      const schema = version === "live" ? database : lies(version);
+      return await schemaIn(server, schema, config.schema, run).catch((error: unknown) => {
+        // A server that does not answer tells nothing of its schema.
+        if (isServers(error)) return undefined;
+        throw error;
+      });
+    },
+
+    versions: versionsIn(server, database, name),
+  };
+}
+
+function versionsIn(server: MysqlServer, database: string, name: string): StoreVersions {
+  const lies = (version: Version): string => schemaOf(database, version);
+  return {
+    isReady: (version, run) => isReady(server, lies(version), run),
+    async readyAmong(versions, run) {
+      const schemas = await readySchemas(server, database, run);
+      return new Set(versions.filter((version) => schemas.has(lies(version))));
+    },
+    async stage(version, from, at, run) {
+      const tables = from.stream(`${at}/${TABLES}`);
+      const content = { tables, objects: from.stream(`${at}/${OBJECTS}`) };
+      await fill(server, database, lies(version), content, run);
+    },
+    async problemsOf(version, facts, run) {
+      const found = await countRows(server, lies(version), run);
+      const expected = Object.entries(facts?.rows ?? {});
+      const isSame = expected.every(([table, count]) => found[table] === count);
+      return isSame ? [] : [errorWord(name, "row_counts_differ")];
+    },
+    activate: (version, displaced, run) =>
+      activate(server, database, lies(version), lies(displaced), run),
+    discard: (version, run) => discard(server, lies(version), run),
+    async save(version, run) {
+      if (await isReady(server, lies(version), run)) return;
+      await fill(server, database, lies(version), contentOf(server, database, run), run);
+    },
+    async copy(from, version, run) {
+      if (await isReady(server, lies(version), run)) return;
+      if (!(await isReady(server, lies(from), run))) {
+        throw new AppError("NOT_FOUND", `copy ${name} ${from}: it is not there any more`);
+      }
+      await fill(server, database, lies(version), contentOf(server, lies(from), run), run);
+    },
+    settle: (run) => settle(server, database, run),
+  };
+}
+
+function contentOf(server: MysqlServer, schema: string, run: Run): Parameters<typeof fill>[3] {
+  return { tables: server.dumpTables(schema, run), objects: server.dumpObjects(schema, run) };
+}
+
+async function capture(
+  { database, users, hold }: MysqlConfig,
+  server: MysqlServer,
+  name: string,
+  now: () => Date,
+  into: Writer,
+  at: string,
+  run: Run,
+): Promise<Captured> {
+  const errors: string[] = [];
+  const warnings: string[] = [];
+  try {
+    await using _held = await hold.acquire(run);
+    const tables = await server.tables(database, run);
+    const unsafe = [...tables].filter(([, engine]) => !TRANSACTIONAL.has(engine));
+    if (unsafe.length > 0 && hold === noHold) {
+      errors.push(errorWord(name, "has_tables_without_transactions"));
+      warnings.push(
+        `${unsafe.map(([table]) => table).join(", ")}: say under hold: how writing stops`,
+      );
+    }
+    const mtimeNs = BigInt(now().getTime()) * 1_000_000n;
+    const metadata = { ...DUMP_METADATA, mtimeNs };
+    const reader = new DumpReader();
+    const dump = watched(server.dumpTables(database, run), reader);
+    const { sizeBytes } = await into.stream(`${at}/${TABLES}`, dump, metadata);
+    if (!reader.content.isComplete) errors.push(errorWord(name, "dump_incomplete"));
+    const objects = new DumpReader();
+    const others = watched(server.dumpObjects(database, run), objects);
+    await into.stream(`${at}/${OBJECTS}`, others, metadata);
+    if (!objects.content.isComplete) errors.push(errorWord(name, "dump_incomplete"));
+    if (users) await into.stream(`${at}/${USERS}`, server.dumpUsers(run), metadata);
+    const empty = Object.fromEntries([...tables.keys()].map((table) => [table, 0]));
+    const rows = { ...empty, ...reader.content.rows };
+    const [[version = ""] = []] = await server.query("SELECT VERSION()", run);
+    return { facts: { bytes: sizeBytes, rows, about: { server: version } }, errors, warnings };
+  } catch (error) {
+    if (!isServers(error)) throw error;
+    // The other stores are still worth a copy; the point is invalid and says why.
+    errors.push(errorWord(name, "unreadable"));
+    return { facts: undefined, errors, warnings: [...warnings, (error as Error).message] };
+  }
+}
+
+function isServers(error: unknown): boolean {
+  return hasCode(error, "SOURCE_FAILED") || hasCode(error, "UNAVAILABLE");
+}
+
+/** A dump of tables of any other engine is of several moments. */
+const TRANSACTIONAL: ReadonlySet<string> = new Set(["InnoDB", "RocksDB", "TokuDB", "SEQUENCE"]);
+
+async function* watched(source: AsyncIterable<Buffer>, reader: DumpReader): AsyncGenerator<Buffer> {
+  for await (const part of source) {
+    reader.feed(part);
+    yield part;
+  }
+}
+
+async function countRows(
+  server: MysqlServer,
+  schema: string,
+  run: Run,
+): Promise<Record<string, number>> {
+  const tables = [...(await server.tables(schema, run)).keys()];
+  const counts = tables
+    .filter((table) => !table.startsWith("lastgood_"))
+    .map((table) => `SELECT ${text(table)}, COUNT(*) FROM ${quoted(schema, table)}`);
+  if (counts.length === 0) return {};
+  const rows = await server.query(counts.join(" UNION ALL "), run);
+  return Object.fromEntries(rows.map(([table, count]) => [table!, Number(count)]));
+}
+
+async function lossIn(
+  server: MysqlServer,
+  database: string,
+  then: Readonly<Record<string, number>>,
+  run: Run,
+): Promise<readonly string[]> {
+  try {
+    const lines = describeRows(await countRows(server, database, run), then);
+    const none = "as many rows in each table as then; what stands in them was not compared";
+    return lines.length > 0 ? lines : [none];
+  } catch (error) {
+    run.signal.throwIfAborted();
+    return [`unknown: ${(error as Error).message}`];
+  }
+}
+
+async function schemaIn(
+  server: MysqlServer,
+  schema: string,
+  probe: SchemaProbe | undefined,
+  run: Run,
+): Promise<Schema | undefined> {
+  const columns = await server.query(
+    `SELECT table_name, column_name, column_type, is_nullable FROM information_schema.columns
+     WHERE table_schema = ${text(schema)} AND table_name NOT LIKE 'lastgood\\_%'
+     ORDER BY table_name, ordinal_position`,
+    run,
+  );
+  const shape = hash("sha256", JSON.stringify(columns)).slice(0, 16);
+  const query = probe === undefined ? undefined : migrationsQuery(probe, "mysql");
+  if (query === undefined) return { fingerprint: shape };
+  const rows = await server.query(query, run, schema).catch((error: unknown) => {
+    if (/doesn't exist/.test((error as Error).message)) return [];
+    throw error;
+  });
+  const migrations = rows.map(([migration]) => migration!);
+  const fingerprint = hash("sha256", JSON.stringify(migrations)).slice(0, 16);
+  return { fingerprint, migrations, shape };
+}
