@@ -68,7 +68,13 @@ const RESERVED: readonly { word: RegExp; why: string; files: readonly string[] }
   {
     word: /from "(node:child_process|execa)"/,
     why: "only base/exec.ts runs programs",
-    files: ["base/exec.ts", "base/freeze.ts", "base/processes.ts", "operations/demo/control.ts"],
+    files: [
+      "base/exec.ts",
+      "base/exec-stream.ts",
+      "base/freeze.ts",
+      "base/processes.ts",
+      "operations/demo/control.ts",
+    ],
   },
 ];
 

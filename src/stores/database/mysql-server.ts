@@ -91,10 +91,11 @@ function openPrograms({ host, port, socket, user }: MysqlConnection, tools: Tool
   return {
     client: async (run, ...args) => [(await names(run)).client, "--no-defaults", ...where, ...args],
     async dump(run, ...args) {
-      const { dump, isMysql } = await names(run);
+      const { dump, isMysql, buffered } = await names(run);
       // What it would set is the server's own business.
       const own = isMysql ? ["--set-gtid-purged=OFF", "--column-statistics=0"] : [];
-      return [dump, "--no-defaults", ...where, ...DUMP, ...own, ...args];
+      const program = [...buffered, dump] as unknown as Command;
+      return [...program, "--no-defaults", ...where, ...DUMP, ...own, ...args];
     },
   };
 }
@@ -115,15 +116,24 @@ const tablesOf = (schema: string): string =>
 const viewsOf = (schema: string): string =>
   `SELECT table_name FROM information_schema.views WHERE table_schema = ${text(schema)} ORDER BY table_name`;
 
-type Names = { readonly client: string; readonly dump: string; readonly isMysql: boolean };
+type Names = {
+  readonly client: string;
+  readonly dump: string;
+  readonly isMysql: boolean;
+  /** It writes 4 KiB at a time; more at once makes a dump through a pipe a tenth faster. */
+  readonly buffered: readonly string[];
+};
+
+const BUFFERED = ["stdbuf", "--output=1M"];
 
 /** Found once: images have the one or the other. */
 function programNames(tools: Tools): (run: Run) => Promise<Names> {
   let known: Names | undefined;
   return async (run) => {
     if (known !== undefined) return known;
+    const buffered = (await tools.has("stdbuf", run)) ? BUFFERED : [];
     if (await tools.has("mariadb-dump", run)) {
-      return (known = { client: "mariadb", dump: "mariadb-dump", isMysql: false });
+      return (known = { client: "mariadb", dump: "mariadb-dump", isMysql: false, buffered });
     }
     if (!(await tools.has("mysqldump", run))) {
       throw new AppError("UNAVAILABLE", "run mariadb-dump or mysqldump: neither can be run there", {
@@ -131,7 +141,12 @@ function programNames(tools: Tools): (run: Run) => Promise<Names> {
       });
     }
     const said = await tools.ask(["mysqldump", "--version"], undefined, run);
-    return (known = { client: "mysql", dump: "mysqldump", isMysql: !/mariadb/i.test(said) });
+    return (known = {
+      client: "mysql",
+      dump: "mysqldump",
+      isMysql: !/mariadb/i.test(said),
+      buffered,
+    });
   };
 }
 
