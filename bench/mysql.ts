@@ -10,6 +10,8 @@ const MEGABYTES = Number(process.argv[2] ?? 1024);
 const ROUNDS = 3;
 const ROW_BYTES = 270;
 
+type Added = { readonly bytesAdded: number; readonly bytesTotal: number };
+
 const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 const seconds = (work: () => void): number => {
   const started = performance.now();
@@ -62,8 +64,8 @@ try {
     firsts.push(seconds(() => void lastgood("backup")));
     seconds2.push(seconds(() => void lastgood("backup")));
   }
-  const said = (text: string): { bytesAdded: number; bytesTotal: number } =>
-    JSON.parse(text.trim().split("\n").at(-1)!).value;
+  const said = (text: string): Added =>
+    (JSON.parse(text.trim().split("\n").at(-1) ?? "") as { value: Added }).value;
   await server.sql(
     `UPDATE t SET b = REVERSE(b) WHERE id BETWEEN 1000 AND ${1000 + Math.trunc(rows / 100)}`,
     "shop",

@@ -5,6 +5,7 @@ import type { FaissConfig } from "./stores/faiss.ts";
 import type { FileConfig } from "./stores/file.ts";
 import type { FolderConfig } from "./stores/folder.ts";
 import type { MysqlConfig } from "./stores/mysql.ts";
+import type { PostgresConfig } from "./stores/postgres.ts";
 import type { SqliteConfig } from "./stores/sqlite.ts";
 
 // THE list of what lastgood can work with. Each is loaded when it is used for the first time.
@@ -18,6 +19,7 @@ export const STORES: {
   readonly chroma: Open<FolderConfig>;
   readonly faiss: Open<FaissConfig>;
   readonly mysql: Open<MysqlConfig>;
+  readonly postgres: Open<PostgresConfig>;
 } = {
   sqlite: async (config, context) =>
     (await import("./stores/sqlite.ts")).sqliteStore(config, context),
@@ -28,6 +30,8 @@ export const STORES: {
     (await import("./stores/chroma.ts")).chromaStore(config, context),
   faiss: async (config, context) => (await import("./stores/faiss.ts")).faissStore(config, context),
   mysql: async (config, context) => (await import("./stores/mysql.ts")).mysqlStore(config, context),
+  postgres: async (config, context) =>
+    (await import("./stores/postgres.ts")).postgresStore(config, context),
 };
 
 export const BACKENDS: {

@@ -36,7 +36,7 @@ export async function startProgram(
   // Whoever has ended does not read on: that is told by how it ended.
   child.stdin.on("error", () => {});
   const ended = once(child, "close").then(
-    ([code]) => ({ exitCode: (code as number | null) ?? -1, lastWords: lastOf(words) }),
+    ([code]) => ({ exitCode: (code as number | null) ?? -1, lastWords: words }),
     (error: unknown) => ({ exitCode: -1, lastWords: (error as Error).message }),
   );
   const stop = (): void => {
@@ -52,8 +52,4 @@ export async function startProgram(
     });
   });
   return { output: child.stdout, input: child.stdin, ended };
-}
-
-function lastOf(words: string): string {
-  return words.trim().split("\n").at(-1)?.trim() ?? "";
 }

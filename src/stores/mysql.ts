@@ -1,8 +1,15 @@
-import { hash } from "node:crypto";
-import { AppError, hasCode } from "../base/errors.ts";
+import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { Writer } from "../repository/repository.ts";
 import type { Version } from "../slots/slot.ts";
+import {
+  describeLoss,
+  isServers,
+  rowProblems,
+  type Rows,
+  schemaFrom,
+  watched,
+} from "./database/common.ts";
 import { DumpReader } from "./database/dump-reader.ts";
 import {
   type MysqlConnection,
@@ -24,7 +31,6 @@ import type { Tools } from "./database/tools.ts";
 import type { Hold } from "./hold.ts";
 import { noHold } from "./hold.ts";
 import { migrationsQuery, type Schema, type SchemaProbe } from "./schema.ts";
-import { describeRows } from "./sqlite.ts";
 import {
   type Captured,
   errorWord,
@@ -55,6 +61,7 @@ export function mysqlStore(config: MysqlConfig, { name, now }: StoreContext): Se
   const { database, connection, tools, where, hold } = config;
   const server = mysqlServer(connection, tools);
   const lies = (version: Version): string => schemaOf(database, version);
+  const count = (run: Run) => (): Promise<Rows> => countRows(server, database, run);
   return {
     kind: "mysql",
     name,
@@ -63,11 +70,11 @@ export function mysqlStore(config: MysqlConfig, { name, now }: StoreContext): Se
     capture: (into, at, run) => capture(config, server, name, now, into, at, run),
 
     async loss(_from, _at, facts, run) {
-      return await lossIn(server, database, facts?.rows ?? {}, run);
+      return await describeLoss(count(run), facts?.rows ?? {}, run);
     },
     async lossAgainst(version, run) {
       const then = await countRows(server, lies(version), run);
-      return await lossIn(server, database, then, run);
+      return await describeLoss(count(run), then, run);
     },
     async schemaOf(version, run) {
       const schema = version === "live" ? database : lies(version);
@@ -96,10 +103,7 @@ function versionsIn(server: MysqlServer, database: string, name: string): StoreV
       await fill(server, database, lies(version), content, run);
     },
     async problemsOf(version, facts, run) {
-      const found = await countRows(server, lies(version), run);
-      const expected = Object.entries(facts?.rows ?? {});
-      const isSame = expected.every(([table, count]) => found[table] === count);
-      return isSame ? [] : [errorWord(name, "row_counts_differ")];
+      return rowProblems(name, await countRows(server, lies(version), run), facts?.rows);
     },
     activate: (version, displaced, run) =>
       activate(server, database, lies(version), lies(displaced), run),
@@ -167,19 +171,8 @@ async function capture(
   }
 }
 
-function isServers(error: unknown): boolean {
-  return hasCode(error, "SOURCE_FAILED") || hasCode(error, "UNAVAILABLE");
-}
-
 /** A dump of tables of any other engine is of several moments. */
 const TRANSACTIONAL: ReadonlySet<string> = new Set(["InnoDB", "RocksDB", "TokuDB", "SEQUENCE"]);
-
-async function* watched(source: AsyncIterable<Buffer>, reader: DumpReader): AsyncGenerator<Buffer> {
-  for await (const part of source) {
-    reader.feed(part);
-    yield part;
-  }
-}
 
 async function countRows(
   server: MysqlServer,
@@ -195,22 +188,6 @@ async function countRows(
   return Object.fromEntries(rows.map(([table, count]) => [table!, Number(count)]));
 }
 
-async function lossIn(
-  server: MysqlServer,
-  database: string,
-  then: Readonly<Record<string, number>>,
-  run: Run,
-): Promise<readonly string[]> {
-  try {
-    const lines = describeRows(await countRows(server, database, run), then);
-    const none = "as many rows in each table as then; what stands in them was not compared";
-    return lines.length > 0 ? lines : [none];
-  } catch (error) {
-    run.signal.throwIfAborted();
-    return [`unknown: ${(error as Error).message}`];
-  }
-}
-
 async function schemaIn(
   server: MysqlServer,
   schema: string,
@@ -223,14 +200,14 @@ async function schemaIn(
      ORDER BY table_name, ordinal_position`,
     run,
   );
-  const shape = hash("sha256", JSON.stringify(columns)).slice(0, 16);
   const query = probe === undefined ? undefined : migrationsQuery(probe, "mysql");
-  if (query === undefined) return { fingerprint: shape };
+  if (query === undefined) return schemaFrom(columns, undefined);
   const rows = await server.query(query, run, schema).catch((error: unknown) => {
     if (/doesn't exist/.test((error as Error).message)) return [];
     throw error;
   });
-  const migrations = rows.map(([migration]) => migration!);
-  const fingerprint = hash("sha256", JSON.stringify(migrations)).slice(0, 16);
-  return { fingerprint, migrations, shape };
+  return schemaFrom(
+    columns,
+    rows.map(([migration]) => migration!),
+  );
 }

@@ -28,7 +28,7 @@ const schema = z
   })
   .refine((value) => Object.keys(value).length === 1, "exactly one way to know the schema");
 
-const STORE_KINDS = ["sqlite", "file", "folder", "chroma", "faiss", "mysql"] as const;
+const STORE_KINDS = ["sqlite", "file", "folder", "chroma", "faiss", "mysql", "postgres"] as const;
 
 const serverName = z.string().regex(/^[A-Za-z0-9._:-]+$/, "a host name or address");
 const containerName = z
@@ -36,19 +36,19 @@ const containerName = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]*$/, "the name of a container")
   .describe("In which the server runs, with its programs");
 
-const mysql = z.strictObject({
+const server = {
   database: z.string().regex(/^[^\0/\\.~-][^\0/\\.~]*$/, "the name of a database"),
   container: containerName.optional(),
   host: serverName.optional(),
   port: z.int().min(1).max(65_535).optional(),
   socket: filePath.optional(),
-  user: z
-    .string()
-    .regex(/^[^-].*$/)
-    .default("root"),
   password: secret.optional(),
   users: z.boolean().default(false).describe("Keep the accounts in the point too"),
-});
+};
+const userName = z.string().regex(/^[^-].*$/, "the name of a user");
+
+const mysql = z.strictObject({ ...server, user: userName.default("root") });
+const postgres = z.strictObject({ ...server, user: userName.default("postgres") });
 
 const faissExpectation = z
   .strictObject({
@@ -77,6 +77,7 @@ export const store = z
       .describe("Of faiss: the index in it, if not index.faiss"),
     expect: faissExpectation.optional().describe("Of faiss"),
     mysql: mysql.optional().describe("A database of MariaDB or MySQL"),
+    postgres: postgres.optional().describe("A database of PostgreSQL; socket is its folder"),
     owner: z
       .string()
       .regex(/^\d+:\d+$/, "numbers, as in 1000:1000")

@@ -12,7 +12,7 @@ import { placeWithin } from "../../slots/place.ts";
 import { type Hold, holdByCommand, holdByHttp, holdLockFile, noHold } from "../../stores/hold.ts";
 import { freezePidIn, holdFrozen } from "../../stores/hold-frozen.ts";
 import { toolsAt } from "../../stores/database/tools.ts";
-import type { MysqlConfig } from "../../stores/mysql.ts";
+import type { PostgresConfig } from "../../stores/postgres.ts";
 import { isFileStore, type Ownership, type Store } from "../../stores/store.ts";
 import type { SlotConfig, Surroundings } from "../components.ts";
 
@@ -31,12 +31,14 @@ export async function openStore(
 
 /** As it stands in the configuration; `livePath` of the store is where its links lead. */
 export function configuredPath(config: StoreConfig): string {
-  const { sqlite, file, folder, chroma, faiss, mysql } = config;
-  return sqlite ?? file ?? folder ?? chroma ?? faiss ?? serverPlace("mysql", mysql!);
+  const { sqlite, file, folder, chroma, faiss, mysql, postgres } = config;
+  const local = sqlite ?? file ?? folder ?? chroma ?? faiss;
+  if (local !== undefined) return local;
+  return mysql === undefined ? placeOf("postgres", postgres!) : placeOf("mysql", mysql);
 }
 
 /** Where a server's data are, for people and points. */
-function serverPlace(
+function placeOf(
   scheme: string,
   { container, host, port, socket, database }: NonNullable<StoreConfig["mysql"]>,
 ): string {
@@ -54,7 +56,18 @@ async function openWhole(
   const context = { name, temporary, effects, now: clock.now };
   if (config.mysql !== undefined) {
     const hold = openHold(config, "", name, runner, surroundings);
-    return await STORES.mysql(mysqlConfig(config, config.mysql, hold, surroundings), context);
+    const common = databaseConfig(config, config.mysql, "MYSQL_PWD", surroundings);
+    const { host, port, socket, user } = config.mysql;
+    const connection = { host, port, socket, user };
+    return await STORES.mysql({ ...common, hold, connection }, context);
+  }
+  if (config.postgres !== undefined) {
+    const common = databaseConfig(config, config.postgres, "PGPASSWORD", surroundings);
+    const { host, port, socket, user } = config.postgres;
+    return await STORES.postgres(
+      { ...common, connection: { host: socket ?? host, port, user } },
+      context,
+    );
   }
   const { optional, format = "any" } = config;
   const configured = configuredPath(config);
@@ -79,27 +92,20 @@ async function openWhole(
   return await STORES[kind]({ ...common, hold }, context);
 }
 
-function mysqlConfig(
+/** What all kinds of database have in common; their programs find the password in a variable. */
+function databaseConfig(
   config: StoreConfig,
-  mysql: NonNullable<StoreConfig["mysql"]>,
-  hold: Hold,
+  { container, password, database, users }: NonNullable<StoreConfig["postgres"]>,
+  variable: string,
   { dockerHost, env = {} }: Surroundings,
-): MysqlConfig {
-  const { container, host, port, socket, user, password, database, users } = mysql;
+): Omit<PostgresConfig, "connection"> {
   const secrets = async (): Promise<Record<string, string>> => {
     if (password === undefined) return {};
     const run = { signal: new AbortController().signal, report: () => {} };
-    return { MYSQL_PWD: await readSecret(password, env, run) };
+    return { [variable]: await readSecret(password, env, run) };
   };
-  return {
-    database,
-    users,
-    hold,
-    schema: config.schema,
-    where: configuredPath(config),
-    connection: { host, port, socket, user },
-    tools: toolsAt({ container, dockerHost }, secrets),
-  };
+  const tools = toolsAt({ container, dockerHost }, secrets);
+  return { database, users, schema: config.schema, where: configuredPath(config), tools };
 }
 
 function ownershipOf({ owner, mode }: StoreConfig): Ownership {

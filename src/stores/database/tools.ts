@@ -38,7 +38,7 @@ export function toolsAt(
       const options = { timeoutMs: MS_MAX, env, outputBytesMax: OUTPUT_BYTES_MAX, ...given };
       const { exitCode, stdout, stderr } = await exec(inPlace(place, command, env), options, run);
       if (exitCode === 0) return stdout;
-      throw failure(command, exitCode, (stderr || stdout).trim().split("\n").at(-1) ?? "");
+      throw failure(command, exitCode, stderr || stdout);
     },
 
     async *read(command, run) {
@@ -90,7 +90,10 @@ async function successOf(program: RunningProgram, command: Command, run: Run): P
 }
 
 function failure(command: Command, exitCode: number, words: string): AppError {
-  const said = words.replace(/^Error response from daemon: /, "");
+  const lines = words.trim().split("\n");
+  // Some point with a caret below what they complain of.
+  const telling = lines.findLast((line) => /error|fatal/i.test(line)) ?? lines.at(-1) ?? "";
+  const said = telling.trim().replace(/^Error response from daemon: /, "");
   return new AppError("SOURCE_FAILED", `run ${command[0]}: exit code ${exitCode}: ${said}`, {
     hint: "Look whether the server runs, and who lastgood is there.",
   });
