@@ -1,6 +1,7 @@
 import type { Backend } from "./backends/backend.ts";
 import type { S3Config } from "./backends/s3.ts";
 import type { Store, StoreContext } from "./stores/store.ts";
+import type { CommandConfig } from "./stores/command.ts";
 import type { FaissConfig } from "./stores/faiss.ts";
 import type { FileConfig } from "./stores/file.ts";
 import type { FolderConfig } from "./stores/folder.ts";
@@ -19,6 +20,7 @@ export const STORES: {
   readonly chroma: Open<FolderConfig>;
   readonly faiss: Open<FaissConfig>;
   readonly mysql: Open<MysqlConfig>;
+  readonly command: Open<CommandConfig>;
   readonly postgres: Open<PostgresConfig>;
 } = {
   sqlite: async (config, context) =>
@@ -32,6 +34,8 @@ export const STORES: {
   mysql: async (config, context) => (await import("./stores/mysql.ts")).mysqlStore(config, context),
   postgres: async (config, context) =>
     (await import("./stores/postgres.ts")).postgresStore(config, context),
+  command: async (config, context) =>
+    (await import("./stores/command.ts")).commandStore(config, context),
 };
 
 export const BACKENDS: {

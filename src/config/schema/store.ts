@@ -28,7 +28,16 @@ const schema = z
   })
   .refine((value) => Object.keys(value).length === 1, "exactly one way to know the schema");
 
-const STORE_KINDS = ["sqlite", "file", "folder", "chroma", "faiss", "mysql", "postgres"] as const;
+const STORE_KINDS = [
+  "sqlite",
+  "file",
+  "folder",
+  "chroma",
+  "faiss",
+  "mysql",
+  "postgres",
+  "command",
+] as const;
 
 const serverName = z.string().regex(/^[A-Za-z0-9._:-]+$/, "a host name or address");
 const containerName = z
@@ -78,6 +87,15 @@ export const store = z
     expect: faissExpectation.optional().describe("Of faiss"),
     mysql: mysql.optional().describe("A database of MariaDB or MySQL"),
     postgres: postgres.optional().describe("A database of PostgreSQL; socket is its folder"),
+    command: z
+      .strictObject({
+        dump: command.describe("Prints all the data"),
+        load: command.describe("Takes that, and makes it all the data that there are"),
+        check: command.optional().describe("Ends with 0 when what it is given can be loaded"),
+        container: containerName.optional(),
+      })
+      .optional()
+      .describe("Data that only programs can read and write"),
     owner: z
       .string()
       .regex(/^\d+:\d+$/, "numbers, as in 1000:1000")

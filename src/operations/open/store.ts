@@ -31,9 +31,10 @@ export async function openStore(
 
 /** As it stands in the configuration; `livePath` of the store is where its links lead. */
 export function configuredPath(config: StoreConfig): string {
-  const { sqlite, file, folder, chroma, faiss, mysql, postgres } = config;
+  const { sqlite, file, folder, chroma, faiss, mysql, postgres, command } = config;
   const local = sqlite ?? file ?? folder ?? chroma ?? faiss;
   if (local !== undefined) return local;
+  if (command !== undefined) return command.dump.join(" ");
   return mysql === undefined ? placeOf("postgres", postgres!) : placeOf("mysql", mysql);
 }
 
@@ -68,6 +69,12 @@ async function openWhole(
       { ...common, connection: { host: socket ?? host, port, user } },
       context,
     );
+  }
+  if (config.command !== undefined) {
+    const { container, dump, load, check } = config.command;
+    const tools = toolsAt({ container, dockerHost: surroundings.dockerHost }, async () => ({}));
+    const folder = path.join(surroundings.state, "streams", name.replaceAll("/", "-"));
+    return await STORES.command({ dump, load, check, tools, folder }, context);
   }
   const { optional, format = "any" } = config;
   const configured = configuredPath(config);

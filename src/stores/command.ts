@@ -1,0 +1,145 @@
+import { createReadStream, createWriteStream } from "node:fs";
+import { mkdir, stat } from "node:fs/promises";
+import path from "node:path";
+import { pipeline } from "node:stream/promises";
+import { type Effects, namesIn } from "../base/effects.ts";
+import { AppError, nothingThere } from "../base/errors.ts";
+import type { Command } from "../base/exec.ts";
+import type { Run } from "../base/events.ts";
+import { syncFile } from "../base/fs.ts";
+import type { Writer } from "../repository/repository.ts";
+import type { Version } from "../slots/slot.ts";
+import { isServers } from "./database/common.ts";
+import type { Tools } from "./database/tools.ts";
+import {
+  type Captured,
+  errorWord,
+  type ServerStore,
+  type StoreContext,
+  type StoreVersions,
+} from "./store.ts";
+
+export type CommandConfig = {
+  /** Prints all the data. */
+  readonly dump: Command;
+  /** Takes what `dump` printed, and makes it all the data that there are. */
+  readonly load: Command;
+  /** Ends with 0 when what it is given can be loaded; undefined: nobody looks. */
+  readonly check: Command | undefined;
+  readonly tools: Tools;
+  /** A local folder, where versions lie as files. */
+  readonly folder: string;
+};
+
+const DATA = "data";
+const READY = "=";
+const STAGING = "~";
+const METADATA = { mode: 0o100600, uid: 0, gid: 0 };
+
+/**
+ * Data that only programs can read and write: a stream out, a stream in. Its versions lie as files on
+ * this machine, so that going back needs no repository; loading one replaces what is live in place.
+ */
+export function commandStore(
+  config: CommandConfig,
+  { name, now, effects }: StoreContext,
+): ServerStore {
+  const { dump, tools } = config;
+  return {
+    kind: "command",
+    name,
+    where: dump.join(" "),
+    capture: (into, at, run) => capture(config, name, now, into, at, run),
+    loss: async () => ["what was written since"],
+    versions: versionsIn(config, name, effects, tools),
+  };
+}
+
+async function capture(
+  { dump, tools }: CommandConfig,
+  name: string,
+  now: () => Date,
+  into: Writer,
+  at: string,
+  run: Run,
+): Promise<Captured> {
+  const metadata = { ...METADATA, mtimeNs: BigInt(now().getTime()) * 1_000_000n };
+  try {
+    const { sizeBytes } = await into.stream(`${at}/${DATA}`, tools.read(dump, run), metadata);
+    // Nothing is what a program prints that has failed without saying so.
+    const errors = sizeBytes === 0 ? [errorWord(name, "empty")] : [];
+    return { facts: { bytes: sizeBytes }, errors, warnings: [] };
+  } catch (error) {
+    if (!isServers(error)) throw error;
+    const errors = [errorWord(name, "unreadable")];
+    return { facts: undefined, errors, warnings: [(error as Error).message] };
+  }
+}
+
+function versionsIn(
+  { dump, load, check, folder }: CommandConfig,
+  name: string,
+  effects: Effects,
+  tools: Tools,
+): StoreVersions {
+  const fileOf = (version: Version): string => path.join(folder, READY + version);
+  const isReady = async (version: Version): Promise<boolean> =>
+    (await namesIn(folder)).includes(READY + version);
+  const put = async (version: Version, source: AsyncIterable<Uint8Array>): Promise<void> => {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const staging = path.join(folder, STAGING + version);
+    await pipeline(source, createWriteStream(staging, { mode: 0o600 }));
+    await syncFile(staging);
+    await effects.rename(staging, fileOf(version));
+  };
+  return {
+    isReady,
+    async readyAmong(versions) {
+      const names = new Set(await namesIn(folder));
+      return new Set(versions.filter((version) => names.has(READY + version)));
+    },
+    stage: (version, from, at) => put(version, from.stream(`${at}/${DATA}`)),
+    async problemsOf(version, facts, run) {
+      const found = await stat(fileOf(version)).catch(nothingThere);
+      if (found === undefined) return [errorWord(name, "snapshot_missing")];
+      if (facts !== undefined && facts.bytes !== found.size) return [errorWord(name, "is_cut")];
+      if (check === undefined) return [];
+      try {
+        await tools.write(check, createReadStream(fileOf(version)), run);
+        return [];
+      } catch (error) {
+        if (!isServers(error)) throw error;
+        return [errorWord(name, "check_failed"), (error as Error).message];
+      }
+    },
+    async activate(version, displaced, run) {
+      if (!(await isReady(version))) return;
+      if (!(await isReady(displaced))) {
+        await put(displaced, tools.read(dump, run)).catch((error: unknown) => {
+          // What was live has to be kept. What is given up is kept where that can be done.
+          if (!isServers(error) || !displaced.startsWith("rejected-")) throw error;
+          const message = `${name}: what is given up cannot be kept: ${(error as Error).message}`;
+          run.report({ type: "warning", message });
+        });
+      }
+      await tools.write(load, createReadStream(fileOf(version)), run);
+      // Until it has been loaded to its end it stays: after a crash it is loaded again.
+      await effects.removeTree(fileOf(version));
+    },
+    async discard(version) {
+      await effects.removeTree(path.join(folder, STAGING + version));
+      await effects.removeTree(fileOf(version));
+    },
+    async save(version, run) {
+      if (!(await isReady(version))) await put(version, tools.read(dump, run));
+    },
+    async copy(from, version) {
+      if (await isReady(version)) return;
+      if (!(await isReady(from))) {
+        throw new AppError("NOT_FOUND", `copy ${name} ${from}: it is not there any more`);
+      }
+      await put(version, createReadStream(fileOf(from)));
+    },
+    settle: async () => {},
+  };
+}

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { suite, test } from "node:test";
+import { backup } from "../src/operations/backup.ts";
+import { restore } from "../src/operations/restore.ts";
+import type { System } from "../src/operations/system.ts";
+import { undo } from "../src/operations/undo.ts";
+import { validate } from "../src/operations/validate.ts";
+import { newSystem } from "./support/system.ts";
+import { quietRun, temporaryFolder } from "./support/temporary.ts";
+
+// Goal: data that only programs can read and write come back as they were, and a program that fails in
+// the middle leaves what was live.
+
+const run = quietRun();
+const ALL = { reason: "", include: [] };
+const BACK = { reason: "", force: false };
+
+/** A folder that only tar can read and write. */
+async function newStore(folder: string, load: readonly string[] = []): Promise<System> {
+  const data = path.join(folder, "data");
+  await mkdir(data);
+  await writeFile(path.join(data, "a"), "then");
+  const script = `rm -rf "${data}" && mkdir "${data}" && tar -C "${data}" -xf -`;
+  const command = {
+    dump: ["tar", "-C", data, "-cf", "-", "."],
+    load: load.length > 0 ? load : ["sh", "-c", script],
+    check: ["tar", "-tf", "-"],
+  };
+  return await newSystem(folder, { stores: { files: { command } } });
+}
+
+suite("command stores", () => {
+  test("comes back, and undo puts back what was there", async () => {
+    await using temporary = await temporaryFolder();
+    using system = await newStore(temporary.path);
+    const file = path.join(temporary.path, "data/a");
+    const { valid, stamp } = await backup(system, ALL, run);
+    assert(valid);
+    assert.deepEqual((await validate(system, stamp, run)).errors, []);
+    await writeFile(file, "now");
+    await writeFile(`${file}2`, "newer");
+    const back = await restore(system, stamp, BACK, run);
+    assert.equal(back.outcome, "committed", back.error);
+    assert.equal(await readFile(file, "utf8"), "then");
+    await assert.rejects(readFile(`${file}2`));
+    assert.equal((await undo(system, undefined, "", run)).outcome, "committed");
+    assert.equal(await readFile(file, "utf8"), "now");
+    assert.equal(await readFile(`${file}2`, "utf8"), "newer");
+  });
+
+  test("a program that fails in the middle of loading: what was live is put back", async () => {
+    await using temporary = await temporaryFolder();
+    const data = path.join(temporary.path, "data");
+    // It does half of its work the first time, and all of it from then on.
+    const script = `rm -rf "${data}"; test -e "${data}.once" || { touch "${data}.once"; exit 1; }; mkdir "${data}" && tar -C "${data}" -xf -`;
+    using system = await newStore(temporary.path, ["sh", "-c", script]);
+    const { stamp } = await backup(system, ALL, run);
+    await writeFile(path.join(data, "a"), "now");
+    const { outcome } = await restore(system, stamp, BACK, run);
+    assert.equal(outcome, "rolled-back");
+    assert.equal(await readFile(path.join(data, "a"), "utf8"), "now");
+  });
+
+  test("a program that prints nothing, or fails, makes no valid point", async () => {
+    await using temporary = await temporaryFolder();
+    using system = await newStore(temporary.path);
+    await rm(path.join(temporary.path, "data"), { recursive: true });
+    const { valid, errors, warnings } = await backup(system, ALL, run);
+    assert(!valid);
+    assert.deepEqual(errors, ["files_unreadable"]);
+    assert.match(warnings.join(), /run tar: exit code 2/);
+  });
+});
