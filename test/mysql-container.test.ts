@@ -40,9 +40,14 @@ suite("mysql in a container", { skip, timeout: 120_000 }, () => {
       const server = ["/usr/sbin/mariadbd", "--no-defaults", "--user=root", "--datadir=/data"];
       const where = ["--socket=/run/db/sock", "--skip-networking", "--tmpdir=/data"];
       await engine.docker(
-        ...["run", "-d", "--name", "ragflow-mysql", "--network=host"],
+        "run",
+        "-d",
+        "--name=ragflow-mysql",
+        "--network=host",
         ...volumes.flatMap((volume) => ["-v", volume]),
-        ...["mariadb:10", ...server, ...where],
+        "mariadb:10",
+        ...server,
+        ...where,
       );
       const sql = async (statement: string, password = PASSWORD): Promise<string> => {
         const client = ["mariadb", "--no-defaults", "--socket=/run/db/sock", "-uroot", "-BN"];

@@ -76,22 +76,40 @@ async function capture(
   }
 }
 
+/** Versions as files in a folder of this machine. */
+type Files = {
+  readonly fileOf: (version: Version) => string;
+  readonly isReady: (version: Version) => Promise<boolean>;
+  readonly put: (version: Version, source: AsyncIterable<Uint8Array>) => Promise<void>;
+  readonly remove: (version: Version) => Promise<void>;
+};
+
+function filesIn(folder: string, effects: Effects): Files {
+  const fileOf = (version: Version): string => path.join(folder, READY + version);
+  const staged = (version: Version): string => path.join(folder, STAGING + version);
+  return {
+    fileOf,
+    isReady: async (version) => (await namesIn(folder)).includes(READY + version),
+    async put(version, source) {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await pipeline(source, createWriteStream(staged(version), { mode: 0o600 }));
+      await syncFile(staged(version));
+      await effects.rename(staged(version), fileOf(version));
+    },
+    async remove(version) {
+      await effects.removeTree(staged(version));
+      await effects.removeTree(fileOf(version));
+    },
+  };
+}
+
 function versionsIn(
   { dump, load, check, folder }: CommandConfig,
   name: string,
   effects: Effects,
   tools: Tools,
 ): StoreVersions {
-  const fileOf = (version: Version): string => path.join(folder, READY + version);
-  const isReady = async (version: Version): Promise<boolean> =>
-    (await namesIn(folder)).includes(READY + version);
-  const put = async (version: Version, source: AsyncIterable<Uint8Array>): Promise<void> => {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    const staging = path.join(folder, STAGING + version);
-    await pipeline(source, createWriteStream(staging, { mode: 0o600 }));
-    await syncFile(staging);
-    await effects.rename(staging, fileOf(version));
-  };
+  const { fileOf, isReady, put, remove } = filesIn(folder, effects);
   return {
     isReady,
     async readyAmong(versions) {
@@ -124,12 +142,9 @@ function versionsIn(
       }
       await tools.write(load, createReadStream(fileOf(version)), run);
       // Until it has been loaded to its end it stays: after a crash it is loaded again.
-      await effects.removeTree(fileOf(version));
+      await remove(version);
     },
-    async discard(version) {
-      await effects.removeTree(path.join(folder, STAGING + version));
-      await effects.removeTree(fileOf(version));
-    },
+    discard: remove,
     async save(version, run) {
       if (!(await isReady(version))) await put(version, tools.read(dump, run));
     },
