@@ -7,6 +7,7 @@ import type { FileConfig } from "./stores/file.ts";
 import type { FolderConfig } from "./stores/folder.ts";
 import type { MysqlConfig } from "./stores/mysql.ts";
 import type { PostgresConfig } from "./stores/postgres.ts";
+import type { RedisConfig } from "./stores/redis.ts";
 import type { SqliteConfig } from "./stores/sqlite.ts";
 
 // THE list of what lastgood can work with. Each is loaded when it is used for the first time.
@@ -20,6 +21,7 @@ export const STORES: {
   readonly chroma: Open<FolderConfig>;
   readonly faiss: Open<FaissConfig>;
   readonly mysql: Open<MysqlConfig>;
+  readonly redis: Open<RedisConfig>;
   readonly command: Open<CommandConfig>;
   readonly postgres: Open<PostgresConfig>;
 } = {
@@ -36,6 +38,7 @@ export const STORES: {
     (await import("./stores/postgres.ts")).postgresStore(config, context),
   command: async (config, context) =>
     (await import("./stores/command.ts")).commandStore(config, context),
+  redis: async (config, context) => (await import("./stores/redis.ts")).redisStore(config, context),
 };
 
 export const BACKENDS: {

@@ -41,14 +41,20 @@ export async function startMarked(
   }
 }
 
-/** The processes that carry the mark; zombies are none. */
-export function findMarked(mark: string): number[] {
+/**
+ * The processes that carry the mark; zombies are none. Some programs, such as Redis, write their title
+ * over their environment: those are known by their output, which goes into the log.
+ */
+export function findMarked(mark: string, logFile: string): number[] {
   const wanted = `${MARK}=${mark}`;
+  const carries = (pid: string): boolean =>
+    environmentOf(pid).split("\0").includes(wanted) ||
+    [1, 2].some((output) => leadsTo(`/proc/${pid}/fd/${output}`, logFile));
   return (
     readdirSync("/proc")
       // A component may have started us: to end ourselves would leave it half stopped.
       .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-      .filter((pid) => environmentOf(pid).split("\0").includes(wanted))
+      .filter(carries)
       .filter((pid) => !/^\d+ \(.*\) [ZX]/s.test(readOf(`/proc/${pid}/stat`)))
       .map(Number)
   );
@@ -61,6 +67,15 @@ function environmentOf(pid: string): string {
   for (let read = 1; ; read++) {
     const environment = readOf(`/proc/${pid}/environ`);
     if (environment !== "" || read === READS || !hasProgram(pid)) return environment;
+  }
+}
+
+function leadsTo(link: string, file: string): boolean {
+  try {
+    return readlinkSync(link) === file;
+  } catch {
+    // It has ended, or is none of ours to look at.
+    return false;
   }
 }
 

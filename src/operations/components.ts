@@ -107,7 +107,11 @@ export function settledConfig({ config, stores }: Component): OpenedConfig {
     if (!isFileStore(store)) return [called, own] as const;
     const base = own.base ?? path.basename(configuredPath(own));
     const kinds = ["sqlite", "file", "folder", "chroma", "faiss"] as const;
-    const kind = kinds.find((one) => own[one] !== undefined)!;
+    const kind = kinds.find((one) => own[one] !== undefined);
+    if (own.redis !== undefined) {
+      return [called, { ...own, redis: { ...own.redis, folder: store.livePath } }] as const;
+    }
+    if (kind === undefined) return [called, own] as const;
     return [called, { ...own, [kind]: store.livePath, base }] as const;
   });
   return { ...config, stores: Object.fromEntries(settled) };

@@ -36,14 +36,15 @@ const SETTLED_MS = 300;
 export function processRunner(component: string, config: ProcessRunnerConfig): Runner {
   const { program, folder, env, logFile, mark, stopTimeoutMs } = config;
   const stoppingFile = `${logFile}.stopping`;
-  const isGone = async (): Promise<boolean> => findMarked(mark).length === 0;
+  const find = (): number[] => findMarked(mark, logFile);
+  const isGone = async (): Promise<boolean> => find().length === 0;
   const runner: Runner = {
     async isAlive() {
-      return findMarked(mark).length > 0;
+      return find().length > 0;
     },
     async identity() {
       // What it starts in turn may come and go.
-      return findMarked(mark)
+      return find()
         .filter(isSessionLeader)
         .map((pid) => `${pid}:${processStart(pid)}`)
         .join(" ");
@@ -53,18 +54,18 @@ export function processRunner(component: string, config: ProcessRunnerConfig): R
       mkdirSync(path.dirname(stoppingFile), { recursive: true, mode: 0o700 });
       writeFileSync(stoppingFile, "");
       using _told = { [Symbol.dispose]: () => rmSync(stoppingFile, { force: true }) };
-      const asked = findMarked(mark).map((pid) => ({ pid, start: processStart(pid) }));
+      const asked = find().map((pid) => ({ pid, start: processStart(pid) }));
       // One that is ending has no environment any more, and its files open still.
       const isOver = async (): Promise<boolean> =>
         (await isGone()) && !asked.some(({ pid, start }) => isRunning(pid, start));
-      signalAll(findMarked(mark), "SIGTERM");
+      signalAll(find(), "SIGTERM");
       if (await waitUntil(isOver, stopTimeoutMs, run)) return;
       const message = `${component} does not stop after ${stopTimeoutMs} ms: it is killed`;
       run.report({ type: "warning", message });
-      signalAll(findMarked(mark), "SIGKILL");
+      signalAll(find(), "SIGKILL");
       if (await waitUntil(isOver, KILLED_WITHIN_MS, run)) return;
       throw new AppError("UNHEALTHY", `stop ${component}: it still runs`, {
-        hint: `Its processes: ${findMarked(mark).join(", ")}`,
+        hint: `Its processes: ${find().join(", ")}`,
       });
     },
     async start(run) {

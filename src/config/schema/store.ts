@@ -36,6 +36,7 @@ const STORE_KINDS = [
   "faiss",
   "mysql",
   "postgres",
+  "redis",
   "command",
 ] as const;
 
@@ -58,6 +59,16 @@ const userName = z.string().regex(/^[^-].*$/, "the name of a user");
 
 const mysql = z.strictObject({ ...server, user: userName.default("root") });
 const postgres = z.strictObject({ ...server, user: userName.default("postgres") });
+
+const redis = z.strictObject({
+  folder: filePath,
+  container: containerName.optional(),
+  host: serverName.optional(),
+  port: z.int().min(1).max(65_535).optional(),
+  socket: filePath.optional(),
+  user: userName.optional(),
+  password: secret.optional(),
+});
 
 const faissExpectation = z
   .strictObject({
@@ -87,6 +98,7 @@ export const store = z
     expect: faissExpectation.optional().describe("Of faiss"),
     mysql: mysql.optional().describe("A database of MariaDB or MySQL"),
     postgres: postgres.optional().describe("A database of PostgreSQL; socket is its folder"),
+    redis: redis.optional().describe("A Redis or Valkey; folder is where it has its files"),
     command: z
       .strictObject({
         dump: command.describe("Prints all the data"),

@@ -11,7 +11,7 @@ import type { Runner } from "../../runners/runner.ts";
 import { placeWithin } from "../../slots/place.ts";
 import { type Hold, holdByCommand, holdByHttp, holdLockFile, noHold } from "../../stores/hold.ts";
 import { freezePidIn, holdFrozen } from "../../stores/hold-frozen.ts";
-import { toolsAt } from "../../stores/database/tools.ts";
+import { type Tools, toolsAt } from "../../stores/database/tools.ts";
 import type { PostgresConfig } from "../../stores/postgres.ts";
 import { isFileStore, type Ownership, type Store } from "../../stores/store.ts";
 import type { SlotConfig, Surroundings } from "../components.ts";
@@ -31,8 +31,8 @@ export async function openStore(
 
 /** As it stands in the configuration; `livePath` of the store is where its links lead. */
 export function configuredPath(config: StoreConfig): string {
-  const { sqlite, file, folder, chroma, faiss, mysql, postgres, command } = config;
-  const local = sqlite ?? file ?? folder ?? chroma ?? faiss;
+  const { sqlite, file, folder, chroma, faiss, mysql, postgres, redis, command } = config;
+  const local = sqlite ?? file ?? folder ?? chroma ?? faiss ?? redis?.folder;
   if (local !== undefined) return local;
   if (command !== undefined) return command.dump.join(" ");
   return mysql === undefined ? placeOf("postgres", postgres!) : placeOf("mysql", mysql);
@@ -70,6 +70,13 @@ async function openWhole(
       context,
     );
   }
+  if (config.redis !== undefined) {
+    const { folder, host, port, socket, user } = config.redis;
+    const connection = { host, port, socket, user };
+    const tools = databaseTools(config.redis, "REDISCLI_AUTH", surroundings);
+    const common = { path: await realPath(folder), ownership: ownershipOf(config) };
+    return await STORES.redis({ ...common, tools, connection }, context);
+  }
   if (config.command !== undefined) {
     const { container, dump, load, check } = config.command;
     const tools = toolsAt({ container, dockerHost: surroundings.dockerHost }, async () => ({}));
@@ -99,20 +106,28 @@ async function openWhole(
   return await STORES[kind]({ ...common, hold }, context);
 }
 
-/** What all kinds of database have in common; their programs find the password in a variable. */
 function databaseConfig(
   config: StoreConfig,
-  { container, password, database, users }: NonNullable<StoreConfig["postgres"]>,
+  server: NonNullable<StoreConfig["postgres"]>,
+  variable: string,
+  around: Surroundings,
+): Omit<PostgresConfig, "connection"> {
+  const { database, users } = server;
+  const tools = databaseTools(server, variable, around);
+  return { database, users, schema: config.schema, where: configuredPath(config), tools };
+}
+
+/** The programs of all servers find the password in a variable. */
+function databaseTools(
+  { container, password }: Pick<NonNullable<StoreConfig["postgres"]>, "container" | "password">,
   variable: string,
   { dockerHost, env = {} }: Surroundings,
-): Omit<PostgresConfig, "connection"> {
-  const secrets = async (): Promise<Record<string, string>> => {
+): Tools {
+  return toolsAt({ container, dockerHost }, async () => {
     if (password === undefined) return {};
     const run = { signal: new AbortController().signal, report: () => {} };
     return { [variable]: await readSecret(password, env, run) };
-  };
-  const tools = toolsAt({ container, dockerHost }, secrets);
-  return { database, users, schema: config.schema, where: configuredPath(config), tools };
+  });
 }
 
 function ownershipOf({ owner, mode }: StoreConfig): Ownership {
