@@ -8,6 +8,7 @@ import type { FolderConfig } from "./stores/folder.ts";
 import type { MysqlConfig } from "./stores/mysql.ts";
 import type { PostgresConfig } from "./stores/postgres.ts";
 import type { RedisConfig } from "./stores/redis.ts";
+import type { S3StoreConfig } from "./stores/s3.ts";
 import type { SqliteConfig } from "./stores/sqlite.ts";
 
 // THE list of what lastgood can work with. Each is loaded when it is used for the first time.
@@ -21,6 +22,7 @@ export const STORES: {
   readonly chroma: Open<FolderConfig>;
   readonly faiss: Open<FaissConfig>;
   readonly mysql: Open<MysqlConfig>;
+  readonly s3: Open<S3StoreConfig>;
   readonly redis: Open<RedisConfig>;
   readonly command: Open<CommandConfig>;
   readonly postgres: Open<PostgresConfig>;
@@ -39,6 +41,7 @@ export const STORES: {
   command: async (config, context) =>
     (await import("./stores/command.ts")).commandStore(config, context),
   redis: async (config, context) => (await import("./stores/redis.ts")).redisStore(config, context),
+  s3: async (config, context) => (await import("./stores/s3.ts")).s3Store(config, context),
 };
 
 export const BACKENDS: {

@@ -15,14 +15,15 @@ const root = path.resolve(import.meta.dirname, "..");
 /** Which folders of src a folder may import from, besides itself. Roots: main.ts and plugins.ts. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   base: [],
-  backends: ["base"],
+  s3: ["base"],
+  backends: ["base", "s3"],
   slots: ["base"],
   engine: ["base"],
   runners: ["base", "engine"],
   checks: ["base"],
   notifiers: ["base"],
   repository: ["base", "backends"],
-  stores: ["base", "slots", "repository"],
+  stores: ["base", "slots", "repository", "s3"],
   targets: ["base", "slots", "runners", "engine"],
   journal: ["base", "slots"],
   config: ["base"],

@@ -13,7 +13,8 @@ import {
   type SpoolFile,
 } from "./backend.ts";
 import type { S3Place } from "./s3-place.ts";
-import { isMissing, statusOf, translateS3Error } from "./s3-errors.ts";
+import { clientFor } from "../s3/client.ts";
+import { isMissing, statusOf, translateS3Error } from "../s3/errors.ts";
 
 export type S3Config = S3Place & {
   readonly accessKey: string;
@@ -23,11 +24,7 @@ export type S3Config = S3Place & {
   readonly spoolFolder: string;
 };
 
-const ATTEMPTS_MAX = 6;
 const READS_MAX = 3;
-const CONNECT_MS_MAX = 10_000;
-const SILENT_MS_MAX = 60_000;
-const SOCKETS_MAX = 16;
 
 /**
  * Objects in a bucket, in the layout that restic has there. Throttling, 503 and broken connections
@@ -184,28 +181,4 @@ function attemptsOf(error: unknown): number {
 function keyOf({ Key: name = "" }: Listed, prefix: string): Key | undefined {
   const key = prefix === "" ? name : name.slice(prefix.length + 1);
   return isKey(key) ? key : undefined;
-}
-
-/** As all of lastgood speaks with S3: by path, and with no checksum that others do not know. */
-export function clientFor(
-  sdk: typeof import("@aws-sdk/client-s3"),
-  { endpoint, region, accessKey, secretKey }: Omit<S3Config, "spoolFolder">,
-): S3Client {
-  return new sdk.S3Client({
-    endpoint,
-    region,
-    forcePathStyle: true,
-    credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
-    maxAttempts: ATTEMPTS_MAX,
-    retryMode: "standard",
-    // Servers that are not Amazon's answer 411 to its own checksums; the signature covers the body.
-    requestChecksumCalculation: "WHEN_REQUIRED",
-    responseChecksumValidation: "WHEN_REQUIRED",
-    requestHandler: {
-      connectionTimeout: CONNECT_MS_MAX,
-      requestTimeout: SILENT_MS_MAX,
-      httpAgent: { maxSockets: SOCKETS_MAX, keepAlive: true },
-      httpsAgent: { maxSockets: SOCKETS_MAX, keepAlive: true },
-    },
-  });
 }

@@ -8,7 +8,7 @@ import type { KdfCost } from "./format/key-file.ts";
 import { decodeSnapshot, type Snapshot } from "./format/snapshot.ts";
 import { parseTime } from "./format/go-time.ts";
 import { loadIndex } from "./index/load-index.ts";
-import { inParallel } from "./in-parallel.ts";
+import { inParallel } from "../base/in-parallel.ts";
 import { acquireLock, acquireReadLock, type LockLedger, noLedger } from "./lock.ts";
 import { createCore, openCore } from "./open.ts";
 import type { Core } from "./core.ts";

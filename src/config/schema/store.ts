@@ -37,6 +37,7 @@ const STORE_KINDS = [
   "mysql",
   "postgres",
   "redis",
+  "s3",
   "command",
 ] as const;
 
@@ -59,6 +60,17 @@ const userName = z.string().regex(/^[^-].*$/, "the name of a user");
 
 const mysql = z.strictObject({ ...server, user: userName.default("root") });
 const postgres = z.strictObject({ ...server, user: userName.default("postgres") });
+
+const s3 = z.strictObject({
+  endpoint: z.url(),
+  buckets: z
+    .union([z.array(z.string()).min(1), z.strictObject({ match: z.string() })])
+    .describe("Names, or { match: REGEX }"),
+  prefix: z.string().default("").describe("Only objects whose keys begin so"),
+  "access-key": secret,
+  "secret-key": secret,
+  region: z.string().default("us-east-1"),
+});
 
 const redis = z.strictObject({
   folder: filePath,
@@ -98,6 +110,7 @@ export const store = z
     expect: faissExpectation.optional().describe("Of faiss"),
     mysql: mysql.optional().describe("A database of MariaDB or MySQL"),
     postgres: postgres.optional().describe("A database of PostgreSQL; socket is its folder"),
+    s3: s3.optional().describe("Objects of one or many buckets"),
     redis: redis.optional().describe("A Redis or Valkey; folder is where it has its files"),
     command: z
       .strictObject({

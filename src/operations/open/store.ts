@@ -31,11 +31,17 @@ export async function openStore(
 
 /** As it stands in the configuration; `livePath` of the store is where its links lead. */
 export function configuredPath(config: StoreConfig): string {
-  const { sqlite, file, folder, chroma, faiss, mysql, postgres, redis, command } = config;
+  const { sqlite, file, folder, chroma, faiss, mysql, postgres, redis, s3, command } = config;
   const local = sqlite ?? file ?? folder ?? chroma ?? faiss ?? redis?.folder;
   if (local !== undefined) return local;
   if (command !== undefined) return command.dump.join(" ");
+  if (s3 !== undefined) return bucketsPlace(s3);
   return mysql === undefined ? placeOf("postgres", postgres!) : placeOf("mysql", mysql);
+}
+
+function bucketsPlace({ endpoint, buckets, prefix }: NonNullable<StoreConfig["s3"]>): string {
+  const names = "match" in buckets ? `{${buckets.match}}` : buckets.join(",");
+  return `${endpoint.replace(/\/+$/, "")}/${names}${prefix === "" ? "" : `/${prefix}`}`;
 }
 
 /** Where a server's data are, for people and points. */
@@ -76,6 +82,17 @@ async function openWhole(
     const tools = databaseTools(config.redis, "REDISCLI_AUTH", surroundings);
     const common = { path: await realPath(folder), ownership: ownershipOf(config) };
     return await STORES.redis({ ...common, tools, connection }, context);
+  }
+  if (config.s3 !== undefined) {
+    const { "access-key": access, "secret-key": secret, ...s3 } = config.s3;
+    const run = { signal: new AbortController().signal, report: () => {} };
+    const { env = {}, state } = surroundings;
+    const keys = async (): Promise<{ accessKey: string; secretKey: string }> => ({
+      accessKey: await readSecret(access, env, run),
+      secretKey: await readSecret(secret, env, run),
+    });
+    const folder = path.join(state, "buckets", name.replaceAll("/", "-"));
+    return await STORES.s3({ ...s3, keys, folder, where: bucketsPlace(config.s3) }, context);
   }
   if (config.command !== undefined) {
     const { container, dump, load, check } = config.command;

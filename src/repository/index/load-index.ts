@@ -2,7 +2,7 @@ import type { Run } from "../../base/events.ts";
 import type { IndexedPack } from "../format/index-file.ts";
 import type { Core } from "../core.ts";
 import { decodeIndex } from "../format/index-file.ts";
-import { inParallel } from "../in-parallel.ts";
+import { inParallel } from "../../base/in-parallel.ts";
 import { type BlobIndex, createBlobIndex } from "./blob-index.ts";
 
 const LOADS_AT_ONCE = 4;

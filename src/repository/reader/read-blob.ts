@@ -52,3 +52,24 @@ export function openBlobReader(core: Core, index: BlobIndex, run: Run): BlobRead
     tree: async (id) => parseTree(await blob(id, "tree"), `tree ${id.slice(0, 8)}`),
   };
 }
+
+/** The bytes of a file; some blobs are fetched before they are asked for. */
+export async function* inOrder(
+  content: readonly string[],
+  blobs: BlobReader,
+  run: Run,
+): AsyncGenerator<Buffer> {
+  const ahead: Promise<Buffer>[] = [];
+  for (const [at, id] of content.entries()) {
+    while (ahead.length < AHEAD && at + ahead.length < content.length) {
+      const next = blobs.blob(content[at + ahead.length]!, "data");
+      next.catch(() => {});
+      ahead.push(next);
+    }
+    run.signal.throwIfAborted();
+    yield await (ahead.shift() ?? blobs.blob(id, "data"));
+  }
+}
+
+/** Blobs that a stream fetches before they are asked for. */
+const AHEAD = 4;

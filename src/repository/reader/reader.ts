@@ -7,7 +7,7 @@ import { toBytes, toText } from "../format/go-string.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import type { TreeNode } from "../format/tree.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
-import { type BlobReader, openBlobReader } from "./read-blob.ts";
+import { inOrder, openBlobReader } from "./read-blob.ts";
 import { type Restored, restoreNodes, targetProblem } from "./restore.ts";
 
 export type Entry = {
@@ -42,27 +42,6 @@ function refuseTarget(target: string): void {
   }
   throw new AppError("ALREADY_EXISTS", `restore to ${target}: there is something already`);
 }
-
-/** Some blobs are fetched before they are asked for. */
-async function* inOrder(
-  content: readonly string[],
-  blobs: BlobReader,
-  run: Run,
-): AsyncGenerator<Buffer> {
-  const ahead: Promise<Buffer>[] = [];
-  for (const [at, id] of content.entries()) {
-    while (ahead.length < AHEAD && at + ahead.length < content.length) {
-      const next = blobs.blob(content[at + ahead.length]!, "data");
-      next.catch(() => {});
-      ahead.push(next);
-    }
-    run.signal.throwIfAborted();
-    yield await (ahead.shift() ?? blobs.blob(id, "data"));
-  }
-}
-
-/** Blobs that a stream fetches before they are asked for. */
-const AHEAD = 4;
 
 /** `read` is for descriptions and registries, not for data. */
 const READ_BYTES_MAX = 64 * 1024 * 1024;

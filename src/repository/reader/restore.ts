@@ -10,7 +10,7 @@ import { parseTime } from "../format/go-time.ts";
 import { permissionsOf } from "../format/mode.ts";
 import type { TreeNode } from "../format/tree.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
-import { inParallel } from "../in-parallel.ts";
+import { inParallel } from "../../base/in-parallel.ts";
 import type { FileFinish } from "../workers/jobs.ts";
 import type { Pool } from "../workers/pool.ts";
 import { openReadPool } from "../workers/read-pool.ts";

@@ -7,7 +7,7 @@ import { decodeIndex } from "../format/index-file.ts";
 import { type PackEntry, packBytes as packSize } from "../format/pack-header.ts";
 import { decodeSnapshot, type Snapshot } from "../format/snapshot.ts";
 import { type BlobIndex, createBlobIndex } from "../index/blob-index.ts";
-import { inParallel } from "../in-parallel.ts";
+import { inParallel } from "../../base/in-parallel.ts";
 import { packBytes } from "../reader/pack-bytes.ts";
 import { openBlobReader } from "../reader/read-blob.ts";
 import type { Pool } from "../workers/pool.ts";

@@ -13,6 +13,8 @@ export type Parent = {
   loadTree(id: string): Promise<readonly TreeNode[]>;
   /** The tree of a folder, given as "stores/db"; undefined when it had none. */
   treeAt(name: string): Promise<string | undefined>;
+  /** A file given as "stores/db/dump.sql"; undefined when there was none. */
+  fileAt(name: string): Promise<TreeNode | undefined>;
   /** RFC 3339: what was changed later may look unchanged and not be. See `isSettled` in walk. */
   readonly settledBefore: string;
 };
@@ -40,16 +42,31 @@ export function openParent(
     }
   };
 
+  const treeAt = async (name: string): Promise<string | undefined> => {
+    let tree = snapshot?.tree;
+    for (const segment of name.split("/")) {
+      if (tree === undefined) return undefined;
+      const nodes = await loadTree(tree);
+      tree = nodes.find((node) => node.name === toBytes(segment))?.subtree;
+    }
+    return tree;
+  };
+
+  // Who asks for one file of a folder mostly asks for the next one too.
+  let opened: { folder: string; files: Promise<ReadonlyMap<string, TreeNode>> } | undefined;
+  const filesIn = async (folder: string): Promise<ReadonlyMap<string, TreeNode>> => {
+    const tree = await treeAt(folder);
+    const nodes = tree === undefined ? [] : await loadTree(tree);
+    return new Map(nodes.filter(({ type }) => type === "file").map((node) => [node.name, node]));
+  };
+
   return {
     loadTree,
-    async treeAt(name) {
-      let tree = snapshot?.tree;
-      for (const segment of name.split("/")) {
-        if (tree === undefined) return undefined;
-        const nodes = await loadTree(tree);
-        tree = nodes.find((node) => node.name === toBytes(segment))?.subtree;
-      }
-      return tree;
+    treeAt,
+    async fileAt(name) {
+      const folder = name.slice(0, name.lastIndexOf("/"));
+      if (opened?.folder !== folder) opened = { folder, files: filesIn(folder) };
+      return (await opened.files).get(toBytes(name.slice(folder.length + 1)));
     },
     settledBefore: begun === undefined ? "" : formatTime(begun - SETTLED_NS),
   };

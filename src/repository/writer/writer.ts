@@ -9,7 +9,7 @@ import { encodeSnapshot, type Snapshot, type SnapshotFile } from "../format/snap
 import { encodeNode, type TreeNode } from "../format/tree.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
 import type { Lock } from "../lock.ts";
-import { openBlobReader } from "../reader/read-blob.ts";
+import { inOrder, openBlobReader } from "../reader/read-blob.ts";
 import { identityOf } from "../workers/identity.ts";
 import { rawPath } from "../workers/raw-path.ts";
 import { type Added, openBlobSink } from "./blob-sink.ts";
@@ -69,6 +69,13 @@ export type Writer = AsyncDisposable & {
     source: AsyncIterable<Uint8Array>,
     metadata: FileMetadata,
   ): Promise<{ readonly sizeBytes: number; readonly content: readonly string[] }>;
+  /**
+   * Takes a file over as the parent snapshot has it under the same name, without reading it. False
+   * when it is not there, has another size, or is not whole in the repository.
+   */
+  reuse(name: string, sizeBytes: number): Promise<boolean>;
+  /** A file of the parent snapshot, in pieces; undefined when it has none of this name. */
+  previous(name: string): Promise<AsyncIterable<Uint8Array> | undefined>;
   /** Everything stored so far is in the repository, if not yet in a snapshot. */
   flush(): Promise<void>;
   /** The snapshot file is written last: with it the snapshot is there, without it nothing is. */
@@ -84,7 +91,8 @@ export function openWriter(
   const sink = openBlobSink(core, index, run);
   const files = createFileStore(sink);
   const names = systemNames();
-  const before = openParent(parent, openBlobReader(core, index, run), index, run);
+  const blobs = openBlobReader(core, index, run);
+  const before = openParent(parent, blobs, index, run);
   const layout = createLayout();
   const started = core.clock.now();
   const total: TreeSummary = newSummary();
@@ -171,6 +179,21 @@ export function openWriter(
       const stored = await storeStream(source, core.config.polynomial, sink);
       addFile(name, metadata, stored);
       return stored;
+    },
+
+    async reuse(name, sizeBytes) {
+      const node = await before.fileAt(name);
+      if (node?.sizeBytes !== sizeBytes) return false;
+      if (!(node.content ?? []).every((id) => index.has(id, "data"))) return false;
+      layout.add(name, encodeNode(node));
+      total.filesUnmodified++;
+      total.bytes += sizeBytes;
+      return true;
+    },
+
+    async previous(name) {
+      const node = await before.fileAt(name);
+      return node === undefined ? undefined : inOrder(node.content ?? [], blobs, run);
     },
 
     flush: sink.finish,

@@ -1,0 +1,38 @@
+import type { S3Client } from "@aws-sdk/client-s3";
+
+/** Who we are where. */
+export type S3Access = {
+  readonly endpoint: string;
+  readonly accessKey: string;
+  readonly secretKey: string;
+  readonly region: string;
+};
+
+const ATTEMPTS_MAX = 6;
+const CONNECT_MS_MAX = 10_000;
+const SILENT_MS_MAX = 60_000;
+const SOCKETS_MAX = 16;
+
+/** As all of lastgood speaks with S3: by path, and with no checksum that others do not know. */
+export function clientFor(
+  sdk: typeof import("@aws-sdk/client-s3"),
+  { endpoint, region, accessKey, secretKey }: S3Access,
+): S3Client {
+  return new sdk.S3Client({
+    endpoint,
+    region,
+    forcePathStyle: true,
+    credentials: { accessKeyId: accessKey, secretAccessKey: secretKey },
+    maxAttempts: ATTEMPTS_MAX,
+    retryMode: "standard",
+    // Servers that are not Amazon's answer 411 to its own checksums; the signature covers the body.
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+    requestHandler: {
+      connectionTimeout: CONNECT_MS_MAX,
+      requestTimeout: SILENT_MS_MAX,
+      httpAgent: { maxSockets: SOCKETS_MAX, keepAlive: true },
+      httpsAgent: { maxSockets: SOCKETS_MAX, keepAlive: true },
+    },
+  });
+}

@@ -1,0 +1,243 @@
+import type { Readable } from "node:stream";
+import type { S3Client } from "@aws-sdk/client-s3";
+import type { Run } from "../../base/events.ts";
+import { clientFor, type S3Access } from "../../s3/client.ts";
+import { isMissing, translateS3Error } from "../../s3/errors.ts";
+
+/** An object as it is listed. */
+export type Listed = {
+  readonly bucket: string;
+  readonly key: string;
+  readonly size: number;
+  readonly etag: string;
+};
+
+/** What an object has besides its bytes. */
+export type Metadata = {
+  readonly type?: string | undefined;
+  readonly own?: Readonly<Record<string, string>> | undefined;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+  readonly encoding?: string | undefined;
+  readonly disposition?: string | undefined;
+  readonly cache?: string | undefined;
+};
+
+export type Place = { readonly bucket: string; readonly key: string };
+
+/** The calls of S3 that a store needs. UNAVAILABLE, REFUSED, WRONG_KEY, NOT_FOUND. */
+export type Buckets = {
+  names(run: Run): Promise<string[]>;
+  make(bucket: string, run: Run): Promise<void>;
+  list(bucket: string, prefix: string, run: Run): AsyncGenerator<Listed>;
+  /** Undefined when it has gone meanwhile. */
+  get(
+    place: Place,
+    run: Run,
+  ): Promise<{ body: Readable; size: number; etag: string; metadata: Metadata } | undefined>;
+  put(
+    place: Place,
+    body: AsyncIterable<Uint8Array>,
+    size: number,
+    metadata: Metadata,
+    run: Run,
+  ): Promise<void>;
+  /** By the server itself, with all that it has; returns the new ETag. */
+  copy(from: Place, to: Place, run: Run): Promise<void>;
+  remove(bucket: string, keys: readonly string[], run: Run): Promise<void>;
+};
+
+/** Larger ones go in parts, which S3 wants to have at least 5 MiB. */
+const PART_BYTES = 16 * 1024 * 1024;
+const REMOVED_AT_ONCE = 1000;
+
+export async function openBuckets(access: S3Access, label: string): Promise<Buckets> {
+  const sdk = await import("@aws-sdk/client-s3");
+  const s3: Client = { sdk, client: clientFor(sdk, access), label };
+  return {
+    async names(run) {
+      const found = await send(s3, new sdk.ListBucketsCommand({}), "list the buckets", run);
+      return (found.Buckets ?? []).flatMap(({ Name }) => Name ?? []);
+    },
+    async make(bucket, run) {
+      await send(s3, new sdk.CreateBucketCommand({ Bucket: bucket }), `make bucket ${bucket}`, run);
+    },
+    list: (bucket, prefix, run) => list(s3, bucket, prefix, run),
+    get: (place, run) => get(s3, place, run),
+    put: (place, body, size, metadata, run) => put(s3, place, body, size, metadata, run),
+    async copy(from, to, run) {
+      const source = `${from.bucket}/${from.key.split("/").map(encodeURIComponent).join("/")}`;
+      const command = new sdk.CopyObjectCommand({ ...nameOf(to), CopySource: source });
+      await send(s3, command, `copy ${from.key}`, run);
+    },
+    async remove(bucket, keys, run) {
+      for (let at = 0; at < keys.length; at += REMOVED_AT_ONCE) {
+        const Objects = keys.slice(at, at + REMOVED_AT_ONCE).map((Key) => ({ Key }));
+        const command = new sdk.DeleteObjectsCommand({
+          Bucket: bucket,
+          Delete: { Objects, Quiet: true },
+        });
+        const { Errors = [] } = await send(s3, command, `remove from ${bucket}`, run);
+        const [first] = Errors;
+        // What could not be removed is answered with 200.
+        if (first !== undefined) {
+          throw translateS3Error(
+            Object.assign(new Error(first.Message ?? ""), {
+              name: first.Code ?? "Error",
+              $metadata: { httpStatusCode: 403 },
+            }),
+            `remove ${first.Key} from ${bucket}`,
+          );
+        }
+      }
+    },
+  };
+}
+
+type Client = {
+  readonly sdk: typeof import("@aws-sdk/client-s3");
+  readonly client: S3Client;
+  readonly label: string;
+};
+
+const nameOf = ({ bucket, key }: Place): { Bucket: string; Key: string } => ({
+  Bucket: bucket,
+  Key: key,
+});
+
+type Command = Parameters<S3Client["send"]>[0];
+
+async function send(
+  { client, label }: Client,
+  command: { readonly input: object } & { middlewareStack: unknown },
+  doing: string,
+  { signal }: Run,
+): Promise<AnswerOf> {
+  try {
+    return (await client.send(command as unknown as Command, {
+      abortSignal: signal,
+    })) as unknown as AnswerOf;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw translateS3Error(error, `${doing} in ${label}`);
+  }
+}
+
+/** What of the answers is looked at. */
+type AnswerOf = {
+  readonly Buckets?: { readonly Name?: string }[];
+  readonly Errors?: { readonly Key?: string; readonly Code?: string; readonly Message?: string }[];
+  readonly UploadId?: string;
+  readonly ETag?: string;
+  readonly TagSet?: { readonly Key?: string; readonly Value?: string }[];
+  readonly Contents?: { readonly Key?: string; readonly Size?: number; readonly ETag?: string }[];
+  readonly IsTruncated?: boolean;
+  readonly NextContinuationToken?: string;
+};
+
+async function* list(s3: Client, bucket: string, prefix: string, run: Run): AsyncGenerator<Listed> {
+  let token: string | undefined;
+  do {
+    const command = new s3.sdk.ListObjectsV2Command({
+      Bucket: bucket,
+      Prefix: prefix,
+      ...(token === undefined ? {} : { ContinuationToken: token }),
+    });
+    const page = await send(s3, command, `list ${bucket}`, run);
+    for (const { Key: key = "", Size: size = 0, ETag = "" } of page.Contents ?? []) {
+      yield { bucket, key, size, etag: plain(ETag) };
+    }
+    token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+  } while (token !== undefined);
+}
+
+const plain = (etag: string): string => etag.replaceAll('"', "");
+
+async function get(s3: Client, place: Place, run: Run): ReturnType<Buckets["get"]> {
+  const { sdk, client, label } = s3;
+  try {
+    const command = new sdk.GetObjectCommand(nameOf(place));
+    const found = await client.send(command, { abortSignal: run.signal });
+    const tags = (found.TagCount ?? 0) > 0 ? await tagsOf(s3, place, run) : undefined;
+    return {
+      body: found.Body as Readable,
+      size: found.ContentLength ?? 0,
+      etag: plain(found.ETag ?? ""),
+      metadata: {
+        type: found.ContentType,
+        own: found.Metadata,
+        tags,
+        encoding: found.ContentEncoding,
+        disposition: found.ContentDisposition,
+        cache: found.CacheControl,
+      },
+    };
+  } catch (error) {
+    run.signal.throwIfAborted();
+    if (isMissing(error)) return undefined;
+    throw translateS3Error(error, `read ${place.bucket}/${place.key} in ${label}`);
+  }
+}
+
+async function tagsOf(s3: Client, place: Place, run: Run): Promise<Record<string, string>> {
+  const command = new s3.sdk.GetObjectTaggingCommand(nameOf(place));
+  const { TagSet = [] } = await send(s3, command, `read tags of ${place.key}`, run);
+  return Object.fromEntries(TagSet.map(({ Key = "", Value = "" }) => [Key, Value]));
+}
+
+async function put(
+  s3: Client,
+  place: Place,
+  body: AsyncIterable<Uint8Array>,
+  size: number,
+  { type, own, tags, encoding, disposition, cache }: Metadata,
+  run: Run,
+): Promise<void> {
+  const { sdk } = s3;
+  const doing = `write ${place.bucket}/${place.key}`;
+  const tagging = new URLSearchParams(tags ?? {}).toString();
+  const common = {
+    ...nameOf(place),
+    ...(type === undefined ? {} : { ContentType: type }),
+    ...(own === undefined ? {} : { Metadata: { ...own } }),
+    ...(tagging === "" ? {} : { Tagging: tagging }),
+    ...(encoding === undefined ? {} : { ContentEncoding: encoding }),
+    ...(disposition === undefined ? {} : { ContentDisposition: disposition }),
+    ...(cache === undefined ? {} : { CacheControl: cache }),
+  };
+  if (size <= PART_BYTES) {
+    const parts = await Array.fromAsync(body);
+    await send(s3, new sdk.PutObjectCommand({ ...common, Body: Buffer.concat(parts) }), doing, run);
+    return;
+  }
+  const { UploadId } = await send(s3, new sdk.CreateMultipartUploadCommand(common), doing, run);
+  const upload = { ...nameOf(place), UploadId };
+  try {
+    const Parts: { ETag: string | undefined; PartNumber: number }[] = [];
+    for await (const part of partsOf(body)) {
+      const PartNumber = Parts.length + 1;
+      const command = new sdk.UploadPartCommand({ ...upload, PartNumber, Body: part });
+      Parts.push({ ETag: (await send(s3, command, doing, run)).ETag, PartNumber });
+    }
+    const done = new sdk.CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } });
+    await send(s3, done, doing, run);
+  } catch (error) {
+    // Parts that nobody completes cost room that nobody sees.
+    const toTheEnd = { ...run, signal: new AbortController().signal };
+    await send(s3, new sdk.AbortMultipartUploadCommand(upload), doing, toTheEnd).catch(() => {});
+    throw error;
+  }
+}
+
+async function* partsOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  let held: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const part of body) {
+    held.push(part);
+    bytes += part.length;
+    if (bytes < PART_BYTES) continue;
+    yield Buffer.concat(held);
+    held = [];
+    bytes = 0;
+  }
+  if (bytes > 0) yield Buffer.concat(held);
+}

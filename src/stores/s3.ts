@@ -1,0 +1,188 @@
+import { createHash } from "node:crypto";
+import { inParallel } from "../base/in-parallel.ts";
+import { hasCode } from "../base/errors.ts";
+import type { Run } from "../base/events.ts";
+import type { Writer } from "../repository/repository.ts";
+import type { S3Access } from "../s3/client.ts";
+import { type Buckets, type Listed, openBuckets } from "./bucket/buckets.ts";
+import { type Entry, idOf, MANIFEST, readEntries, writeEntries } from "./bucket/manifest.ts";
+import { objectNames } from "./bucket/names.ts";
+import { bucketVersions, liveIn } from "./bucket/versions.ts";
+import { type Captured, errorWord, type ServerStore, type StoreContext } from "./store.ts";
+
+export type S3StoreConfig = Pick<S3Access, "endpoint" | "region"> & {
+  /** Asked for when they are needed. */
+  readonly keys: () => Promise<Pick<S3Access, "accessKey" | "secretKey">>;
+  /** Names, or what names have to match. */
+  readonly buckets: readonly string[] | { readonly match: string };
+  /** Only objects whose keys begin so. */
+  readonly prefix: string;
+  /** As people know it. */
+  readonly where: string;
+  /** A local folder, where lists of versions lie. */
+  readonly folder: string;
+};
+
+const OBJECTS = "objects";
+const METADATA = { mode: 0o100600, uid: 0, gid: 0 };
+const AT_ONCE = 16;
+/** Up to this size an object is one chunk. */
+const WHOLE_BYTES_MAX = 512 * 1024;
+
+/** Objects of one or many buckets. */
+export function s3Store(config: S3StoreConfig, { name, now, effects }: StoreContext): ServerStore {
+  let opened: Promise<Buckets> | undefined;
+  const { endpoint, region, keys, where } = config;
+  const open = async (): Promise<Buckets> =>
+    await openBuckets({ endpoint, region, ...(await keys()) }, where);
+  const buckets = (): Promise<Buckets> => (opened ??= open());
+  return {
+    kind: "s3",
+    name,
+    where,
+    capture: async (into, at, run) =>
+      await capture(config, await buckets(), name, now, into, at, run),
+
+    async loss(from, at, _facts, run) {
+      const then = new Map<string, Entry>();
+      for await (const entry of readEntries(from.stream(`${at}/${MANIFEST}`))) {
+        then.set(idOf(entry), entry);
+      }
+      return await lossIn(config, await buckets(), then, run);
+    },
+
+    versions: bucketVersions(config, name, buckets, effects),
+  };
+}
+
+async function capture(
+  config: S3StoreConfig,
+  buckets: Buckets,
+  name: string,
+  now: () => Date,
+  into: Writer,
+  at: string,
+  run: Run,
+): Promise<Captured> {
+  const metadata = { ...METADATA, mtimeNs: BigInt(now().getTime()) * 1_000_000n };
+  try {
+    const before = await entriesBefore(into, at);
+    const entries: Entry[] = [];
+    const rows: Record<string, number> = {};
+    let bytes = 0;
+    for (const bucket of await chosenBuckets(config, buckets, run)) {
+      const nameOf = objectNames();
+      rows[bucket] = 0;
+      const named = async function* (): AsyncGenerator<Listed & { name: string }> {
+        for await (const object of liveIn(buckets, bucket, config.prefix, run)) {
+          yield { ...object, name: `${OBJECTS}/${bucket}/${nameOf(object.key)}` };
+        }
+      };
+      await inParallel(named(), AT_ONCE, async (object) => {
+        const entry =
+          (await unchanged(object, before.get(idOf(object)), into, at)) ??
+          (await stored(object, buckets, into, at, metadata, run));
+        // Whoever has gone since it was listed is not part of it.
+        if (entry === undefined) return;
+        entries.push(entry);
+        rows[bucket]!++;
+        bytes += entry.size;
+      });
+    }
+    entries.sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1));
+    await into.stream(`${at}/${MANIFEST}`, writeEntries(entries), metadata);
+    return { facts: { bytes, files: entries.length, rows }, errors: [], warnings: [] };
+  } catch (error) {
+    if (!CALLS.some((code) => hasCode(error, code))) throw error;
+    const errors = [errorWord(name, "unreadable")];
+    return { facts: undefined, errors, warnings: [(error as Error).message] };
+  }
+}
+
+const CALLS = ["UNAVAILABLE", "REFUSED", "WRONG_KEY", "NOT_FOUND", "SOURCE_FAILED"] as const;
+
+async function entriesBefore(into: Writer, at: string): Promise<ReadonlyMap<string, Entry>> {
+  const before = new Map<string, Entry>();
+  const manifest = await into.previous(`${at}/${MANIFEST}`);
+  if (manifest === undefined) return before;
+  for await (const entry of readEntries(manifest)) before.set(idOf(entry), entry);
+  return before;
+}
+
+/** With the same ETag and size it has the same bytes: it is not read again. */
+async function unchanged(
+  { etag, size, name }: Listed & { readonly name: string },
+  before: Entry | undefined,
+  into: Writer,
+  at: string,
+): Promise<Entry | undefined> {
+  if (before?.etag !== etag || before.size !== size || before.name !== name) return undefined;
+  return (await into.reuse(`${at}/${name}`, size)) ? before : undefined;
+}
+
+async function stored(
+  object: Listed & { readonly name: string },
+  buckets: Buckets,
+  into: Writer,
+  at: string,
+  metadata: Parameters<Writer["bytes"]>[2],
+  run: Run,
+): Promise<Entry | undefined> {
+  const { bucket, key, name } = object;
+  const found = await buckets.get(object, run);
+  if (found === undefined) return undefined;
+  const { body, size, etag } = found;
+  const hash = createHash("md5");
+  const hashed = async function* (): AsyncGenerator<Buffer> {
+    for await (const part of body as AsyncIterable<Buffer>) {
+      hash.update(part);
+      yield part;
+    }
+  };
+  if (size <= WHOLE_BYTES_MAX) {
+    await into.bytes(`${at}/${name}`, Buffer.concat(await Array.fromAsync(hashed())), metadata);
+  } else {
+    await into.stream(`${at}/${name}`, hashed(), metadata);
+  }
+  // Of an object that was put in parts, or is encrypted, the ETag says something else.
+  const isOther = /^[0-9a-f]{32}$/.test(etag) && hash.digest("hex") !== etag;
+  if (isOther) {
+    run.report({ type: "warning", message: `${bucket}/${key}: its ETag is not that of its bytes` });
+  }
+  return { bucket, key, name, size, etag, metadata: found.metadata };
+}
+
+/** NOT_FOUND when one that was named is not there. */
+async function chosenBuckets(
+  { buckets: wanted }: S3StoreConfig,
+  buckets: Buckets,
+  run: Run,
+): Promise<readonly string[]> {
+  if (!("match" in wanted)) return wanted;
+  const pattern = new RegExp(wanted.match, "u");
+  return (await buckets.names(run)).filter((bucket) => pattern.test(bucket));
+}
+
+const LINES_MAX = 10;
+
+async function lossIn(
+  config: S3StoreConfig,
+  buckets: Buckets,
+  then: ReadonlyMap<string, Entry>,
+  run: Run,
+): Promise<readonly string[]> {
+  const lines: string[] = [];
+  let more = 0;
+  const tell = (line: string): void => {
+    if (lines.length < LINES_MAX) lines.push(line);
+    else more++;
+  };
+  for (const bucket of await chosenBuckets(config, buckets, run)) {
+    for await (const object of liveIn(buckets, bucket, config.prefix, run)) {
+      const entry = then.get(idOf(object));
+      if (entry === undefined) tell(`added since: ${idOf(object)}`);
+      else if (entry.etag !== object.etag) tell(`changed since: ${idOf(object)}`);
+    }
+  }
+  return more > 0 ? [...lines, `and ${more} more`] : lines;
+}
