@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { after, before, suite, test } from "node:test";
 import { mysqlServer, type MysqlServer } from "../src/stores/database/mysql-server.ts";
-import { activate, fill, schemaOf, settle } from "../src/stores/database/mysql-versions.ts";
+import {
+  activate,
+  contentOf,
+  fill,
+  isReady,
+  schemaOf,
+  settle,
+  tryObjects,
+} from "../src/stores/database/mysql-versions.ts";
 import { toolsAt } from "../src/stores/database/tools.ts";
 import { version } from "../src/slots/slot.ts";
 import { hasMariadb, type Mariadb, startMariadb } from "./support/mariadb.ts";
@@ -55,7 +63,7 @@ suite("mysql: a crash in a switch", { skip, timeout: 600_000 }, () => {
       `SELECT word FROM t;
        SELECT table_name FROM information_schema.views WHERE table_schema = 'shop';
        SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = 'shop';
-       SELECT routine_name FROM information_schema.routines WHERE routine_schema = 'shop'`,
+       SELECT routine_name FROM information_schema.routines WHERE routine_schema = 'shop' ORDER BY 1 DESC`,
       "shop",
     );
     return parts.replaceAll("\n", " ");
@@ -65,7 +73,8 @@ suite("mysql: a crash in a switch", { skip, timeout: 600_000 }, () => {
     await real.sql(`DROP DATABASE IF EXISTS \`${schema}\`; CREATE DATABASE \`${schema}\``);
     await real.sql(
       `CREATE TABLE t (word TEXT); INSERT INTO t VALUES ('${word}');
-       CREATE VIEW v_${word} AS SELECT * FROM t;
+       CREATE FUNCTION f_${word} () RETURNS INT DETERMINISTIC RETURN 1;
+       CREATE VIEW v_${word} AS SELECT f_${word}() AS a, word FROM t;
        CREATE TRIGGER tr_${word} BEFORE DELETE ON t FOR EACH ROW SET @a = 1;
        CREATE PROCEDURE p_${word} () SELECT 1;`,
       schema,
@@ -82,13 +91,60 @@ suite("mysql: a crash in a switch", { skip, timeout: 600_000 }, () => {
     const made = {
       tables: server.dumpTables("other", run),
       objects: server.dumpObjects("other", run),
+      events: server.dumpEvents("other", run),
     };
     await fill(server, "shop", schemaOf("shop", NEW), made, run);
     await make("shop", "old");
   };
 
+  test("a copy of a version has all that it has, and is not ready before that", async () => {
+    await prepare();
+    const [from, copy] = [schemaOf("shop", NEW), schemaOf("shop", version("copy"))];
+    const cut = {
+      ...contentOf(server, from, run),
+      async *tables(): AsyncGenerator<Buffer> {
+        for await (const part of server.dumpTables(from, run)) {
+          yield part.subarray(0, part.length / 2);
+          throw new Error(DIED);
+        }
+      },
+    };
+    await assert.rejects(fill(server, "shop", copy, { ...cut, tables: cut.tables() }, run));
+    assert(!(await isReady(server, copy, run)));
+    await fill(server, "shop", copy, contentOf(server, from, run), run);
+    assert(await isReady(server, copy, run));
+    await activate(server, "shop", copy, schemaOf("shop", BEFORE), run);
+    assert.equal(await content(), "new v_new tr_new p_new f_new");
+    assert.equal(await real.sql("SELECT a FROM v_new", "shop"), "1");
+    assert(await isReady(server, from, run), "the version itself is still there");
+  });
+
+  test("objects that cannot be made are found before, and are not in the way of going back", async () => {
+    await prepare();
+    const bad = async function* (): AsyncGenerator<Buffer> {
+      yield Buffer.from("CREATE VIEW v AS SELECT no_such_function();\n");
+    };
+    const content1 = { ...contentOf(server, schemaOf("shop", NEW), run), objects: bad() };
+    const other = schemaOf("shop", version("bad"));
+    await fill(server, "shop", other, content1, run);
+    await assert.rejects(tryObjects(server, other, run), /no_such_function/);
+    await assert.rejects(activate(server, "shop", other, schemaOf("shop", BEFORE), run));
+    await activate(server, "shop", schemaOf("shop", BEFORE), schemaOf("shop", REJECTED), run);
+    assert.equal(await content(), "old v_old tr_old p_old f_old");
+  });
+
+  test("a view that shows nothing any more does not keep a restore away", async () => {
+    await prepare();
+    await real.sql(
+      "CREATE TABLE gone (a INT); CREATE VIEW broken AS SELECT * FROM gone; DROP TABLE gone",
+      "shop",
+    );
+    await activate(server, "shop", schemaOf("shop", NEW), schemaOf("shop", BEFORE), run);
+    assert.equal(await content(), "new v_new tr_new p_new f_new");
+  });
+
   test("settled, it is the old one or the new one; and it goes back", async (t) => {
-    const [OLD_WORDS, NEW_WORDS] = ["old v_old tr_old p_old", "new v_new tr_new p_new"];
+    const [OLD_WORDS, NEW_WORDS] = ["old v_old tr_old p_old f_old", "new v_new tr_new p_new f_new"];
     const ends: Record<string, number> = {};
     const names = [NEW, BEFORE].map((one) => schemaOf("shop", one)) as [string, string];
     for (let calls = 1, isOver = false; !isOver; calls++) {

@@ -33,6 +33,8 @@ DELIMITER //
 CREATE TRIGGER told AFTER INSERT ON parent FOR EACH ROW BEGIN INSERT INTO audit VALUES (NEW.name); END//
 CREATE PROCEDURE twice (IN x INT, OUT y INT) BEGIN SET y = 2 * x; END//
 CREATE FUNCTION thrice (x INT) RETURNS INT DETERMINISTIC BEGIN RETURN 3 * x; END//
+CREATE SEQUENCE numbers//
+CREATE VIEW thriced AS SELECT thrice(id) AS x FROM parent//
 CREATE EVENT each_year ON SCHEDULE EVERY 1 YEAR DO BEGIN DELETE FROM audit; END//
 DELIMITER ;
 INSERT INTO parent VALUES (1, 'a ''quoted''; (name)'), (2, 'line\\nbreak \\\\ slash'), (3, '日本語 🎉');

@@ -48,7 +48,7 @@ suite("postgres", { skip, timeout: 300_000 }, () => {
     const database = `shop_${++made}`;
     await server.sql(`CREATE DATABASE ${database} OWNER app`);
     await server.sql(
-      `ALTER DATABASE ${database} SET work_mem = '7MB'; REVOKE CONNECT ON DATABASE ${database} FROM PUBLIC;
+      `ALTER DATABASE ${database} SET work_mem = '7MB'; ALTER DATABASE ${database} SET search_path TO public, other; ALTER DATABASE ${database} CONNECTION LIMIT 7; COMMENT ON DATABASE ${database} IS 'it''s'; REVOKE CONNECT ON DATABASE ${database} FROM PUBLIC;
        GRANT CONNECT ON DATABASE ${database} TO reader`,
     );
     await server.sql(SCHEMA, database);
@@ -60,9 +60,9 @@ suite("postgres", { skip, timeout: 300_000 }, () => {
   const contentOf = async (database: string): Promise<string> =>
     await server.sql(
       `SELECT * FROM parent ORDER BY 1; SELECT * FROM other."odd ""na.me" ORDER BY 1; SELECT * FROM parts ORDER BY 1;
-       SELECT * FROM none; SELECT * FROM both_of_them; SHOW work_mem; SELECT last_value FROM parent_id_seq;
+       SELECT * FROM none; SELECT * FROM both_of_them; SHOW work_mem; SHOW search_path; SELECT last_value FROM parent_id_seq;
        SELECT tgname FROM pg_trigger WHERE NOT tgisinternal;
-       SELECT pg_get_userbyid(datdba), (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(datacl) a) FROM pg_database WHERE datname = '${database}'`,
+       SELECT pg_get_userbyid(datdba), (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(datacl) a), datconnlimit, shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = '${database}'`,
       database,
     );
 
@@ -95,7 +95,7 @@ suite("postgres", { skip, timeout: 300_000 }, () => {
     using _closed = system;
     const { stamp } = await backup(system, ALL, run);
     await server.sql("INSERT INTO parent (name) VALUES ('newer')", database);
-    const sleeping = server.sql("SELECT pg_sleep(4)", database);
+    const sleeping = server.sql("SELECT pg_sleep(12)", database);
     const { outcome, error } = await restore(system, stamp, BACK, run);
     assert.equal(outcome, "rolled-back");
     assert.match(error!, /postgres has 1 connections/);

@@ -292,7 +292,7 @@ faiss.write_index(index, "${world.root}/data/faiss/index.faiss")`;
   });
 
   test("without an engine it is said in one line, and nothing is done", async () => {
-    await good("resume", "web");
+    await world.lastgood("resume", "web");
     await world.engine.stop();
     assert.match(await ended(14, "deploy", "web", "3.0.0"), /the engine does not answer/);
     await world.engine.start();

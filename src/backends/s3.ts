@@ -14,7 +14,7 @@ import {
 } from "./backend.ts";
 import type { S3Place } from "./s3-place.ts";
 import { clientFor } from "../s3/client.ts";
-import { isMissing, statusOf, translateS3Error } from "../s3/errors.ts";
+import { isMissing, nextToken, statusOf, translateS3Error } from "../s3/errors.ts";
 
 export type S3Config = S3Place & {
   readonly accessKey: string;
@@ -25,6 +25,7 @@ export type S3Config = S3Place & {
 };
 
 const READS_MAX = 3;
+const BODY_MS_MAX = 10 * 60_000;
 
 /**
  * Objects in a bucket, in the layout that restic has there. Throttling, 503 and broken connections
@@ -63,7 +64,13 @@ type S3 = {
   readonly place: (key: string) => { readonly Bucket: string; readonly Key: string };
 };
 
-async function put(s3: S3, key: Key, data: Uint8Array | SpoolFile, run: Run): Promise<void> {
+async function put(
+  s3: S3,
+  key: Key,
+  data: Uint8Array | SpoolFile,
+  run: Run,
+  attempt = 1,
+): Promise<void> {
   const { sdk, client, label, place } = s3;
   run.signal.throwIfAborted();
   const body = data instanceof Uint8Array ? data : await readFile(data.file);
@@ -72,10 +79,12 @@ async function put(s3: S3, key: Key, data: Uint8Array | SpoolFile, run: Run): Pr
     await client.send(command, { abortSignal: run.signal });
   } catch (error) {
     run.signal.throwIfAborted();
-    const isTaken = statusOf(error) === 412 || statusOf(error) === 409;
-    if (!isTaken) throw translateS3Error(error, `write ${key} in ${label}`);
+    // Two who write the same at once are told to try again.
+    if (statusOf(error) === 409 && attempt < READS_MAX)
+      return await put(s3, key, data, run, attempt + 1);
+    if (statusOf(error) !== 412) throw translateS3Error(error, `write ${key} in ${label}`);
     // Of several attempts the first may have done it, and only its answer was lost.
-    if (attemptsOf(error) === 1 || !(await isThere(s3, key, body, run))) {
+    if ((attemptsOf(error) === 1 && attempt === 1) || !(await isThere(s3, key, body, run))) {
       throw new AppError("ALREADY_EXISTS", `write ${key} in ${label}: already exists`);
     }
   }
@@ -116,7 +125,9 @@ async function getOnce(
   const doing = `read ${key} in ${label}`;
   try {
     const command = new sdk.GetObjectCommand({ ...place(key), ...rangeHeader(range) });
-    const { Body: body, ContentLength } = await client.send(command, { abortSignal: signal });
+    // A body that comes to a halt in the middle must not be waited for for ever.
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(BODY_MS_MAX)]);
+    const { Body: body, ContentLength } = await client.send(command, { abortSignal: limit });
     const wanted = range === "all" ? (ContentLength ?? 0) : range.lengthBytes;
     return await readExactly(body as Readable, wanted, doing);
   } catch (error) {
@@ -161,7 +172,7 @@ async function* list(s3: S3, start: string, { signal }: Run): AsyncGenerator<Obj
       const key = keyOf(object, prefix);
       if (key !== undefined) yield { key, sizeBytes: object.Size ?? 0 };
     }
-    token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    token = nextToken(page, `list ${label}`);
   } while (token !== undefined);
 }
 

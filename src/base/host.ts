@@ -22,6 +22,15 @@ export function plainEnvironment(): Record<string, string> {
   return environmentOf(PLAIN);
 }
 
+/** By which the engine's program finds its engine. */
+export const ENGINE_VARIABLES = [
+  "DOCKER_HOST",
+  "DOCKER_CONTEXT",
+  "DOCKER_CONFIG",
+  "DOCKER_CERT_PATH",
+  "DOCKER_TLS_VERIFY",
+];
+
 /** Those of these variables that are set. */
 export function environmentOf(names: readonly string[]): Record<string, string> {
   return Object.fromEntries(

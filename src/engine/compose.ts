@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { type Command, exec, execOk } from "../base/exec.ts";
-import { environmentOf } from "../base/host.ts";
+import { ENGINE_VARIABLES, environmentOf } from "../base/host.ts";
 
 /** One project, as its files describe it. */
 export type ComposeProject = {
@@ -57,7 +57,7 @@ export async function compose(
   const [program, ...first] = await composeProgram(run);
   // A variable of ours would win over the env file.
   const env = {
-    ...environmentOf(["DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"]),
+    ...environmentOf(ENGINE_VARIABLES),
     ...(dockerHost === undefined ? {} : { DOCKER_HOST: dockerHost }),
   };
   const options = { timeoutMs: MS_MAX, folder, isPlain: true, env };

@@ -41,6 +41,8 @@ export type Container = {
   /** What the engine does when it ends, or when the machine was started: `no`, `always`, … */
   readonly restartPolicy: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Volumes of the engine's, by where they are seen. */
+  readonly volumes: readonly { readonly name: string; readonly at: string }[];
 };
 
 const MS_MAX = 60_000;
@@ -87,7 +89,10 @@ export function dockerAt(host: string | undefined): Docker {
     },
     async container(name, inner) {
       const found = await inspect("container", name, inner);
-      return found === undefined ? undefined : containerOf(CONTAINER.parse(found));
+      if (found === undefined) return undefined;
+      const parsed = CONTAINER.parse(found);
+      // The engine also takes the beginning of an id for a name: that is a stranger's.
+      return parsed.Name === `/${name}` || parsed.Id === name ? containerOf(parsed) : undefined;
     },
   };
 }
@@ -119,6 +124,10 @@ const IMAGE = z.object({
 
 const CONTAINER = z.object({
   Id: z.string(),
+  Name: z.string(),
+  Mounts: z
+    .array(z.object({ Type: z.string(), Name: z.string().optional(), Destination: z.string() }))
+    .nullish(),
   Image: z.string(),
   RestartCount: z.number().default(0),
   State: z.object({
@@ -163,5 +172,8 @@ function containerOf({ State, ...found }: z.infer<typeof CONTAINER>): Container 
     restarts: found.RestartCount,
     restartPolicy: policy === "on-failure" && tries > 0 ? `${policy}:${tries}` : policy || "no",
     labels: found.Config.Labels ?? {},
+    volumes: (found.Mounts ?? []).flatMap(({ Type, Name, Destination }) =>
+      Type === "volume" && Name !== undefined ? [{ name: Name, at: Destination }] : [],
+    ),
   };
 }

@@ -33,6 +33,22 @@ const TYPES = [
 export async function tagsIn(image: string, access: RegistryAccess, run: Run): Promise<Tag[]> {
   const { registry, repository } = parseImageName(image);
   if (registry === undefined) return [];
+  try {
+    return await allTags(registry, repository, access, run);
+  } catch (error) {
+    run.signal.throwIfAborted();
+    if (error instanceof AppError) throw error;
+    const message = `ask registry ${registry}: ${(error as Error).message}`;
+    throw new AppError("UNAVAILABLE", message, { cause: error });
+  }
+}
+
+async function allTags(
+  registry: string,
+  repository: string,
+  access: RegistryAccess,
+  run: Run,
+): Promise<Tag[]> {
   const call = caller(registry, repository, access, run);
   const tags: string[] = [];
   let next: string | undefined = `/v2/${repository}/tags/list?n=100`;
@@ -71,7 +87,7 @@ async function describeTag(repository: string, tag: string, call: Call): Promise
         : CONFIG.parse(await (await call(`/v2/${repository}/blobs/${one.digest}`)).json()).created;
     return { tag, digest, created };
   } catch (error) {
-    if (!(error instanceof AppError) && !(error instanceof z.ZodError)) throw error;
+    if ((error as Error).name === "AbortError") throw error;
     return { tag, digest: undefined, created: undefined };
   }
 }

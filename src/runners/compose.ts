@@ -1,11 +1,14 @@
 import { compose, type ComposeProject } from "../engine/compose.ts";
+import type { Run } from "../base/events.ts";
 import type { Container } from "../engine/docker.ts";
 import { engineRunner, type EngineRunnerConfig } from "./engine.ts";
 import type { Runner } from "./runner.ts";
 
-export type ComposeRunnerConfig = Omit<EngineRunnerConfig, "find" | "up"> & {
+export type ComposeRunnerConfig = Omit<EngineRunnerConfig, "find" | "make"> & {
   readonly project: ComposeProject;
   readonly service: string;
+  /** Sees to it that the name by which compose starts the image leads to the one that is live. */
+  readonly prepare: (run: Run) => Promise<void>;
 };
 
 /** One service of a compose project; the others are not touched, whatever it depends on. */
@@ -25,8 +28,9 @@ export function composeRunner(component: string, config: ComposeRunnerConfig): R
       }
       return found;
     },
-    async up(run) {
-      await compose(project, ["up", "--detach", "--no-deps", "--no-build", service], run);
+    async make(run) {
+      await config.prepare(run);
+      await compose(project, ["up", "--no-start", "--no-deps", "--no-build", service], run);
     },
   });
 }

@@ -4,7 +4,7 @@ import type { Run } from "../base/events.ts";
 import { engineRunner, type EngineRunnerConfig } from "./engine.ts";
 import type { Runner } from "./runner.ts";
 
-export type ContainerRunnerConfig = Omit<EngineRunnerConfig, "find" | "up"> & {
+export type ContainerRunnerConfig = Omit<EngineRunnerConfig, "find" | "make"> & {
   /** The container's. */
   readonly name: string;
   /** As `docker create` takes them. */
@@ -28,7 +28,7 @@ export function containerRunner(component: string, config: ContainerRunnerConfig
   return engineRunner(component, {
     ...config,
     find,
-    async up(run) {
+    async make(run) {
       const { reference, id } = await config.image(run);
       const text = JSON.stringify([options, command]);
       const madeWith = createHash("sha256").update(text).digest("hex");
@@ -45,10 +45,13 @@ export function containerRunner(component: string, config: ContainerRunnerConfig
         }
         if (there !== undefined) await docker.run(["rm", there.id], run);
         const label = `${MADE_WITH}=${madeWith}`;
-        const args = ["--name", name, "--label", label, ...options, reference, ...command];
-        await docker.run(["create", ...args], run);
+        // Data in volumes that nobody gave a name would be lost from sight.
+        const volumes = (there?.volumes ?? [])
+          .filter(({ at }) => !options.some((option) => option.includes(`:${at}`)))
+          .map((volume) => `--volume=${volume.name}:${volume.at}`);
+        const named = ["--name", name, "--label", label, ...volumes];
+        await docker.run(["create", ...named, ...options, reference, ...command], run);
       }
-      await docker.run(["start", name], run);
     },
   });
 }

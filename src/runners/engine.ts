@@ -16,15 +16,15 @@ export type EngineRunnerConfig = {
   readonly policyFile: string;
   /** The containers of the component; mostly one. */
   find(run: Run): Promise<Container[]>;
-  /** Has them made, where they are not there as they should be, and started. */
-  up(run: Run): Promise<void>;
+  /** Has them made, where they are not there as they should be; not started. */
+  make(run: Run): Promise<void>;
 };
 
 const STOP_EXTRA_MS = 30_000;
 
 /** What all runners of containers have in common; they differ in how containers are made. */
 export function engineRunner(component: string, config: EngineRunnerConfig): Runner {
-  const { docker, find, up, gate, stopTimeoutMs } = config;
+  const { docker, find, make, gate, stopTimeoutMs } = config;
   const isAlive = async (run: Run): Promise<boolean> => {
     const found = await find(run);
     return found.length > 0 && found.every(({ isRunning }) => isRunning);
@@ -41,6 +41,8 @@ export function engineRunner(component: string, config: EngineRunnerConfig): Run
     },
 
     async stop(run) {
+      // From here on the engine must not start it by itself, also after a power cut.
+      if (existsSync(gate)) await bar(config, run);
       // Whoever is paused cannot be told to end.
       await thaw(config, run);
       for (const { id } of await find(run)) {
@@ -52,11 +54,13 @@ export function engineRunner(component: string, config: EngineRunnerConfig): Run
     },
 
     async start(run) {
-      await up(run);
-      await thaw(config, run);
-      // A container that the engine starts by itself must not, while an operation is open.
+      await make(run);
       if (existsSync(gate)) await bar(config, run);
-      else await unbar(config, run);
+      for (const { id, isRunning, isPaused } of await find(run)) {
+        if (isPaused) await docker.run(["unpause", id], run);
+        else if (!isRunning) await docker.run(["start", id], run);
+      }
+      if (!existsSync(gate)) await unbar(config, run);
       if (await isAlive(run)) return;
       throw new AppError("UNHEALTHY", `start ${component}: ${await whyEnded(config, run)}`, {
         hint: `What it printed: docker logs ${(await find(run))[0]?.id.slice(0, 12) ?? component}`,

@@ -31,6 +31,8 @@ export function clientFor(
     requestHandler: {
       connectionTimeout: CONNECT_MS_MAX,
       requestTimeout: SILENT_MS_MAX,
+      throwOnRequestTimeout: true,
+      socketTimeout: SILENT_MS_MAX,
       httpAgent: { maxSockets: SOCKETS_MAX, keepAlive: true },
       httpsAgent: { maxSockets: SOCKETS_MAX, keepAlive: true },
     },

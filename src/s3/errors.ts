@@ -52,3 +52,16 @@ export function translateS3Error(error: unknown, doing: string): unknown {
   const hint = "See whether the server runs and can be reached from here.";
   return say("UNAVAILABLE", system === undefined ? why : `${system} ${why}`.trim(), hint);
 }
+
+/** Where a list goes on; undefined at its end. A server that says neither is not believed. */
+export function nextToken(
+  page: {
+    readonly IsTruncated?: boolean | undefined;
+    readonly NextContinuationToken?: string | undefined;
+  },
+  doing: string,
+): string | undefined {
+  if (page.IsTruncated !== true) return undefined;
+  if (page.NextContinuationToken !== undefined) return page.NextContinuationToken;
+  throw new AppError("UNAVAILABLE", `${doing}: there is more, and the server does not say where`);
+}

@@ -29,7 +29,14 @@ export type FaissConfig = FolderConfig & {
 export function faissStore(config: FaissConfig, context: StoreContext): FileStore {
   const { name } = context;
   const { expect, indexFile } = config;
-  const folder = folderStore(config, context);
+  let found: FaissHeader | string | undefined;
+  // While it is held: what is read afterwards may be another one.
+  const inspect = async (captured: string): Promise<string[]> => {
+    found = await readFaissHeader(path.join(captured, indexFile));
+    const problems = await problemsOf(captured, found, config);
+    return problems.map((problem) => errorWord(name, problem));
+  };
+  const folder = folderStore(config, context, inspect);
   const ownName = path.basename(config.path);
 
   return {
@@ -41,13 +48,16 @@ export function faissStore(config: FaissConfig, context: StoreContext): FileStor
       const rows = rowsIn(expect.rows);
       const captured = await folder.capture(into, at, run);
       if (captured.facts === undefined) return captured;
-      const found = await readFaissHeader(path.join(config.path, indexFile));
-      const problems = await problemsOf(config.path, found, config);
-      const isShort = typeof found === "object" && rows !== undefined && found.count < rows;
-      if (isShort) problems.push(`has_${found.count}_vectors_for_${rows}_rows`);
-      const facts = { ...captured.facts, ...describe(found, rows) };
-      const errors = problems.map((problem) => errorWord(name, problem));
-      return { ...captured, facts, errors: [...captured.errors, ...errors] };
+      const errors = [...captured.errors];
+      if (typeof found === "object" && rows !== undefined && found.count < rows) {
+        errors.push(errorWord(name, `has_${found.count}_vectors_for_${rows}_rows`));
+      }
+      // A copy of a file that was written to meanwhile is one of two moments.
+      const isTorn = captured.warnings.some(
+        (line) => line.startsWith(`${indexFile}:`) || line.includes(`/${indexFile}:`),
+      );
+      if (isTorn) errors.push(errorWord(name, "changed_while_it_was_read"));
+      return { ...captured, facts: { ...captured.facts, ...describe(found, rows) }, errors };
     },
 
     async validate(materialised, facts, run) {
@@ -55,10 +65,14 @@ export function faissStore(config: FaissConfig, context: StoreContext): FileStor
         ? materialised
         : path.join(materialised, ownName);
       const problems = await folder.validate(materialised, facts, run);
-      const found = await readFaissHeader(path.join(root, indexFile));
-      const own = await problemsOf(root, found, config);
+      const header = await readFaissHeader(path.join(root, indexFile));
+      const own = await problemsOf(root, header, config);
+      // Only where it is to be live it has to fit what is live there.
+      const isVersion = path.basename(materialised).startsWith("=");
       const unfit =
-        typeof found === "object" ? misfit(found, materialised, facts, config) : undefined;
+        typeof header === "object" && isVersion
+          ? misfit(header, materialised, facts, config)
+          : undefined;
       if (unfit !== undefined) own.push(unfit);
       return [...problems, ...own.map((problem) => errorWord(name, problem))];
     },

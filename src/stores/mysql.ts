@@ -20,12 +20,14 @@ import {
 } from "./database/mysql-server.ts";
 import {
   activate,
+  contentOf,
   discard,
   fill,
   isReady,
   readySchemas,
   schemaOf,
   settle,
+  tryObjects,
 } from "./database/mysql-versions.ts";
 import type { Tools } from "./database/tools.ts";
 import type { Hold } from "./hold.ts";
@@ -53,6 +55,7 @@ export type MysqlConfig = {
 
 const TABLES = "tables.sql";
 const OBJECTS = "objects.sql";
+const EVENTS = "events.sql";
 const USERS = "users.sql";
 const DUMP_METADATA = { mode: 0o100600, uid: 0, gid: 0 };
 
@@ -99,18 +102,31 @@ function versionsIn(server: MysqlServer, database: string, name: string): StoreV
     },
     async stage(version, from, at, run) {
       const tables = from.stream(`${at}/${TABLES}`);
-      const content = { tables, objects: from.stream(`${at}/${OBJECTS}`) };
+      const objects = from.stream(`${at}/${OBJECTS}`);
+      const content = { tables, objects, events: from.stream(`${at}/${EVENTS}`) };
       await fill(server, database, lies(version), content, run);
     },
     async problemsOf(version, facts, run) {
-      return rowProblems(name, await countRows(server, lies(version), run), facts?.rows);
+      const problems = rowProblems(name, await countRows(server, lies(version), run), facts?.rows);
+      try {
+        await tryObjects(server, lies(version), run);
+        return problems;
+      } catch (error) {
+        if (!isServers(error)) throw error;
+        return [...problems, errorWord(name, "objects_cannot_be_made"), (error as Error).message];
+      }
     },
     activate: (version, displaced, run) =>
       activate(server, database, lies(version), lies(displaced), run),
     discard: (version, run) => discard(server, lies(version), run),
     async save(version, run) {
       if (await isReady(server, lies(version), run)) return;
-      await fill(server, database, lies(version), contentOf(server, database, run), run);
+      const content = {
+        tables: server.dumpTables(database, run),
+        objects: server.dumpObjects(database, run),
+        events: server.dumpEvents(database, run),
+      };
+      await fill(server, database, lies(version), content, run);
     },
     async copy(from, version, run) {
       if (await isReady(server, lies(version), run)) return;
@@ -121,10 +137,6 @@ function versionsIn(server: MysqlServer, database: string, name: string): StoreV
     },
     settle: (run) => settle(server, database, run),
   };
-}
-
-function contentOf(server: MysqlServer, schema: string, run: Run): Parameters<typeof fill>[3] {
-  return { tables: server.dumpTables(schema, run), objects: server.dumpObjects(schema, run) };
 }
 
 async function capture(
@@ -141,6 +153,10 @@ async function capture(
   try {
     await using _held = await hold.acquire(run);
     const tables = await server.tables(database, run);
+    if ([...tables.values()].includes("SYSTEM VERSIONED")) {
+      // A dump has only the rows of today, and nobody would see that the others are missing.
+      errors.push(errorWord(name, "has_tables_with_history"));
+    }
     const unsafe = [...tables].filter(([, engine]) => !TRANSACTIONAL.has(engine));
     if (unsafe.length > 0 && hold === noHold) {
       errors.push(errorWord(name, "has_tables_without_transactions"));
@@ -158,8 +174,10 @@ async function capture(
     const others = watched(server.dumpObjects(database, run), objects);
     await into.stream(`${at}/${OBJECTS}`, others, metadata);
     if (!objects.content.isComplete) errors.push(errorWord(name, "dump_incomplete"));
+    await into.stream(`${at}/${EVENTS}`, server.dumpEvents(database, run), metadata);
     if (users) await into.stream(`${at}/${USERS}`, server.dumpUsers(run), metadata);
-    const empty = Object.fromEntries([...tables.keys()].map((table) => [table, 0]));
+    const counted = [...tables].filter(([, engine]) => engine !== "SEQUENCE");
+    const empty = Object.fromEntries(counted.map(([table]) => [table, 0]));
     const rows = { ...empty, ...reader.content.rows };
     const [[version = ""] = []] = await server.query("SELECT VERSION()", run);
     return { facts: { bytes: sizeBytes, rows, about: { server: version } }, errors, warnings };
@@ -172,17 +190,22 @@ async function capture(
 }
 
 /** A dump of tables of any other engine is of several moments. */
-const TRANSACTIONAL: ReadonlySet<string> = new Set(["InnoDB", "RocksDB", "TokuDB", "SEQUENCE"]);
+const TRANSACTIONAL: ReadonlySet<string> = new Set([
+  "InnoDB",
+  "RocksDB",
+  "TokuDB",
+  "SEQUENCE",
+  "SYSTEM VERSIONED",
+]);
 
 async function countRows(
   server: MysqlServer,
   schema: string,
   run: Run,
 ): Promise<Record<string, number>> {
-  const tables = [...(await server.tables(schema, run)).keys()];
-  const counts = tables
-    .filter((table) => !table.startsWith("lastgood_"))
-    .map((table) => `SELECT ${text(table)}, COUNT(*) FROM ${quoted(schema, table)}`);
+  const counts = [...(await server.tables(schema, run))]
+    .filter(([table, engine]) => !table.startsWith("lastgood_") && engine !== "SEQUENCE")
+    .map(([table]) => `SELECT ${text(table)}, COUNT(*) FROM ${quoted(schema, table)}`);
   if (counts.length === 0) return {};
   const rows = await server.query(counts.join(" UNION ALL "), run);
   return Object.fromEntries(rows.map(([table, count]) => [table!, Number(count)]));

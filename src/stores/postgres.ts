@@ -10,11 +10,11 @@ import {
   watched,
 } from "./database/common.ts";
 import { CopyReader } from "./database/copy-reader.ts";
+import type { DumpContent } from "./database/dump-reader.ts";
 import {
   type PostgresConnection,
   postgresServer,
   type PostgresServer,
-  quoted,
   text,
 } from "./database/postgres-server.ts";
 import {
@@ -124,7 +124,7 @@ async function capture(
     const { sizeBytes } = await into.stream(`${at}/${DUMP}`, dump, metadata);
     if (users) await into.stream(`${at}/${ROLES}`, server.dumpRoles(run), metadata);
     const [[version = ""] = []] = await server.query("SHOW server_version", run);
-    const { isComplete, rows } = reader.content;
+    const { isComplete, rows } = await ownRows(reader.content, server, database, run);
     const errors = isComplete ? [] : [errorWord(name, "dump_incomplete")];
     return { facts: { bytes: sizeBytes, rows, about: { server: version } }, errors, warnings: [] };
   } catch (error) {
@@ -135,6 +135,25 @@ async function capture(
   }
 }
 
+/** Tables of extensions have their rows from there: a dump has only some of them. */
+async function ownRows(
+  content: DumpContent,
+  server: PostgresServer,
+  database: string,
+  run: Run,
+): Promise<DumpContent> {
+  const found = await server.query(
+    `SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) FROM pg_class c
+     JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')`,
+    run,
+    database,
+  );
+  const foreign = new Set(found.map(([table]) => table));
+  const own = Object.entries(content.rows).filter(([table]) => !foreign.has(table));
+  return { ...content, rows: Object.fromEntries(own) };
+}
+
 async function countRows(
   server: PostgresServer,
   database: string,
@@ -142,7 +161,7 @@ async function countRows(
 ): Promise<Record<string, number>> {
   // Tables whose rows a dump has: not those of extensions, and not those that have parts instead.
   const tables = await server.query(
-    `SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    `SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
        AND n.nspname NOT LIKE 'pg\\_temp%' AND n.nspname NOT LIKE 'pg\\_toast%'
        AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')`,
@@ -150,10 +169,7 @@ async function countRows(
     database,
   );
   if (tables.length === 0) return {};
-  const counts = tables.map(
-    ([schema, table]) =>
-      `SELECT ${text(`${schema}.${table}`)}, count(*) FROM ${quoted(schema!, table!)}`,
-  );
+  const counts = tables.map(([table]) => `SELECT ${text(table!)}, count(*) FROM ${table}`);
   const rows = await server.query(counts.join(" UNION ALL "), run, database);
   return Object.fromEntries(rows.map(([table, count]) => [table!, Number(count)]));
 }

@@ -7,7 +7,8 @@ import type { S3Access } from "../s3/client.ts";
 import { type Buckets, type Listed, openBuckets } from "./bucket/buckets.ts";
 import { type Entry, idOf, MANIFEST, readEntries, writeEntries } from "./bucket/manifest.ts";
 import { objectNames } from "./bucket/names.ts";
-import { bucketVersions, liveIn } from "./bucket/versions.ts";
+import { liveIn } from "./bucket/lists.ts";
+import { bucketVersions } from "./bucket/versions.ts";
 import { type Captured, errorWord, type ServerStore, type StoreContext } from "./store.ts";
 
 export type S3StoreConfig = Pick<S3Access, "endpoint" | "region"> & {

@@ -7,7 +7,8 @@ import { readSecret } from "../../config/secrets.ts";
 import { type Docker, dockerAt } from "../../engine/docker.ts";
 import type { Run } from "../../base/events.ts";
 import type { Runner } from "../../runners/runner.ts";
-import { readDescriptor } from "../../targets/image/descriptor.ts";
+import { archiveFile, readDescriptor } from "../../targets/image/descriptor.ts";
+import { nameImage } from "../../targets/image/images.ts";
 import { imageTarget } from "../../targets/image/image.ts";
 import type { Target } from "../../targets/target.ts";
 import type { Surroundings } from "../components.ts";
@@ -22,14 +23,12 @@ export function engineOf({ dockerHost }: Surroundings): Docker {
 /** A target whose releases are images; what is known of them lies in the state folder. */
 export function openImageTarget(name: string, config: ImageConfig, around: Surroundings): Target {
   const { state, temporary, clock, env = {}, effects } = around;
-  const own = createHash("sha256").update(state).digest("hex").slice(0, 12);
   const { image, keep, key, "env-file": file, registry } = config;
   return imageTarget({
     name,
     root: releasesRoot(around, name),
     image,
-    // No registry of this name is anywhere: it cannot be pushed by mistake.
-    keptAs: `lastgood.local/${own}/${name}`,
+    keptAs: keptAs(name, around),
     keep,
     saves: config["save-images"],
     temporary,
@@ -51,11 +50,32 @@ function releasesRoot({ state }: Surroundings, component: string): string {
 }
 
 /** The image that is live, by name and content; undefined while none is. */
-export async function liveImage(
+async function liveImage(
   name: string,
   around: Surroundings,
 ): Promise<{ reference: string; id: string } | undefined> {
   return await readDescriptor(path.join(releasesRoot(around, name), "current"));
+}
+
+/** The same, once its names lead to it, whatever they were given to since. NOT_FOUND. */
+export async function namedImage(
+  name: string,
+  around: Surroundings,
+  run: Run,
+): Promise<{ reference: string; id: string } | undefined> {
+  const folder = path.join(releasesRoot(around, name), "current");
+  const live = await readDescriptor(folder);
+  if (live === undefined) return undefined;
+  const version = live.reference.slice(live.reference.lastIndexOf(":") + 1);
+  const kept = `${keptAs(name, around)}:${version}`;
+  await nameImage(engineOf(around), live, { kept, archive: archiveFile(folder) }, run);
+  return live;
+}
+
+/** No registry of this name is anywhere: it cannot be pushed by mistake. */
+function keptAs(component: string, { state }: Surroundings): string {
+  const own = createHash("sha256").update(state).digest("hex").slice(0, 12);
+  return `lastgood.local/${own}/${component}`;
 }
 
 /** Undefined for a component that does not run in containers. */

@@ -10,7 +10,7 @@ import type { Runner } from "../../runners/runner.ts";
 import { systemdRunner } from "../../runners/systemd.ts";
 import type { Surroundings } from "../components.ts";
 import { gateOf, letStart } from "../gate.ts";
-import { engineOf, liveImage } from "./image.ts";
+import { engineOf, namedImage } from "./image.ts";
 
 /** Undefined when the configuration does not say how the component is stopped and started. */
 export function openRunner(
@@ -76,6 +76,7 @@ function openEngineRunner(
     const { service } = compose;
     return composeRunner(name, {
       ...common,
+      prepare: async (inner) => void (await namedImage(name, around, inner)),
       service,
       project: { files, project, envFile, dockerHost },
     });
@@ -88,7 +89,9 @@ function openEngineRunner(
     command,
     image: async (inner) => {
       const live =
-        image === undefined ? await liveImage(name, around) : await docker.image(image, inner);
+        image === undefined
+          ? await namedImage(name, around, inner)
+          : await docker.image(image, inner);
       if (live !== undefined) return { reference: image ?? live.id, ...live };
       throw new AppError("NOT_FOUND", `start ${name}: no image is live`, {
         hint: `Deploy one, or take over what runs: lastgood releases adopt ${name}`,

@@ -4,9 +4,8 @@ import { readAttributes } from "../../base/attributes.ts";
 import type { Core } from "../core.ts";
 import { type ByteString, toBytes } from "../format/go-string.ts";
 import { formatTime } from "../format/go-time.ts";
-import { toGoMode } from "../format/mode.ts";
 import { encodeSnapshot, type Snapshot, type SnapshotFile } from "../format/snapshot.ts";
-import { encodeNode, type TreeNode } from "../format/tree.ts";
+import { encodeNode } from "../format/tree.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
 import type { Lock } from "../lock.ts";
 import { inOrder, openBlobReader } from "../reader/read-blob.ts";
@@ -20,19 +19,21 @@ import { openParent } from "./parent.ts";
 import { statNode, systemNames } from "./stat-node.ts";
 import { storeStream } from "./stream.ts";
 import { type TreeSummary, walkFolder } from "./walk.ts";
+import {
+  addSummary,
+  type FileMetadata,
+  lastSegment,
+  metadataFields,
+  newSummary,
+  plainNode,
+} from "./nodes.ts";
+
+export type { FileMetadata } from "./nodes.ts";
 
 export type TreeOptions = {
   readonly chunking?: (path: string) => Chunking;
   /** Whether to leave this path below the folder out, given as bytes in latin1. */
   readonly isExcluded?: (relative: ByteString) => boolean;
-};
-
-/** How a file looks in the snapshot when that is not how its bytes lie on this disk. */
-export type FileMetadata = {
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly mtimeNs: bigint;
 };
 
 export type FileOptions = {
@@ -253,51 +254,3 @@ function statOf(path: string): BigIntStats {
 /** A snapshot with this tag is no authority on attributes for the next one. */
 const NO_ATTRIBUTES_TAG = "lastgood-no-attributes";
 const NO_ATTRIBUTES = "ACLs and other extended attributes are not kept: install getfattr (attr)";
-
-function newSummary(): TreeSummary {
-  return { filesNew: 0, filesChanged: 0, filesUnmodified: 0, dirs: 0, bytes: 0, problems: [] };
-}
-
-function addSummary(total: TreeSummary, part: TreeSummary): void {
-  total.filesNew += part.filesNew;
-  total.filesChanged += part.filesChanged;
-  total.filesUnmodified += part.filesUnmodified;
-  total.dirs += part.dirs;
-  total.bytes += part.bytes;
-}
-
-function lastSegment(name: string): ByteString {
-  return toBytes(name.slice(name.lastIndexOf("/") + 1));
-}
-
-function metadataFields(metadata: FileMetadata | undefined): Partial<TreeNode> {
-  if (metadata === undefined) return {};
-  const time = formatTime(metadata.mtimeNs);
-  const { uid, gid } = metadata;
-  return { mode: toGoMode(metadata.mode), uid, gid, mtime: time, atime: time, ctime: time };
-}
-
-/** A node for what is on no disk. */
-function plainNode(name: ByteString, type: "file" | "dir"): TreeNode {
-  return {
-    name,
-    type,
-    mode: 0,
-    mtime: "",
-    atime: "",
-    ctime: "",
-    uid: 0,
-    gid: 0,
-    user: "",
-    group: "",
-    inode: 0n,
-    deviceId: 0n,
-    sizeBytes: 0,
-    links: 0n,
-    linkTarget: "",
-    extendedAttributes: [],
-    device: 0n,
-    content: null,
-    subtree: undefined,
-  };
-}

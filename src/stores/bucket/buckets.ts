@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { Run } from "../../base/events.ts";
 import { clientFor, type S3Access } from "../../s3/client.ts";
-import { isMissing, translateS3Error } from "../../s3/errors.ts";
+import { isMissing, nextToken, translateS3Error } from "../../s3/errors.ts";
 
 /** An object as it is listed. */
 export type Listed = {
@@ -146,7 +146,7 @@ async function* list(s3: Client, bucket: string, prefix: string, run: Run): Asyn
     for (const { Key: key = "", Size: size = 0, ETag = "" } of page.Contents ?? []) {
       yield { bucket, key, size, etag: plain(ETag) };
     }
-    token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    token = nextToken(page, `list ${bucket}`);
   } while (token !== undefined);
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 
 const SEGMENT_BYTES_MAX = 250;
-const KEPT_CHARACTERS = 100;
+const KEPT_BYTES = 100;
 
 /**
  * Names for objects in the tree of a point, so that restic restores them as files. A key may have what
@@ -31,5 +31,10 @@ function escaped(segment: string): string {
   if (plain === "..") return "%2E%2E";
   if (Buffer.byteLength(plain) <= SEGMENT_BYTES_MAX) return plain;
   const hash = createHash("sha256").update(segment).digest("hex").slice(0, 32);
-  return `${[...plain].slice(0, KEPT_CHARACTERS / 2).join("")}%${hash}`;
+  // Cut between characters: the beginning is for people, the hash tells them apart.
+  const start = Buffer.from(plain)
+    .subarray(0, KEPT_BYTES)
+    .toString()
+    .replace(/\uFFFD$/, "");
+  return `${start}%${hash}`;
 }

@@ -1,45 +1,31 @@
-import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { pipeline } from "node:stream/promises";
 import { type Effects, namesIn } from "../../base/effects.ts";
-import { AppError, hasCode } from "../../base/errors.ts";
+import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
-import { syncFile } from "../../base/fs.ts";
 import { inParallel } from "../../base/in-parallel.ts";
 import type { Reader } from "../../repository/repository.ts";
 import type { Version } from "../../slots/slot.ts";
 import type { S3StoreConfig } from "../s3.ts";
 import { errorWord, type StoreVersions } from "../store.ts";
 import type { Buckets, Listed } from "./buckets.ts";
-import { type Entry, idOf, MANIFEST, readEntries, writeEntries } from "./manifest.ts";
+import {
+  type Context,
+  isNoBucket,
+  isReady,
+  listAside,
+  listLive,
+  listName,
+  readList,
+  sideKey,
+  writeList,
+} from "./lists.ts";
+import { type Entry, idOf, MANIFEST, readEntries } from "./manifest.ts";
 
 // Versions of buckets. What of a version differs from what is live lies aside in the same bucket, below
 // a prefix of ours; a list of all its objects lies on this machine and makes it ready. Objects change
 // one by one, in place: each step can be repeated, and after a crash it is.
 
-/** Objects below it are ours, and part of no point. */
-export const SIDE = ".lastgood/";
 const AT_ONCE = 16;
-
-/** What is live of a bucket. */
-export async function* liveIn(
-  buckets: Buckets,
-  bucket: string,
-  prefix: string,
-  run: Run,
-): AsyncGenerator<Listed> {
-  for await (const object of buckets.list(bucket, prefix, run)) {
-    if (!object.key.startsWith(SIDE)) yield object;
-  }
-}
-
-type Context = {
-  readonly config: S3StoreConfig;
-  readonly name: string;
-  readonly open: () => Promise<Buckets>;
-  readonly effects: Effects;
-};
 
 export function bucketVersions(
   config: S3StoreConfig,
@@ -66,60 +52,6 @@ export function bucketVersions(
     copy: (from, version, run) => copyVersion(context, from, version, run),
     settle: async () => {},
   };
-}
-
-const listName = (version: Version): string => `=${version}.jsonl`;
-const sideKey = (version: Version, key: string): string => `${SIDE}${version}/${key}`;
-
-async function isReady({ config }: Context, version: Version): Promise<boolean> {
-  return (await namesIn(config.folder)).includes(listName(version));
-}
-
-async function readList({ config }: Context, version: Version): Promise<Entry[]> {
-  const file = path.join(config.folder, listName(version));
-  return await Array.fromAsync(readEntries(createReadStream(file)));
-}
-
-/** With it the version is ready: all that it names has to be in its place. */
-async function writeList(
-  { config, effects }: Context,
-  version: Version,
-  entries: readonly Entry[],
-): Promise<void> {
-  await mkdir(config.folder, { recursive: true, mode: 0o700 });
-  const staging = path.join(config.folder, `~${version}`);
-  await pipeline(writeEntries(entries), createWriteStream(staging, { mode: 0o600 }));
-  await syncFile(staging);
-  await effects.rename(staging, path.join(config.folder, listName(version)));
-}
-
-/** All that is live, by bucket and key; buckets that are named and gone are empty. */
-async function listLive(
-  { config, open }: Context,
-  run: Run,
-  also: readonly Entry[] = [],
-): Promise<Map<string, Listed>> {
-  const buckets = await open();
-  const live = new Map<string, Listed>();
-  const { buckets: wanted } = config;
-  const named =
-    "match" in wanted
-      ? (await buckets.names(run)).filter((one) => new RegExp(wanted.match, "u").test(one))
-      : wanted;
-  for (const bucket of new Set([...named, ...also.map((entry) => entry.bucket)])) {
-    try {
-      for await (const object of liveIn(buckets, bucket, config.prefix, run)) {
-        live.set(idOf(object), object);
-      }
-    } catch (error) {
-      if (!isNoBucket(error)) throw error;
-    }
-  }
-  return live;
-}
-
-function isNoBucket(error: unknown): boolean {
-  return hasCode(error, "REFUSED") && (error as Error).message.includes("there is no such bucket");
 }
 
 async function stage(
@@ -170,24 +102,6 @@ async function missingOf(
     // What was put in parts has another ETag when it was copied.
     return found?.size !== entry.size || (entry.aside !== true && found.etag !== entry.etag);
   });
-}
-
-async function listAside(
-  { open }: Context,
-  version: Version,
-  entries: readonly Entry[],
-  run: Run,
-): Promise<Map<string, Listed>> {
-  const buckets = await open();
-  const aside = new Map<string, Listed>();
-  for (const bucket of new Set(entries.map((entry) => entry.bucket))) {
-    const prefix = sideKey(version, "");
-    for await (const object of buckets.list(bucket, prefix, run)) {
-      const place = { ...object, key: object.key.slice(prefix.length) };
-      aside.set(idOf(place), place);
-    }
-  }
-  return aside;
 }
 
 /** Copies of those objects that are wanted, and the list of all of them. */

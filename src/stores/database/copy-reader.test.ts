@@ -20,6 +20,9 @@ COPY other."odd ""name" (a) FROM stdin;
 \\.
 COPY public.none (a) FROM stdin;
 \\.
+COPY "x.y".t (a) FROM stdin;
+1
+\\.
 --
 -- PostgreSQL database dump complete
 --
@@ -33,7 +36,7 @@ suite("dumps of PostgreSQL", () => {
     for (let size = 1; size <= bytes.length; size++) {
       const reader = new CopyReader();
       for (let at = 0; at < bytes.length; at += size) reader.feed(bytes.subarray(at, at + size));
-      const rows = { "public.t": 3, 'other.odd "name': 3, "public.none": 0 };
+      const rows = { "public.t": 3, 'other."odd ""name"': 3, "public.none": 0, '"x.y".t': 1 };
       assert.deepEqual(reader.content, { rows, isComplete: true }, `in pieces of ${size}`);
     }
   });

@@ -1,8 +1,9 @@
 import type { DumpContent } from "./dump-reader.ts";
 
 const [NEWLINE, BACKSLASH, DOT] = [10, 92, 46];
-const HEAD_BYTES_MAX = 4096;
-const COPY = /^COPY (?:"?([^".]+)"?\.)?"?(.+?)"? \(.*\) FROM stdin;$/;
+const HEAD_BYTES_MAX = 1024 * 1024;
+/** Names as the dump writes them, quotes and all: they are those of quote_ident. */
+const COPY = /^COPY ((?:[^".\s]+|"(?:[^"]|"")+")\.(?:[^".\s]+|"(?:[^"]|"")+")) \(.*\) FROM stdin;$/;
 const COMPLETED = /^-- PostgreSQL database (?:cluster )?dump complete/;
 
 /** Counts the rows in a plain dump of PostgreSQL as it goes by: each is one line behind its COPY. */
@@ -56,10 +57,9 @@ export class CopyReader {
     }
     // Behind the last word come an empty comment and, since 2025, the end of psql's restriction.
     if (!/^(--)?$|^\\unrestrict /.test(this.#head)) this.#last = this.#head;
-    const [, schema = "public", table] = COPY.exec(this.#head) ?? [];
+    const [, name] = COPY.exec(this.#head) ?? [];
     this.#head = "";
-    if (table === undefined) return;
-    const name = `${schema}.${table.replaceAll('""', '"')}`;
+    if (name === undefined) return;
     this.#table = Buffer.from(name, "latin1").toString();
     this.#rows.set(this.#table, 0);
   }

@@ -14,16 +14,29 @@ export type MysqlConnection = {
 export type MysqlServer = {
   /** The rows that the statements give, as text. SOURCE_FAILED. */
   query(sql: string, run: Run, schema?: string): Promise<string[][]>;
-  /** Base tables with their engines, by name. */
+  /** Base tables with their engines, by name; of sequences and the like what they are. */
   tables(schema: string, run: Run): Promise<Map<string, string>>;
   /** Tables with their rows, as one moment has them. */
   dumpTables(schema: string, run: Run): AsyncGenerator<Buffer>;
-  /** What else there is: views, routines, triggers, events. It can be loaded again and again. */
+  /**
+   * What else there is: routines, views, triggers. It can be loaded again and again. Views that lead
+   * to nothing any more are left out, with a word.
+   */
   dumpObjects(schema: string, run: Run): AsyncGenerator<Buffer>;
+  dumpEvents(schema: string, run: Run): AsyncGenerator<Buffer>;
   /** Accounts with what they may; MariaDB only. */
   dumpUsers(run: Run): AsyncGenerator<Buffer>;
   load(schema: string, source: AsyncIterable<Uint8Array>, run: Run): Promise<void>;
 };
+
+/** Tables of ours, by what they say of the schema in which they are; see mysql-versions. */
+export const OWN_TABLES = {
+  staged: "lastgood_staged",
+  ready: "lastgood_ready",
+  pending: "lastgood_pending",
+  saved: "lastgood_saved",
+  failed: "lastgood_failed",
+} as const;
 
 const PACKET = "--max-allowed-packet=1G";
 const CHARACTERS = "--default-character-set=utf8mb4";
@@ -53,15 +66,25 @@ export function mysqlServer(connection: MysqlConnection, tools: Tools): MysqlSer
 
     async *dumpTables(schema, run) {
       const views = await viewsIn(schema, run);
-      const without = views.map((view) => `--ignore-table=${schema}.${view}`);
-      yield* dump(run, "--skip-triggers", ...without, schema);
+      const without = [...views, ...Object.values(OWN_TABLES)];
+      const ignored = without.map((name) => `--ignore-table=${schema}.${name}`);
+      yield* dump(run, "--skip-triggers", ...ignored, schema);
     },
 
     async *dumpObjects(schema, run) {
+      const nothing = ["--no-data", "--no-create-info"];
+      // Routines before the views that may use them, views before the triggers that may.
+      yield* dump(run, ...nothing, "--routines", "--skip-triggers", schema);
       const views = await viewsIn(schema, run);
-      if (views.length > 0) yield* dump(run, "--no-data", "--skip-triggers", schema, ...views);
-      const what = ["--no-data", "--no-create-info", "--routines", "--events", "--triggers"];
-      yield* dump(run, ...what, "--add-drop-trigger", schema);
+      const broken = await brokenViews(query, schema, views, run);
+      const sound = views.filter((view) => !broken.includes(view));
+      if (sound.length > 0) yield* dump(run, "--no-data", "--skip-triggers", schema, ...sound);
+      yield* dump(run, ...nothing, "--triggers", "--add-drop-trigger", schema);
+    },
+
+    async *dumpEvents(schema, run) {
+      const nothing = ["--no-data", "--no-create-info", "--skip-triggers"];
+      yield* dump(run, ...nothing, "--events", schema);
     },
 
     dumpUsers: (run) => dump(run, "--system=users"),
@@ -70,6 +93,28 @@ export function mysqlServer(connection: MysqlConnection, tools: Tools): MysqlSer
       await tools.write(await programs.client(run, schema), source, run);
     },
   };
+}
+
+/** Those that cannot be dumped, since what they show is gone: they would stop the dump of all others. */
+async function brokenViews(
+  query: MysqlServer["query"],
+  schema: string,
+  views: readonly string[],
+  run: Run,
+): Promise<string[]> {
+  const broken: string[] = [];
+  for (const view of views) {
+    const isSound = await query(`SHOW FIELDS FROM ${quoted(schema, view)}`, run).then(
+      () => true,
+      () => false,
+    );
+    run.signal.throwIfAborted();
+    if (isSound) continue;
+    broken.push(view);
+    const message = `${schema}: view ${view} shows what is not there any more; it is left out`;
+    run.report({ type: "warning", message });
+  }
+  return broken;
 }
 
 type Programs = {
@@ -109,7 +154,7 @@ const DUMP = [
 ];
 
 const tablesOf = (schema: string): string =>
-  `SELECT table_name, COALESCE(engine, '') FROM information_schema.tables
+  `SELECT table_name, IF(table_type = 'BASE TABLE', COALESCE(engine, ''), table_type) FROM information_schema.tables
    WHERE table_schema = ${text(schema)} AND table_type IN ('BASE TABLE', 'SEQUENCE', 'SYSTEM VERSIONED')
    ORDER BY table_name`;
 

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Version } from "../../slots/slot.ts";
@@ -54,11 +55,15 @@ export async function fill(
 
 /** Encoding and sorting are of the database as a whole: no dump has them. */
 async function looksOf(server: PostgresServer, live: string, run: Run): Promise<string> {
-  const sql = `SELECT pg_encoding_to_char(encoding), datcollate, datctype FROM pg_database WHERE datname = ${text(live)}`;
+  // Since version 15 a database may sort by ICU's rules, which have a name of their own.
+  const sql = `SELECT pg_encoding_to_char(encoding), datcollate, datctype,
+      to_jsonb(d)->>'datlocprovider', COALESCE(to_jsonb(d)->>'daticulocale', to_jsonb(d)->>'datlocale')
+    FROM pg_database d WHERE datname = ${text(live)}`;
   const [found] = await server.query(sql, run);
   if (found === undefined) return "";
-  const [encoding, collate, ctype] = found;
-  return `ENCODING ${text(encoding!)} LC_COLLATE ${text(collate!)} LC_CTYPE ${text(ctype!)}`;
+  const [encoding, collate, ctype, provider, locale = ""] = found;
+  const icu = provider === "i" ? ` LOCALE_PROVIDER icu ICU_LOCALE ${text(locale)}` : "";
+  return `ENCODING ${text(encoding!)} LC_COLLATE ${text(collate!)} LC_CTYPE ${text(ctype!)}${icu}`;
 }
 
 /** A copy of a database to which nobody is connected; the server copies its files. */
@@ -109,16 +114,29 @@ export async function activate(
         `COMMENT ON DATABASE ${quoted(displaced)} IS ${text(readyComment(live))}`,
       ]
     : [];
+  const comment = await commentOn(server, live, run);
   await refuseClients(server, live, run);
   await server.query(
     [
       ...leaving,
       `ALTER DATABASE ${quoted(version)} RENAME TO ${quoted(live)}`,
-      `COMMENT ON DATABASE ${quoted(live)} IS NULL`,
+      `COMMENT ON DATABASE ${quoted(live)} IS ${comment}`,
     ].join(";\n"),
     run,
   );
 }
+
+/** Their values are lists, and stand in the catalogue as they are to be given. */
+const LISTS = [
+  "search_path",
+  "temp_tablespaces",
+  "local_preload_libraries",
+  "session_preload_libraries",
+  "shared_preload_libraries",
+  "unix_socket_directories",
+]
+  .map(text)
+  .join(", ");
 
 /** Owner, rights and settings are of the database as a whole too: the new one gets those of the old. */
 async function settingsFor(
@@ -132,7 +150,10 @@ async function settingsFor(
   const sql = `
     SELECT format('ALTER DATABASE %I OWNER TO %I', ${target}, pg_get_userbyid(datdba)), 1 ${of}
     UNION ALL
-    SELECT format('ALTER %s SET %I TO %L', CASE WHEN s.setrole = 0 THEN format('DATABASE %I', ${target})
+    SELECT format('ALTER DATABASE %I CONNECTION LIMIT %s', ${target}, datconnlimit), 1 ${of}
+    UNION ALL
+    SELECT format(CASE WHEN lower(split_part(c, '=', 1)) IN (${LISTS}) THEN 'ALTER %s SET %I TO %s'
+        ELSE 'ALTER %s SET %I TO %L' END, CASE WHEN s.setrole = 0 THEN format('DATABASE %I', ${target})
         ELSE format('ROLE %I IN DATABASE %I', pg_get_userbyid(s.setrole), ${target}) END,
         split_part(c, '=', 1), substr(c, strpos(c, '=') + 1)), 2
       FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) c
@@ -148,16 +169,35 @@ async function settingsFor(
   return (await server.query(sql, run)).map(([statement]) => statement!);
 }
 
+/** As a literal. */
+async function commentOn(server: PostgresServer, live: string, run: Run): Promise<string> {
+  const sql = `SELECT COALESCE(quote_literal(shobj_description(oid, 'pg_database')), 'NULL') FROM pg_database WHERE datname = ${text(live)}`;
+  return (await server.query(sql, run))[0]?.[0] ?? "NULL";
+}
+
+const CLIENTS_MS_MAX = 5000;
+const POLL_MS = 200;
+
 /** Who is connected would go on in what is switched away; the server refuses it too. */
 async function refuseClients(server: PostgresServer, database: string, run: Run): Promise<void> {
   const sql = `SELECT usename, count(*) FROM pg_stat_activity
     WHERE datname = ${text(database)} AND pid <> pg_backend_pid() AND backend_type = 'client backend' GROUP BY 1`;
-  const [first] = await server.query(sql, run);
-  if (first === undefined) return;
-  const [user, count] = first;
-  throw new AppError("REFUSED", `switch database ${database}: ${user} has ${count} connections`, {
-    hint: "Stop whoever uses it: another component, a console, a job.",
-  });
+  const deadline = performance.now() + CLIENTS_MS_MAX;
+  for (;;) {
+    const [first] = await server.query(sql, run);
+    if (first === undefined) return;
+    if (performance.now() > deadline) {
+      const [user, count] = first;
+      throw new AppError(
+        "REFUSED",
+        `switch database ${database}: ${user} has ${count} connections`,
+        {
+          hint: "Stop whoever uses it: another component, a console, a job.",
+        },
+      );
+    }
+    await sleep(POLL_MS, undefined, { signal: run.signal });
+  }
 }
 
 export async function discard(server: PostgresServer, database: string, run: Run): Promise<void> {

@@ -3,6 +3,7 @@ import { pipeline } from "node:stream/promises";
 import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { type Command, exec } from "../../base/exec.ts";
+import { ENGINE_VARIABLES, environmentOf } from "../../base/host.ts";
 import { type RunningProgram, startProgram } from "../../base/exec-stream.ts";
 
 /** Where a server's own programs are run: on this machine, or in the container of the server. */
@@ -24,7 +25,9 @@ export type Tools = {
   has(program: string, run: Run): Promise<boolean>;
 };
 
-const MS_MAX = 10 * 60_000;
+/** To copy or count a large database takes hours. */
+const MS_MAX = 24 * 60 * 60_000;
+const ASK_MS_MAX = 60_000;
 const OUTPUT_BYTES_MAX = 256 * 1024 * 1024;
 
 export function toolsAt(
@@ -35,7 +38,13 @@ export function toolsAt(
     async ask(command, input, run) {
       const env = await secrets();
       const given = input === undefined ? {} : { input };
-      const options = { timeoutMs: MS_MAX, env, outputBytesMax: OUTPUT_BYTES_MAX, ...given };
+      const options = {
+        timeoutMs: MS_MAX,
+        env: { ...engineVariables(), ...env },
+        isPlain: true,
+        outputBytesMax: OUTPUT_BYTES_MAX,
+        ...given,
+      };
       const { exitCode, stdout, stderr } = await exec(inPlace(place, command, env), options, run);
       if (exitCode === 0) return stdout;
       throw failure(command, exitCode, stderr || stdout);
@@ -43,7 +52,11 @@ export function toolsAt(
 
     async *read(command, run) {
       const env = await secrets();
-      const program = await startProgram(inPlace(place, command, env), { env }, run);
+      const program = await startProgram(
+        inPlace(place, command, env),
+        { env: { ...engineVariables(), ...env } },
+        run,
+      );
       program.input.end();
       yield* program.output as AsyncIterable<Buffer> & Readable;
       await successOf(program, command, run);
@@ -51,7 +64,11 @@ export function toolsAt(
 
     async write(command, source, run) {
       const env = await secrets();
-      const program = await startProgram(inPlace(place, command, env), { env }, run);
+      const program = await startProgram(
+        inPlace(place, command, env),
+        { env: { ...engineVariables(), ...env } },
+        run,
+      );
       program.output.resume();
       // A program that ends too early breaks the pipe: how it ended says why.
       const given = await pipeline(source, program.input).then(
@@ -64,12 +81,16 @@ export function toolsAt(
 
     async has(program, run) {
       const asked = inPlace(place, [program, "--version"], {});
-      const found = await exec(asked, { timeoutMs: MS_MAX }, run).catch(() => undefined);
+      const options = { timeoutMs: ASK_MS_MAX, isPlain: true, env: engineVariables() };
+      const found = await exec(asked, options, run).catch(() => undefined);
       run.signal.throwIfAborted();
       return found?.exitCode === 0;
     },
   };
 }
+
+/** All programs find the same engine, and know nothing else of ours. */
+const engineVariables = (): Record<string, string> => environmentOf(ENGINE_VARIABLES);
 
 function inPlace(
   { container, dockerHost }: ToolPlace,
@@ -94,7 +115,8 @@ function failure(command: Command, exitCode: number, words: string): AppError {
   // Some point with a caret below what they complain of.
   const telling = lines.findLast((line) => /error|fatal/i.test(line)) ?? lines.at(-1) ?? "";
   const said = telling.trim().replace(/^Error response from daemon: /, "");
-  return new AppError("SOURCE_FAILED", `run ${command[0]}: exit code ${exitCode}: ${said}`, {
+  const program = command.find((word) => word !== "stdbuf" && !word.startsWith("-"));
+  return new AppError("SOURCE_FAILED", `run ${program}: exit code ${exitCode}: ${said}`, {
     hint: "Look whether the server runs, and who lastgood is there.",
   });
 }

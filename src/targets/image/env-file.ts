@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { chown, readFile, stat } from "node:fs/promises";
 import { AppError, nothingThere } from "../../base/errors.ts";
 import { writeFileDurable } from "../../base/fs.ts";
 import { realPath } from "../../base/real-path.ts";
@@ -23,20 +23,18 @@ export async function writeKey(file: string, key: string, value: string): Promis
   const lines = linesOf(text);
   const before = lines[found];
   if (before !== undefined && valueOf(before) === value) return;
-  const ending = before?.endsWith("\r") === true ? "\r" : "";
-  const prefix = /^\s*export\s/.test(before ?? "") ? "export " : "";
-  const line = `${prefix}${key}=${value}${ending}`;
+  // What stands before and behind the value stays, such as a comment.
+  const [, head = `${key}=`, , tail = ""] =
+    /^(.*?=\s*)("[^"]*"|'[^']*'|.*?)(\s+#.*|\s*)$/s.exec(before ?? "") ?? [];
+  const line = head + value + tail;
   const changed =
     before === undefined
       ? `${text === "" || text.endsWith("\n") ? text : `${text}\n`}${line}\n`
       : lines.with(found, line).join("\n");
-  const mode = (await stat(real).catch(nothingThere))?.mode;
-  await writeFileDurable(
-    real,
-    Buffer.from(changed),
-    "replace",
-    mode === undefined ? 0o600 : mode & 0o7777,
-  );
+  const old = await stat(real).catch(nothingThere);
+  const mode = old === undefined ? 0o600 : old.mode & 0o7777;
+  await writeFileDurable(real, Buffer.from(changed), "replace", mode);
+  if (old !== undefined) await chown(real, old.uid, old.gid);
 }
 
 async function readText(file: string): Promise<string> {

@@ -7,7 +7,7 @@ import type { Docker } from "../../engine/docker.ts";
 import { type RegistryAccess, type Tag, tagsIn } from "../../engine/registry.ts";
 import type { Version } from "../../slots/slot.ts";
 import { folderTarget } from "../folder/folder.ts";
-import { releaseFolder } from "../folder/layout.ts";
+import { releaseFolder, versionsIn } from "../folder/layout.ts";
 import type { Source } from "../folder/stage.ts";
 import type { Available, Pointers, Target } from "../target.ts";
 import { adoptImage } from "./adopt.ts";
@@ -52,9 +52,10 @@ export function imageTarget(config: ImageTargetConfig): Target {
     source: (version, run) => sourceOf(config, version, run),
   });
   const pointers = async (): Promise<Pointers> => await livePointers(await folder.pointers(), env);
-  const sweepAfter = async (work: Promise<void>, run: Run): Promise<void> => {
-    await work;
-    await sweep(docker, { root, image, keptAs }, run);
+  const sweepAfter = async (work: () => Promise<void>, run: Run): Promise<void> => {
+    const before = await descriptorsIn(root);
+    await work();
+    await sweep(docker, { root, image, keptAs }, before, run);
   };
   const target: Target = {
     ...folder,
@@ -95,9 +96,9 @@ export function imageTarget(config: ImageTargetConfig): Target {
     },
 
     adopt: (run) => adoptImage(target, config, run),
-    discard: (version, run) => sweepAfter(folder.discard(version, run), run),
-    remove: (version, run) => sweepAfter(folder.remove(version, run), run),
-    thin: (keeps, run) => sweepAfter(folder.thin(keeps, run), run),
+    discard: (version, run) => sweepAfter(() => folder.discard(version, run), run),
+    remove: (version, run) => sweepAfter(() => folder.remove(version, run), run),
+    thin: (keeps, run) => sweepAfter(() => folder.thin(keeps, run), run),
   };
   return target;
 }
@@ -107,6 +108,15 @@ async function sourceOf(config: ImageTargetConfig, version: Version, run: Run): 
   const from = (await config.from(version)) ?? reference;
   const found = await obtain(config.docker, from, reference, run);
   return await keptSource(config, found, version, run);
+}
+
+async function descriptorsIn(root: string): Promise<Map<string, Descriptor>> {
+  const found = new Map<string, Descriptor>();
+  for (const version of await versionsIn(root)) {
+    const one = await readDescriptor(releaseFolder(root, version)).catch(() => undefined);
+    if (one !== undefined) found.set(version, one);
+  }
+  return found;
 }
 
 /** An env file that somebody changed by hand names what the next start will take. */

@@ -29,7 +29,7 @@ export async function obtain(
     const message = `${failed.message}; the ${from} that is on this machine is used: ${found.id}`;
     run.report({ type: "warning", message });
   }
-  return descriptorOf(found, from, reference);
+  return descriptorOf(found, from, reference, failed === undefined);
 }
 
 /** As it is on this machine. NOT_FOUND. */
@@ -40,12 +40,20 @@ export async function describeLocal(
 ): Promise<Descriptor> {
   const found = await docker.image(reference, run);
   if (found === undefined) throw missing(reference);
-  return descriptorOf(found, reference, reference);
+  return descriptorOf(found, reference, reference, true);
 }
 
-function descriptorOf(found: Image, from: string, reference: string): Descriptor {
+/** Of what no registry gave the digest means nothing. */
+function descriptorOf(
+  found: Image,
+  from: string,
+  reference: string,
+  isFromRegistry: boolean,
+): Descriptor {
   const name = from.replace(/@.*$|:[^:/]*$/, "");
-  const digest = found.digests.find((one) => one.startsWith(`${name}@`)) ?? found.digests[0];
+  const digest = isFromRegistry
+    ? found.digests.find((one) => one.startsWith(`${name}@`))
+    : undefined;
   const { id, created } = found;
   const says = found.labels[RELEASE_LABEL];
   return {
