@@ -106,20 +106,23 @@ async function isThere(s3: S3, key: Key, body: Uint8Array, run: Run): Promise<bo
 /** The client itself tries again to get an answer, but not one that broke off in the middle. */
 async function get(s3: S3, key: Key, range: Range | "all", run: Run): Promise<Uint8Array> {
   for (let attempt = 1; ; attempt++) {
+    const { body, wanted, doing } = await answerTo(s3, key, range, run);
     try {
-      return await getOnce(s3, key, range, run);
+      return await readExactly(body, wanted, doing);
     } catch (error) {
-      if (attempt === READS_MAX || !hasCode(error, "UNAVAILABLE")) throw error;
+      run.signal.throwIfAborted();
+      if (hasCode(error, "CORRUPT")) throw error;
+      if (attempt === READS_MAX) throw translateS3Error(error, doing);
     }
   }
 }
 
-async function getOnce(
+async function answerTo(
   s3: S3,
   key: Key,
   range: Range | "all",
   { signal }: Run,
-): Promise<Uint8Array> {
+): Promise<{ body: Readable; wanted: number; doing: string }> {
   const { sdk, client, label, place } = s3;
   signal.throwIfAborted();
   const doing = `read ${key} in ${label}`;
@@ -129,10 +132,9 @@ async function getOnce(
     const limit = AbortSignal.any([signal, AbortSignal.timeout(BODY_MS_MAX)]);
     const { Body: body, ContentLength } = await client.send(command, { abortSignal: limit });
     const wanted = range === "all" ? (ContentLength ?? 0) : range.lengthBytes;
-    return await readExactly(body as Readable, wanted, doing);
+    return { body: body as Readable, wanted, doing };
   } catch (error) {
     signal.throwIfAborted();
-    if (hasCode(error, "CORRUPT")) throw error;
     if (statusOf(error) === 416) throw new AppError("CORRUPT", `${doing}: it is too short`);
     throw translateS3Error(error, doing);
   }

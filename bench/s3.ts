@@ -1,0 +1,130 @@
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { PutObjectCommand } from "@aws-sdk/client-s3";
+import { KEYS, type S3, startS3 } from "../test/support/s3.ts";
+
+// A repository in S3 beside restic's on the same server, and a bucket as a store, in one run:
+// npm run bench:s3. The server is Ceph on this machine, and takes its share of the processor.
+
+const ROUNDS = 3;
+const OBJECTS = 10_000;
+const OBJECT_BYTES = 64 * 1024;
+const MAIN = path.resolve(import.meta.dirname, "../src/main.ts");
+
+const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+const environment = {
+  ...process.env,
+  AWS_ACCESS_KEY_ID: KEYS.accessKey,
+  AWS_SECRET_ACCESS_KEY: KEYS.secretKey,
+  RESTIC_PASSWORD: "a password",
+};
+
+function seconds(folder: string, program: string, ...args: string[]): number {
+  const started = performance.now();
+  execFileSync(program, args, {
+    cwd: folder,
+    env: environment,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  return (performance.now() - started) / 1000;
+}
+
+async function configure(folder: string, repository: object, store: object): Promise<void> {
+  await writeFile(path.join(folder, "key"), "a password");
+  const config = {
+    system: "bench",
+    repository: { password: { file: "key" }, ...repository },
+    components: { app: { stores: { data: store } } },
+  };
+  // JSON is YAML.
+  await writeFile(path.join(folder, "lastgood.yaml"), JSON.stringify(config));
+  await rm(path.join(folder, ".lastgood"), { recursive: true, force: true });
+}
+
+const keys = {
+  "access-key": { env: "AWS_ACCESS_KEY_ID" },
+  "secret-key": { env: "AWS_SECRET_ACCESS_KEY" },
+};
+
+async function benchRepository(server: S3, folder: string): Promise<void> {
+  await mkdir(path.join(folder, "files"));
+  let text = "";
+  while (text.length < 1_000_000)
+    text += `${randomBytes(12).toString("hex")} some text that repeats\n`;
+  for (let n = 0; n < 30; n++)
+    await writeFile(path.join(folder, `files/r${n}`), randomBytes(10_000_000));
+  for (let n = 0; n < 250; n++)
+    await writeFile(path.join(folder, `files/t${n}`), text.slice(n) + n);
+  const times: Record<string, number[]> = {
+    backup: [],
+    restore: [],
+    "restic backup": [],
+    "restic restore": [],
+  };
+  for (let round = 0; round < ROUNDS; round++) {
+    const bucket = await server.bucket();
+    await configure(
+      folder,
+      { at: `s3://${server.host}/${bucket}/lastgood`, s3: keys },
+      { folder: "files" },
+    );
+    seconds(folder, process.execPath, MAIN, "init");
+    const restic = [
+      "restic",
+      "--no-cache",
+      "-r",
+      `s3:${server.endpoint}/${bucket}/restic`,
+    ] as const;
+    seconds(folder, ...restic, "init");
+    times["backup"]!.push(seconds(folder, process.execPath, MAIN, "backup"));
+    times["restic backup"]!.push(seconds(folder, ...restic, "backup", "files"));
+    times["restore"]!.push(seconds(folder, process.execPath, MAIN, "restore", "latest", "--yes"));
+    times["restic restore"]!.push(
+      seconds(folder, ...restic, "restore", "latest", "--target", "out"),
+    );
+    await rm(path.join(folder, "out"), { recursive: true });
+  }
+  for (const what of ["backup", "restore"]) {
+    const [own, theirs] = [median(times[what]!), median(times[`restic ${what}`]!)];
+    say(
+      `repository in S3, ${what}: ${own.toFixed(1)} s, restic ${theirs.toFixed(1)} s: ${(theirs / own).toFixed(2)}x`,
+    );
+  }
+}
+
+async function benchStore(server: S3, folder: string): Promise<void> {
+  const bucket = await server.bucket();
+  await mkdir(path.join(folder, "same"));
+  for (let at = 0; at < OBJECTS; at += 50) {
+    await Promise.all(
+      Array.from({ length: 50 }, async (_, n) => {
+        const Body = randomBytes(OBJECT_BYTES);
+        await writeFile(path.join(folder, `same/${at + n}`), Body);
+        await server.client.send(new PutObjectCommand({ Bucket: bucket, Key: `${at + n}`, Body }));
+      }),
+    );
+  }
+  const s3 = { endpoint: server.endpoint, buckets: [bucket], ...keys };
+  await configure(folder, { at: "repository" }, { s3 });
+  seconds(folder, process.execPath, MAIN, "init");
+  const first = seconds(folder, process.execPath, MAIN, "backup");
+  const again = seconds(folder, process.execPath, MAIN, "backup");
+  seconds(folder, "restic", "-r", "restic", "init");
+  const theirs = seconds(folder, "restic", "-r", "restic", "backup", "same");
+  say(
+    `bucket of ${OBJECTS} objects, first: ${first.toFixed(1)} s, restic from the disk ${theirs.toFixed(1)} s: ${(first / theirs).toFixed(2)}x; nothing changed: ${again.toFixed(1)} s`,
+  );
+}
+
+const folder = await mkdtemp("/var/tmp/lg-bench-");
+try {
+  await using server = await startS3();
+  await benchRepository(server, folder);
+  await benchStore(server, folder);
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
