@@ -43,6 +43,7 @@ suite("backend s3", { skip: skipWithout(hasS3(), "Ceph (.ci/run fetches it)") },
         ...place,
         ...KEYS,
         region: "us-east-1",
+        now: () => new Date(),
         spoolFolder,
       });
       await check(backend, quietRun());

@@ -4,7 +4,12 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, suite, test } from "node:test";
 import { promisify } from "node:util";
-import { PutBucketPolicyCommand } from "@aws-sdk/client-s3";
+import {
+  DeleteObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutBucketPolicyCommand,
+} from "@aws-sdk/client-s3";
 import { stringify } from "yaml";
 import { loadConfig } from "../src/config/load.ts";
 import { backup } from "../src/operations/backup.ts";
@@ -120,6 +125,32 @@ suite("a repository in S3", { skip, timeout: 300_000 }, () => {
     await assert.rejects(repository.forget([first!.id], run), { code: "REFUSED" });
     assert.equal((await repository.snapshots(run)).length, 2);
     assert.match(await restic(Bucket, "--no-lock", "check"), /no errors were found/);
+  });
+
+  test("what is locked cannot be removed, and prune locks what is needed anew", async () => {
+    await using temporary = await temporaryFolder();
+    const Bucket = await server.bucket({ lock: true });
+    const at = `s3://${server.host}/${Bucket}`;
+    const locked = { ...s3, lock: { for: "1h", mode: "governance" } };
+    const repository = { at, password: { file: "key" }, s3: locked };
+    using system = await openIn(temporary.path, at, { repository });
+    await writeFile(path.join(temporary.path, "files/a"), "1");
+    assert((await backup(system, ALL, run)).valid);
+    const { Contents = [] } = await server.client.send(new ListObjectsV2Command({ Bucket }));
+    const untilOf = async (Key: string): Promise<number> => {
+      const found = await server.client.send(new HeadObjectCommand({ Bucket, Key }));
+      return found.ObjectLockRetainUntilDate?.getTime() ?? 0;
+    };
+    const pack = Contents.find(({ Key }) => Key?.startsWith("data/"))!.Key!;
+    const first = await untilOf(pack);
+    assert(first > Date.now() + 3_000_000);
+    const { VersionId } = await server.client.send(new HeadObjectCommand({ Bucket, Key: pack }));
+    const removal = new DeleteObjectCommand({ Bucket, Key: pack, VersionId });
+    await assert.rejects(server.client.send(removal), { name: "AccessDenied" });
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await (await system.repository(run)).prune("do", run);
+    assert((await untilOf(pack)) > first);
+    assert.match(await restic(Bucket, "check"), /no errors were found/);
   });
 
   test("a copy elsewhere is brought up to date, and checked", async () => {

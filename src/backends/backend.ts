@@ -41,6 +41,9 @@ export interface Backend extends AsyncDisposable {
 
   /** Removes an object. It is no error when it is not there. */
   remove(key: Key, run: Run): Promise<void>;
+
+  /** Locks an object anew for as long as new ones are; undefined where objects are not locked. */
+  readonly keepLonger?: (key: Key, run: Run) => Promise<void>;
 }
 
 export function key(text: string): Key {

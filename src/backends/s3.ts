@@ -20,6 +20,11 @@ export type S3Config = S3Place & {
   readonly accessKey: string;
   readonly secretKey: string;
   readonly region: string;
+  /** So long nobody can remove what is put; undefined: whoever may. Needs a bucket with object lock. */
+  readonly lock?:
+    | { readonly mode: "GOVERNANCE" | "COMPLIANCE"; readonly forMs: number }
+    | undefined;
+  readonly now: () => Date;
   /** A local folder for files on their way there. */
   readonly spoolFolder: string;
 };
@@ -40,6 +45,10 @@ export async function s3Backend(config: S3Config): Promise<Backend> {
     client,
     label,
     prefix,
+    until: () =>
+      config.lock === undefined
+        ? undefined
+        : { mode: config.lock.mode, date: new Date(config.now().getTime() + config.lock.forMs) },
     place: (key) => ({ Bucket: bucket, Key: prefix === "" ? key : `${prefix}/${key}` }),
   };
   return {
@@ -50,6 +59,7 @@ export async function s3Backend(config: S3Config): Promise<Backend> {
     get: (key, range, run) => get(s3, key, range, run),
     list: (start, run) => list(s3, start, run),
     remove: (key, run) => remove(s3, key, run),
+    ...(config.lock === undefined ? {} : { keepLonger: (key, run) => keepLonger(s3, key, run) }),
     async [Symbol.asyncDispose]() {
       client.destroy();
     },
@@ -61,6 +71,10 @@ type S3 = {
   readonly client: S3Client;
   readonly label: string;
   readonly prefix: string;
+  /** Until when what is put now is locked. */
+  readonly until: () =>
+    | { readonly mode: "GOVERNANCE" | "COMPLIANCE"; readonly date: Date }
+    | undefined;
   readonly place: (key: string) => { readonly Bucket: string; readonly Key: string };
 };
 
@@ -74,7 +88,20 @@ async function put(
   const { sdk, client, label, place } = s3;
   run.signal.throwIfAborted();
   const body = data instanceof Uint8Array ? data : await readFile(data.file);
-  const command = new sdk.PutObjectCommand({ ...place(key), Body: body, IfNoneMatch: "*" });
+  const lock = key.startsWith("locks/") ? undefined : s3.until();
+  const command = new sdk.PutObjectCommand({
+    ...place(key),
+    Body: body,
+    IfNoneMatch: "*",
+    ...(lock === undefined
+      ? {}
+      : {
+          ObjectLockMode: lock.mode,
+          ObjectLockRetainUntilDate: lock.date,
+          // Whoever locks has to say what it is that is locked.
+          ContentMD5: createHash("md5").update(body).digest("base64"),
+        }),
+  });
   try {
     await client.send(command, { abortSignal: run.signal });
   } catch (error) {
@@ -184,6 +211,18 @@ async function remove({ sdk, client, label, place }: S3, key: Key, { signal }: R
   await client.send(command, { abortSignal: signal }).catch((error: unknown) => {
     signal.throwIfAborted();
     if (!isMissing(error)) throw translateS3Error(error, `remove ${key} in ${label}`);
+  });
+}
+
+async function keepLonger(s3: S3, key: Key, { signal }: Run): Promise<void> {
+  const { sdk, client, label, place } = s3;
+  const lock = s3.until();
+  if (lock === undefined) return;
+  const Retention = { Mode: lock.mode, RetainUntilDate: lock.date };
+  const command = new sdk.PutObjectRetentionCommand({ ...place(key), Retention });
+  await client.send(command, { abortSignal: signal }).catch((error: unknown) => {
+    signal.throwIfAborted();
+    if (!isMissing(error)) throw translateS3Error(error, `lock ${key} in ${label}`);
   });
 }
 

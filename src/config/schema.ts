@@ -18,6 +18,13 @@ const repository = z
         "access-key": secret,
         "secret-key": secret,
         region: z.string().default("us-east-1"),
+        lock: z
+          .strictObject({
+            for: duration,
+            mode: z.enum(["governance", "compliance"]).default("governance"),
+          })
+          .optional()
+          .describe("So long nobody can remove what is put; the bucket needs object lock"),
         tls: z.boolean().optional().describe("By default yes, but not on this machine itself"),
       })
       .optional()

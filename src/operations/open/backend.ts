@@ -3,6 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import type { Backend } from "../../backends/backend.ts";
 import { isS3, parseS3 } from "../../backends/s3-place.ts";
+import { systemClock } from "../../base/clock.ts";
 import type { Run } from "../../base/events.ts";
 import type { Config } from "../../config/schema.ts";
 import { readSecret } from "../../config/secrets.ts";
@@ -10,6 +11,8 @@ import { BACKENDS } from "../../plugins.ts";
 
 export type RepositoryConfig = Config["repository"];
 type Env = Readonly<Record<string, string | undefined>>;
+
+const MODES = { governance: "GOVERNANCE", compliance: "COMPLIANCE" } as const;
 
 /** Opens the place of a repository; `spoolIn` is where files lie that are on their way there. */
 export async function openBackend(
@@ -25,6 +28,8 @@ export async function openBackend(
     accessKey: await readSecret(s3["access-key"], env, run),
     secretKey: await readSecret(s3["secret-key"], env, run),
     region: s3.region,
+    now: systemClock.now,
+    lock: s3.lock === undefined ? undefined : { mode: MODES[s3.lock.mode], forMs: s3.lock.for },
     spoolFolder: path.join(spoolIn ?? path.join(os.tmpdir(), "lastgood"), "spool", own),
   });
 }

@@ -3,6 +3,7 @@ import path from "node:path";
 import { AppError, hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { PACK_BYTES } from "../chunk-limits.ts";
+import { inParallel } from "../../base/in-parallel.ts";
 import type { Core } from "../core.ts";
 import { packIdOf, packKey } from "../files.ts";
 import { decodeIndex, encodeIndex } from "../format/index-file.ts";
@@ -69,7 +70,19 @@ export async function prune(
   const orphans = [...sizes.keys()].filter((id) => !named.has(id));
   if (how === "plan") return report(plan, orphans, sizes);
   const repack = await carryOut(core, plan, { orphans, unusable }, index, run);
+  await keepLonger(core, run);
   return report({ ...plan, repack }, orphans, sizes);
+}
+
+const LOCKED_AT_ONCE = 16;
+
+/** What is there still is needed: where objects are locked, their locks must not run out. */
+async function keepLonger({ backend }: Core, run: Run): Promise<void> {
+  const { keepLonger: extend } = backend;
+  if (extend === undefined) return;
+  await inParallel(backend.list("", run), LOCKED_AT_ONCE, async ({ key }) => {
+    if (!key.startsWith("locks/")) await extend(key, run);
+  });
 }
 
 /** Returns the packs that were in fact written anew. */
