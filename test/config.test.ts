@@ -30,6 +30,11 @@ const MISTAKES: readonly { readonly name: string; readonly text: string; readonl
       says: /:8:24: components\.app\.stores\.db: unknown key optionl; did you mean optional\?/,
     },
     {
+      name: "a needed key with a typing error: that one, not the one that is missing",
+      text: `${HEAD}      db: { mysql: { databse: shop } }\n`,
+      says: /mysql: unknown key databse; did you mean database\?/,
+    },
+    {
       name: "an unknown key at the top",
       text: `${HEAD}      db: { sqlite: a }\nkep: {}\n`,
       says: /:9:1: unknown key kep; did you mean keep\?/,

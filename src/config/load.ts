@@ -43,9 +43,10 @@ export function parseConfig(text: string, file: string): Config {
   }
   const { data, error } = configSchema.safeParse(document.toJS());
   if (data !== undefined) return withAbsolutePaths(data, path.dirname(file));
-  const [first, ...rest] = error.issues;
-  const { message, at, what } = explainIssue(first!, configSchema);
-  throw invalid(file, positionOf(document, at, what, lines), message, rest.length);
+  // A typing error in a key mostly is why another one seems to be missing.
+  const first = error.issues.find(({ code }) => code === "unrecognized_keys") ?? error.issues[0]!;
+  const { message, at, what } = explainIssue(first, configSchema);
+  throw invalid(file, positionOf(document, at, what, lines), message, error.issues.length - 1);
 }
 
 async function findUpwards(folder: string): Promise<string> {

@@ -9,6 +9,7 @@ import type { Run } from "../base/events.ts";
 import { syncFile } from "../base/fs.ts";
 import type { Writer } from "../repository/repository.ts";
 import type { Version } from "../slots/slot.ts";
+import { dumpMetadata, orUnreadable } from "./capturing.ts";
 import { isServers } from "./database/common.ts";
 import type { Tools } from "./database/tools.ts";
 import {
@@ -34,7 +35,6 @@ export type CommandConfig = {
 const DATA = "data";
 const READY = "=";
 const STAGING = "~";
-const METADATA = { mode: 0o100600, uid: 0, gid: 0 };
 
 /**
  * Data that only programs can read and write: a stream out, a stream in. Its versions lie as files on
@@ -63,17 +63,13 @@ async function capture(
   at: string,
   run: Run,
 ): Promise<Captured> {
-  const metadata = { ...METADATA, mtimeNs: BigInt(now().getTime()) * 1_000_000n };
-  try {
+  const metadata = dumpMetadata(now);
+  return await orUnreadable(name, isServers, async () => {
     const { sizeBytes } = await into.stream(`${at}/${DATA}`, tools.read(dump, run), metadata);
     // Nothing is what a program prints that has failed without saying so.
     const errors = sizeBytes === 0 ? [errorWord(name, "empty")] : [];
     return { facts: { bytes: sizeBytes }, errors, warnings: [] };
-  } catch (error) {
-    if (!isServers(error)) throw error;
-    const errors = [errorWord(name, "unreadable")];
-    return { facts: undefined, errors, warnings: [(error as Error).message] };
-  }
+  });
 }
 
 /** Versions as files in a folder of this machine. */

@@ -2,6 +2,7 @@ import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { Writer } from "../repository/repository.ts";
 import type { Version } from "../slots/slot.ts";
+import { dumpMetadata, orUnreadable } from "./capturing.ts";
 import {
   describeLoss,
   isServers,
@@ -57,7 +58,6 @@ const TABLES = "tables.sql";
 const OBJECTS = "objects.sql";
 const EVENTS = "events.sql";
 const USERS = "users.sql";
-const DUMP_METADATA = { mode: 0o100600, uid: 0, gid: 0 };
 
 /** One database of a MariaDB or MySQL server. */
 export function mysqlStore(config: MysqlConfig, { name, now }: StoreContext): ServerStore {
@@ -150,7 +150,7 @@ async function capture(
 ): Promise<Captured> {
   const errors: string[] = [];
   const warnings: string[] = [];
-  try {
+  return await orUnreadable(name, isServers, async () => {
     await using _held = await hold.acquire(run);
     const tables = await server.tables(database, run);
     if ([...tables.values()].includes("SYSTEM VERSIONED")) {
@@ -164,8 +164,7 @@ async function capture(
         `${unsafe.map(([table]) => table).join(", ")}: say under hold: how writing stops`,
       );
     }
-    const mtimeNs = BigInt(now().getTime()) * 1_000_000n;
-    const metadata = { ...DUMP_METADATA, mtimeNs };
+    const metadata = dumpMetadata(now);
     const reader = new DumpReader();
     const dump = watched(server.dumpTables(database, run), reader);
     const { sizeBytes } = await into.stream(`${at}/${TABLES}`, dump, metadata);
@@ -181,12 +180,7 @@ async function capture(
     const rows = { ...empty, ...reader.content.rows };
     const [[version = ""] = []] = await server.query("SELECT VERSION()", run);
     return { facts: { bytes: sizeBytes, rows, about: { server: version } }, errors, warnings };
-  } catch (error) {
-    if (!isServers(error)) throw error;
-    // The other stores are still worth a copy; the point is invalid and says why.
-    errors.push(errorWord(name, "unreadable"));
-    return { facts: undefined, errors, warnings: [...warnings, (error as Error).message] };
-  }
+  });
 }
 
 /** A dump of tables of any other engine is of several moments. */

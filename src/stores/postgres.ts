@@ -1,6 +1,7 @@
 import type { Run } from "../base/events.ts";
 import type { Writer } from "../repository/repository.ts";
 import type { Version } from "../slots/slot.ts";
+import { dumpMetadata, orUnreadable } from "./capturing.ts";
 import {
   describeLoss,
   isServers,
@@ -48,7 +49,6 @@ export type PostgresConfig = {
 
 const DUMP = "dump.sql";
 const ROLES = "roles.sql";
-const DUMP_METADATA = { mode: 0o100600, uid: 0, gid: 0 };
 
 /** One database of a PostgreSQL server. */
 export function postgresStore(config: PostgresConfig, { name, now }: StoreContext): ServerStore {
@@ -117,9 +117,9 @@ async function capture(
   at: string,
   run: Run,
 ): Promise<Captured> {
-  const metadata = { ...DUMP_METADATA, mtimeNs: BigInt(now().getTime()) * 1_000_000n };
+  const metadata = dumpMetadata(now);
   const reader = new CopyReader();
-  try {
+  return await orUnreadable(name, isServers, async () => {
     const dump = watched(server.dump(database, run), reader);
     const { sizeBytes } = await into.stream(`${at}/${DUMP}`, dump, metadata);
     if (users) await into.stream(`${at}/${ROLES}`, server.dumpRoles(run), metadata);
@@ -127,12 +127,7 @@ async function capture(
     const { isComplete, rows } = await ownRows(reader.content, server, database, run);
     const errors = isComplete ? [] : [errorWord(name, "dump_incomplete")];
     return { facts: { bytes: sizeBytes, rows, about: { server: version } }, errors, warnings: [] };
-  } catch (error) {
-    if (!isServers(error)) throw error;
-    // The other stores are still worth a copy; the point is invalid and says why.
-    const errors = [errorWord(name, "unreadable")];
-    return { facts: undefined, errors, warnings: [(error as Error).message] };
-  }
+  });
 }
 
 /** Tables of extensions have their rows from there: a dump has only some of them. */

@@ -5,6 +5,7 @@ import type { Run } from "../base/events.ts";
 import type { Command } from "../base/exec.ts";
 import type { Reader, Writer } from "../repository/repository.ts";
 import type { Place } from "../slots/place.ts";
+import { dumpMetadata, orUnreadable } from "./capturing.ts";
 import { isServers } from "./database/common.ts";
 import type { Tools } from "./database/tools.ts";
 import { ownTree } from "./ownership.ts";
@@ -41,7 +42,6 @@ const SNAPSHOT = "dump.rdb";
 const LAYOUT = "lastgood-layout.json";
 /** Whatever the configuration calls them, these are what a server loads. */
 const LOADED = /\.rdb$|aof|appendonly/i;
-const METADATA = { mode: 0o100600, uid: 0, gid: 0 };
 const VERSIONS = ".lastgood";
 
 /**
@@ -95,8 +95,8 @@ async function capture(
     ...(socket === undefined ? [] : ["-s", socket]),
     ...(user === undefined ? [] : ["--user", user]),
   ];
-  const metadata = { ...METADATA, mtimeNs: BigInt(now().getTime()) * 1_000_000n };
-  try {
+  const metadata = dumpMetadata(now);
+  return await orUnreadable(name, isServers, async () => {
     const layout = await askLayout(cli, tools, run);
     const seen = { first: Buffer.alloc(0), last: Buffer.alloc(0) };
     const source = snapshotIn(tools.read([...cli, "--rdb", "-"], run), seen);
@@ -105,11 +105,7 @@ async function capture(
     const problem = snapshotProblem(seen.first, seen.last);
     const errors = problem === undefined ? [] : [errorWord(name, problem)];
     return { facts: { bytes: sizeBytes }, errors, warnings: [] };
-  } catch (error) {
-    if (!isServers(error)) throw error;
-    const errors = [errorWord(name, "unreadable")];
-    return { facts: undefined, errors, warnings: [(error as Error).message] };
-  }
+  });
 }
 
 async function askLayout(cli: Command, tools: Tools, run: Run): Promise<Layout> {

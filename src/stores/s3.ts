@@ -4,12 +4,13 @@ import { hasCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { Writer } from "../repository/repository.ts";
 import type { S3Access } from "../s3/client.ts";
+import { dumpMetadata, orUnreadable } from "./capturing.ts";
 import { type Buckets, type Listed, openBuckets } from "./bucket/buckets.ts";
 import { type Entry, idOf, MANIFEST, readEntries, writeEntries } from "./bucket/manifest.ts";
 import { objectNames } from "./bucket/names.ts";
 import { liveIn } from "./bucket/lists.ts";
 import { bucketVersions } from "./bucket/versions.ts";
-import { type Captured, errorWord, type ServerStore, type StoreContext } from "./store.ts";
+import { type Captured, type ServerStore, type StoreContext } from "./store.ts";
 
 export type S3StoreConfig = Pick<S3Access, "endpoint" | "region"> & {
   /** Asked for when they are needed. */
@@ -25,7 +26,6 @@ export type S3StoreConfig = Pick<S3Access, "endpoint" | "region"> & {
 };
 
 const OBJECTS = "objects";
-const METADATA = { mode: 0o100600, uid: 0, gid: 0 };
 const AT_ONCE = 16;
 /** Up to this size an object is one chunk. */
 const WHOLE_BYTES_MAX = 512 * 1024;
@@ -65,8 +65,8 @@ async function capture(
   at: string,
   run: Run,
 ): Promise<Captured> {
-  const metadata = { ...METADATA, mtimeNs: BigInt(now().getTime()) * 1_000_000n };
-  try {
+  const metadata = dumpMetadata(now);
+  return await orUnreadable(name, isCallFailed, async () => {
     const before = await entriesBefore(into, at);
     const entries: Entry[] = [];
     const rows: Record<string, number> = {};
@@ -93,12 +93,11 @@ async function capture(
     entries.sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1));
     await into.stream(`${at}/${MANIFEST}`, writeEntries(entries), metadata);
     return { facts: { bytes, files: entries.length, rows }, errors: [], warnings: [] };
-  } catch (error) {
-    if (!CALLS.some((code) => hasCode(error, code))) throw error;
-    const errors = [errorWord(name, "unreadable")];
-    return { facts: undefined, errors, warnings: [(error as Error).message] };
-  }
+  });
 }
+
+/** Whether it is the server that says no. */
+const isCallFailed = (error: unknown): boolean => CALLS.some((code) => hasCode(error, code));
 
 const CALLS = ["UNAVAILABLE", "REFUSED", "WRONG_KEY", "NOT_FOUND", "SOURCE_FAILED"] as const;
 

@@ -12,12 +12,14 @@ export const initCommand: Command = {
   options: [["--repository <folder>", "where points are kept: best on another disk"]],
   examples: ["lastgood init", "lastgood init /srv/app --repository /mnt/backup/app"],
 
-  async run(args, { folder, env, run }) {
+  async run(args, { folder, env, run, configFile }) {
     const root = path.resolve(folder, args.positionals[0] ?? ".");
     const named = textOption(args, "repository");
     const at = named === undefined ? undefined : path.resolve(folder, named);
-    const config = path.join(root, CONFIG_NAME);
-    if (existsSync(config) && at === undefined) {
+    // Whoever names a configuration means that one, wherever he stands.
+    const config =
+      configFile === undefined ? path.join(root, CONFIG_NAME) : path.resolve(folder, configFile);
+    if (configFile !== undefined || (existsSync(config) && at === undefined)) {
       const completed = await completeInit(await loadConfig(config, folder), env, run);
       const lines = completed.made.map((repository) => `Made: ${repository}`);
       return { value: completed, lines: [`Configuration: ${config}`, ...lines] };
