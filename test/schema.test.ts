@@ -3,7 +3,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { suite, test } from "node:test";
-import { probeSchema, type SchemaProbe } from "../src/stores/schema.ts";
+import { isSameSchema, probeSchema, type SchemaProbe } from "../src/stores/schema.ts";
 import { quietRun, temporaryFolder } from "./support/temporary.ts";
 
 // Goal: each way of knowing a schema sees what was applied, and says nothing where it cannot know.
@@ -30,6 +30,21 @@ suite("schemas", () => {
       INSERT INTO _prisma_migrations VALUES ('1_a', 1, NULL), ('2_b', NULL, NULL), ('3_c', 1, 2)`;
     assert.deepEqual(await probed(sql, { prisma: true }), ["1_a"]);
     assert.deepEqual(await probed("CREATE TABLE t (x)", { prisma: true }), []);
+  });
+
+  test("what a program drops without a migration is another schema, though the list is the same", async () => {
+    await using temporary = await temporaryFolder();
+    const file = path.join(temporary.path, "app.db");
+    using database = new DatabaseSync(file);
+    database.exec(`CREATE TABLE _prisma_migrations (migration_name, finished_at, rolled_back_at);
+      INSERT INTO _prisma_migrations VALUES ('1_a', 1, NULL); CREATE TABLE Document (x)`);
+    const before = await probeSchema(file, { prisma: true }, run);
+    database.exec("INSERT INTO Document VALUES (1)");
+    assert(isSameSchema(before, await probeSchema(file, { prisma: true }, run)));
+    database.exec("DROP TABLE Document");
+    const after = await probeSchema(file, { prisma: true }, run);
+    assert.deepEqual(after?.migrations, before?.migrations);
+    assert(!isSameSchema(before, after));
   });
 
   test("alembic, django, a query, a command", async () => {
