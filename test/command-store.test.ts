@@ -7,6 +7,7 @@ import { restore } from "../src/operations/restore.ts";
 import type { System } from "../src/operations/system.ts";
 import { undo } from "../src/operations/undo.ts";
 import { validate } from "../src/operations/validate.ts";
+import { throughPoint } from "./support/given-up.ts";
 import { newSystem } from "./support/system.ts";
 import { quietRun, temporaryFolder } from "./support/temporary.ts";
 
@@ -45,6 +46,9 @@ suite("command stores", () => {
     assert.equal(back.outcome, "committed", back.error);
     assert.equal(await readFile(file, "utf8"), "then");
     await assert.rejects(readFile(`${file}2`));
+    await throughPoint(system, `before-${back.operation}`, async () => {
+      assert.equal(await readFile(`${file}2`, "utf8"), "newer");
+    });
     assert.equal((await undo(system, undefined, "", run)).outcome, "committed");
     assert.equal(await readFile(file, "utf8"), "now");
     assert.equal(await readFile(`${file}2`, "utf8"), "newer");

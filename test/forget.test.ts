@@ -11,6 +11,7 @@ function point(stamp: string, rest: Partial<Point> = {}): Point {
     errors: [],
     pinned: false,
     isSafety: false,
+    aside: undefined,
     stores: ["app/db"],
     releases: {},
   };

@@ -10,6 +10,7 @@ import { validate } from "../src/operations/validate.ts";
 import { hasMariadb, type Mariadb, startMariadb } from "./support/mariadb.ts";
 import { restic, resticVersion } from "./support/restic.ts";
 import { skipWithout } from "./support/servers.ts";
+import { throughPoint } from "./support/given-up.ts";
 import { newSystem } from "./support/system.ts";
 import { quietRun, temporaryFolder } from "./support/temporary.ts";
 
@@ -113,6 +114,9 @@ suite("mysql", { skip, timeout: 300_000 }, () => {
     );
     await server.sql("CALL twice(2, @y); SELECT thrice(@y)", database);
 
+    await throughPoint(system, `before-${back.operation}`, async () => {
+      assert.equal(await contentOf(database), changed);
+    });
     const undone = await undo(system, back.operation, "", run);
     assert.equal(undone.outcome, "committed", undone.error);
     assert.equal(await contentOf(database), changed);

@@ -9,6 +9,7 @@ import { undo } from "../src/operations/undo.ts";
 import { validate } from "../src/operations/validate.ts";
 import { hasPostgres, type Postgres, startPostgres } from "./support/postgres.ts";
 import { skipWithout } from "./support/servers.ts";
+import { throughPoint } from "./support/given-up.ts";
 import { newSystem } from "./support/system.ts";
 import { quietRun, temporaryFolder } from "./support/temporary.ts";
 
@@ -84,6 +85,9 @@ suite("postgres", { skip, timeout: 300_000 }, () => {
     assert.equal(await contentOf(database), then);
     await server.sql("DELETE FROM parent WHERE id = 1", database);
     assert.equal(await server.sql('SELECT count(*) FROM other."odd ""na.me"', database), "1");
+    await throughPoint(system, `before-${back.operation}`, async () => {
+      assert.equal(await contentOf(database), changed);
+    });
     const undone = await undo(system, back.operation, "", run);
     assert.equal(undone.outcome, "committed", undone.error);
     assert.equal(await contentOf(database), changed);

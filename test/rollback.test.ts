@@ -4,6 +4,10 @@ import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { suite } from "node:test";
 import { backup } from "../src/operations/backup.ts";
+import { judgePoints } from "../src/operations/forget.ts";
+import { expireSetAside } from "../src/operations/given-up.ts";
+import { describePoint, listPoints } from "../src/operations/points/catalogue.ts";
+import { findPoint } from "../src/operations/points/point.ts";
 import { listReleases } from "../src/operations/releases/candidates.ts";
 import { previewRollback, rollback } from "../src/operations/releases/rollback.ts";
 import type { System } from "../src/operations/system.ts";
@@ -167,6 +171,71 @@ suite("rollback", () => {
       const bad = await install(system, folder, "1.1.0", "500", {}, migrating(ADDED, KINDS));
       assert.equal(bad.outcome, "rolled-back", bad.error);
       assert.deepEqual(columns(folder), ["what", "done"]);
+    },
+  );
+
+  onData(
+    "what a release wrote before its data went back is a recovery point that stays",
+    async (system, folder) => {
+      await twoReleases(system, folder, BROKEN);
+      const back = await rollback(system, "app", PLAIN, run);
+      assert.equal(back.outcome, "committed", back.error);
+      const points = await listPoints(system, run);
+      const [point] = points;
+      assert.deepEqual(
+        points.map(({ valid, isSafety, aside }) => ({ valid, isSafety, aside })),
+        [{ valid: true, isSafety: true, aside: `before-${back.operation}` }],
+      );
+      const description = await describePoint(await system.repository(run), point!, run);
+      assert.deepEqual(description.stores["app/main"]?.facts?.rows?.["jobs"], 2);
+      assert.deepEqual(description.releases, { app: "1.1.0" });
+      // Old or not, no policy removes it.
+      const later = "2030-01-01T00:00:00Z";
+      const others = [1, 2].map((at) => ({
+        ...point!,
+        stamp: `later${at}`,
+        isSafety: false,
+        snapshot: { ...point!.snapshot, time: later },
+      }));
+      assert.deepEqual(judgePoints([point!, ...others], { last: 1 })[0]?.reasons, ["safety point"]);
+      // And nothing else is ever the latest, or its data by accident.
+      assert.throws(() => findPoint(points, "latest"), /no such point/);
+      await backup(system, { include: [], reason: "" }, run);
+      assert.equal((await listPoints(system, run)).length, 2);
+    },
+  );
+
+  onData(
+    "what a failed release wrote is a recovery point, made of it before it is freed",
+    async (system, folder) => {
+      new DatabaseSync(path.join(folder, "app.db")).close();
+      await install(system, folder, "1.0.0", "good", {}, migrating(FIRST, KINDS));
+      insert(folder, "kept");
+      const { at } = system.config.repository;
+      fs.renameSync(at, `${at}.away`);
+      const bad = await install(system, folder, "1.1.0", "500", {}, migrating(BROKEN, KINDS));
+      assert.equal(bad.outcome, "rolled-back", bad.error);
+      const aside = path.join(folder, ".app.db.lastgood", `=rejected-${bad.operation}`);
+      // Long after: it is in no other copy.
+      const hundredDays = 100 * 86_400_000;
+      const { clock } = system.host;
+      const future = { ...clock, now: () => new Date(clock.now().getTime() + hundredDays) };
+      const then = { ...system, host: { ...system.host, clock: future } };
+      await expireSetAside(then, run);
+      assert(fs.existsSync(aside));
+      fs.renameSync(`${at}.away`, at);
+      await expireSetAside(then, run);
+      assert(!fs.existsSync(aside));
+      const [point] = await listPoints(system, run);
+      assert.deepEqual([point?.isSafety, point?.releases], [true, { app: "1.1.0" }]);
+      // A database that 1.1.0 has migrated, with the row that was there.
+      const target = path.join(folder, "found.db");
+      const repository = await system.repository(run);
+      await repository.read(point!.snapshot, run, (reader) =>
+        reader.file("stores/app/main/app.db", target),
+      );
+      using database = new DatabaseSync(target);
+      assert.equal(database.prepare("SELECT title FROM jobs").get()?.["title"], "kept");
     },
   );
 

@@ -18,6 +18,7 @@ import { type Fault, faultyProxy } from "./support/faulty-proxy.ts";
 import { restic, resticVersion } from "./support/restic.ts";
 import { hasS3, KEYS, type S3, startS3 } from "./support/s3.ts";
 import { skipWithout } from "./support/servers.ts";
+import { throughPoint } from "./support/given-up.ts";
 import { newSystem } from "./support/system.ts";
 import { quietRun, temporaryFolder } from "./support/temporary.ts";
 
@@ -128,6 +129,9 @@ suite("buckets", { skip, timeout: 300_000 }, () => {
     const back = await restore(system, stamp, BACK, run);
     assert.equal(back.outcome, "committed", back.error);
     assert.deepEqual(await contentOf(buckets), then);
+    await throughPoint(system, `before-${back.operation}`, async () => {
+      assert.deepEqual(await contentOf(buckets), changed);
+    });
     const undone = await undo(system, back.operation, "", run);
     assert.equal(undone.outcome, "committed", undone.error);
     assert.deepEqual(await contentOf(buckets), changed);

@@ -3,6 +3,7 @@ import path from "node:path";
 import { parse } from "yaml";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
+import { once } from "../base/once.ts";
 import { type Command, exec, execOk } from "../base/exec.ts";
 import { ENGINE_VARIABLES, environmentOf } from "../base/host.ts";
 
@@ -64,18 +65,8 @@ export async function compose(
   return await execOk([program, ...first, ...where, ...args], options, run);
 }
 
-let known: Promise<Command> | undefined;
-
-async function composeProgram(run: Run): Promise<Command> {
-  known ??= findCompose(run);
-  return await known.catch((error: unknown) => {
-    known = undefined;
-    throw error;
-  });
-}
-
 /** The plug-in of the engine's program, or the program of the first generation. */
-async function findCompose(run: Run): Promise<Command> {
+const composeProgram = once(async (run: Run): Promise<Command> => {
   const candidates: Command[] = [["docker", "compose"], ["docker-compose"]];
   for (const candidate of candidates) {
     const [program, ...args] = candidate;
@@ -95,4 +86,4 @@ async function findCompose(run: Run): Promise<Command> {
       hint: "Install one of them: https://docs.docker.com/compose/install/",
     },
   );
-}
+});

@@ -6,6 +6,7 @@ import { describeStep, type Plan } from "../journal/plan.ts";
 import { planChange, type StoreSwitch } from "../journal/plan-change.ts";
 import { version, type Version } from "../slots/slot.ts";
 import { isFileStore, livePathsOf } from "../stores/store.ts";
+import { saveGivenUp } from "./given-up.ts";
 import { begin } from "./begin.ts";
 import { type PointDescription, storePath } from "./points/point.ts";
 import { makeParents } from "./points/parents.ts";
@@ -100,6 +101,7 @@ export async function restore(
     },
     run,
   );
+  await saveGivenUp(system, run);
   return {
     ...ended,
     stamp: point.stamp,

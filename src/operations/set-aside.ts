@@ -83,7 +83,7 @@ export async function keep(
   return await keepOne(system, await listSetAside(system, run), named, run);
 }
 
-async function keepOne(
+export async function keepOne(
   system: System,
   all: readonly SetAside[],
   named: string | undefined,
@@ -120,20 +120,6 @@ function refuseUnsettled(
         ? "What it set aside is the way back. End it first: lastgood recover"
         : `What it set aside may be all there is. If you are sure: lastgood keep ${id}`,
   });
-}
-
-/** Frees what has been kept for undoing longer than the configuration says. */
-export async function expireSetAside(system: System, run: Run): Promise<void> {
-  const oldest = system.host.clock.now().getTime() - system.config["undo-for"];
-  const all = await listSetAside(system, run);
-  const ids = new Set(
-    all
-      .map(({ operation }) => operation)
-      .filter(({ outcome }) => outcome !== undefined && outcome !== "needs-human")
-      .filter(({ started }) => Date.parse(started) < oldest)
-      .map(({ id }) => id),
-  );
-  for (const id of ids) await keepOne(system, all, id, run);
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Clock } from "../base/clock.ts";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { hostFacts } from "../base/host.ts";
+import { once } from "../base/once.ts";
 import type { Loaded } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { readSecret } from "../config/secrets.ts";
@@ -64,7 +65,6 @@ export async function openSystem(loaded: Loaded, host: Host): Promise<System> {
     components.flatMap(({ stores }) => stores),
   );
   const journal = new Journal(paths.journal);
-  let repository: Promise<Repository> | undefined;
   return {
     name: config.system,
     config,
@@ -73,7 +73,7 @@ export async function openSystem(loaded: Loaded, host: Host): Promise<System> {
     journal,
     components,
     paths,
-    repository: (run) => (repository ??= openRepositoryAt(config.repository, state, host, run)),
+    repository: once((run) => openRepositoryAt(config.repository, state, host, run)),
     [Symbol.dispose]: () => journal[Symbol.dispose](),
   };
 }

@@ -7,6 +7,7 @@ import { planChange, type ReleaseSwitch, type StoreSwitch } from "../journal/pla
 import { version, type Version } from "../slots/slot.ts";
 import type { Outside } from "../targets/folder/outside.ts";
 import { newOperationId } from "./record.ts";
+import { saveGivenUp } from "./given-up.ts";
 import { begin, type OperationSetup, type ReleaseChange } from "./begin.ts";
 import type { OpenStore } from "./components.ts";
 import { compatibilityOf } from "./releases/compatibility.ts";
@@ -76,6 +77,7 @@ export async function undo(
     ifUnwell: "go on",
   } as const;
   const ended = await begin(system, intended, run);
+  await saveGivenUp(system, run);
   const elapsedMs = monotonicMs() - started;
   const safetyPoint = `before-${operation}`;
   const { kind, id: undone } = found.operation;

@@ -5,7 +5,6 @@ import { pipeline } from "node:stream/promises";
 import { type Effects, namesIn } from "../base/effects.ts";
 import { AppError, nothingThere } from "../base/errors.ts";
 import type { Command } from "../base/exec.ts";
-import type { Run } from "../base/events.ts";
 import { syncFile } from "../base/fs.ts";
 import type { Writer } from "../repository/repository.ts";
 import type { Version } from "../slots/slot.ts";
@@ -49,23 +48,30 @@ export function commandStore(
     kind: "command",
     name,
     where: dump.join(" "),
-    capture: (into, at, run) => capture(config, name, now, into, at, run),
+    capture: (into, at, run) => capture(tools.read(dump, run), name, now, into, at),
+    captureVersion: (version, into, at) =>
+      capture(
+        createReadStream(filesIn(config.folder, effects).fileOf(version)),
+        name,
+        now,
+        into,
+        at,
+      ),
     loss: async () => ["what was written since"],
     versions: versionsIn(config, name, effects, tools),
   };
 }
 
 async function capture(
-  { dump, tools }: CommandConfig,
+  source: AsyncIterable<Uint8Array>,
   name: string,
   now: () => Date,
   into: Writer,
   at: string,
-  run: Run,
 ): Promise<Captured> {
   const metadata = dumpMetadata(now);
   return await orUnreadable(name, isServers, async () => {
-    const { sizeBytes } = await into.stream(`${at}/${DATA}`, tools.read(dump, run), metadata);
+    const { sizeBytes } = await into.stream(`${at}/${DATA}`, source, metadata);
     // Nothing is what a program prints that has failed without saying so.
     const errors = sizeBytes === 0 ? [errorWord(name, "empty")] : [];
     return { facts: { bytes: sizeBytes }, errors, warnings: [] };

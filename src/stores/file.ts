@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { AppError, hasCode, nothingThere, systemCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { Writer } from "../repository/repository.ts";
-import { placeOf } from "../slots/place.ts";
+import { placeOf, readyFolder } from "../slots/place.ts";
 import { own } from "./ownership.ts";
 import {
   type Captured,
@@ -45,32 +45,33 @@ export function fileStore(config: FileConfig, { name, temporary }: StoreContext)
     return isJson(await readFile(file, "utf8")) ? [] : [errorWord(name, "invalid_json")];
   };
 
+  const captureAt = async (file: string, into: Writer, at: string, run: Run): Promise<Captured> => {
+    const found = await lstat(file, { bigint: true }).catch(nothingThere);
+    if (found === undefined) return nothing(config.optional ? [] : [errorWord(name, "missing")]);
+    const inside = `${at}/${base}`;
+    const copying = { config: { ...config, path: file }, name, temporary, problemsOf };
+    try {
+      return config.format === "json"
+        ? await captureCopy(copying, found, into, inside, run)
+        : await captureLive(file, into, inside);
+    } catch (error) {
+      if (!hasCode(error, "SOURCE_FAILED")) throw error;
+      // The other stores are still worth a copy; the point is invalid and says why.
+      return nothing([errorWord(name, "unreadable")], [(error as Error).message]);
+    }
+  };
+
   return {
     kind: "file",
     name,
     where: config.path,
     livePath: config.path,
 
-    async capture(into, at, run) {
-      const live = await lstat(config.path, { bigint: true }).catch(nothingThere);
-      if (live === undefined) {
-        return nothing(config.optional ? [] : [errorWord(name, "missing")]);
-      }
-      try {
-        return config.format === "json"
-          ? await captureCopy(
-              { config, name, temporary, problemsOf },
-              live,
-              into,
-              `${at}/${base}`,
-              run,
-            )
-          : await captureLive(config.path, into, `${at}/${base}`);
-      } catch (error) {
-        if (!hasCode(error, "SOURCE_FAILED")) throw error;
-        // The other stores are still worth a copy; the point is invalid and says why.
-        return nothing([errorWord(name, "unreadable")], [(error as Error).message]);
-      }
+    capture: (into, at, run) => captureAt(config.path, into, at, run),
+
+    async captureVersion(version, into, at, run) {
+      const lying = readyFolder(placeOf(config.path, []), version);
+      return await captureAt(path.join(lying, ownName), into, at, run);
     },
 
     place: async () => placeOf(config.path, []),

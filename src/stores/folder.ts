@@ -4,8 +4,15 @@ import path from "node:path";
 import { systemCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { Reader, TreeNode, Writer } from "../repository/repository.ts";
-import { isMountPoint, placeInside, placeOf, NOT_CONTENT } from "../slots/place.ts";
-import type { Hold } from "./hold.ts";
+import {
+  isMountPoint,
+  NOT_CONTENT,
+  type Place,
+  placeInside,
+  placeOf,
+  readyFolder,
+} from "../slots/place.ts";
+import { type Hold, noHold } from "./hold.ts";
 import { ownTree } from "./ownership.ts";
 import {
   type Captured,
@@ -50,10 +57,17 @@ export function folderStore(
     livePath: config.path,
     capture: (into, at, run) => captureFolder(config, name, `${at}/${base}`, into, inspect, run),
 
+    async captureVersion(version, into, at, run) {
+      const lying = readyFolder(await placeOfFolder(config.path), version);
+      // Inside a mount point the content alone lies there.
+      const own = (await isMountPoint(config.path)) ? lying : path.join(lying, ownName);
+      const still = { ...config, path: own, hold: noHold };
+      return await captureFolder(still, name, `${at}/${base}`, into, inspect, run);
+    },
+
     hold: config.hold,
 
-    place: async () =>
-      (await isMountPoint(config.path)) ? placeInside(config.path) : placeOf(config.path, []),
+    place: () => placeOfFolder(config.path),
 
     async materialise(from, at, folder, run) {
       // Inside a mount point the content alone is switched; else the folder as a whole.
@@ -75,6 +89,10 @@ export function folderStore(
 
     loss: (from, at) => compareWithLive(from, `${at}/${base}`, config.path),
   };
+}
+
+async function placeOfFolder(folder: string): Promise<Place> {
+  return (await isMountPoint(folder)) ? placeInside(folder) : placeOf(folder, []);
 }
 
 async function captureFolder(

@@ -21,6 +21,7 @@ import {
 } from "./database/mysql-server.ts";
 import {
   activate,
+  type Content,
   contentOf,
   discard,
   fill,
@@ -71,6 +72,12 @@ export function mysqlStore(config: MysqlConfig, { name, now }: StoreContext): Se
     where,
     ...(hold === noHold ? {} : { hold }),
     capture: (into, at, run) => capture(config, server, name, now, into, at, run),
+    captureVersion: (version, into, at, run) =>
+      orUnreadable(name, isServers, async () => {
+        const content = contentOf(server, lies(version), run);
+        const tables = await tablesIn(server, lies(version), run);
+        return await store(content, tables, server, name, now, into, at, run);
+      }),
 
     async loss(_from, _at, facts, run) {
       return await describeLoss(count(run), facts?.rows ?? {}, run);
@@ -164,23 +171,41 @@ async function capture(
         `${unsafe.map(([table]) => table).join(", ")}: say under hold: how writing stops`,
       );
     }
-    const metadata = dumpMetadata(now);
-    const reader = new DumpReader();
-    const dump = watched(server.dumpTables(database, run), reader);
-    const { sizeBytes } = await into.stream(`${at}/${TABLES}`, dump, metadata);
-    if (!reader.content.isComplete) errors.push(errorWord(name, "dump_incomplete"));
-    const objects = new DumpReader();
-    const others = watched(server.dumpObjects(database, run), objects);
-    await into.stream(`${at}/${OBJECTS}`, others, metadata);
-    if (!objects.content.isComplete) errors.push(errorWord(name, "dump_incomplete"));
-    await into.stream(`${at}/${EVENTS}`, server.dumpEvents(database, run), metadata);
-    if (users) await into.stream(`${at}/${USERS}`, server.dumpUsers(run), metadata);
-    const counted = [...tables].filter(([, engine]) => engine !== "SEQUENCE");
-    const empty = Object.fromEntries(counted.map(([table]) => [table, 0]));
-    const rows = { ...empty, ...reader.content.rows };
-    const [[version = ""] = []] = await server.query("SELECT VERSION()", run);
-    return { facts: { bytes: sizeBytes, rows, about: { server: version } }, errors, warnings };
+    const content = {
+      tables: server.dumpTables(database, run),
+      objects: server.dumpObjects(database, run),
+      events: server.dumpEvents(database, run),
+    };
+    const stored = await store(content, tables, server, name, now, into, at, run);
+    if (users) await into.stream(`${at}/${USERS}`, server.dumpUsers(run), dumpMetadata(now));
+    return { ...stored, errors: [...errors, ...stored.errors], warnings };
   });
+}
+
+/** Puts dumps into the repository, and sees whether they are whole. */
+async function store(
+  { tables, objects, events }: Content,
+  engines: ReadonlyMap<string, string>,
+  server: MysqlServer,
+  name: string,
+  now: () => Date,
+  into: Writer,
+  at: string,
+  run: Run,
+): Promise<Captured> {
+  const metadata = dumpMetadata(now);
+  const reader = new DumpReader();
+  const { sizeBytes } = await into.stream(`${at}/${TABLES}`, watched(tables, reader), metadata);
+  const others = new DumpReader();
+  await into.stream(`${at}/${OBJECTS}`, watched(objects, others), metadata);
+  await into.stream(`${at}/${EVENTS}`, events, metadata);
+  const isWhole = reader.content.isComplete && others.content.isComplete;
+  const errors = isWhole ? [] : [errorWord(name, "dump_incomplete")];
+  const counted = [...engines].filter(([, engine]) => engine !== "SEQUENCE");
+  const empty = Object.fromEntries(counted.map(([table]) => [table, 0]));
+  const rows = { ...empty, ...reader.content.rows };
+  const [[version = ""] = []] = await server.query("SELECT VERSION()", run);
+  return { facts: { bytes: sizeBytes, rows, about: { server: version } }, errors, warnings: [] };
 }
 
 /** A dump of tables of any other engine is of several moments. */
@@ -192,13 +217,23 @@ const TRANSACTIONAL: ReadonlySet<string> = new Set([
   "SYSTEM VERSIONED",
 ]);
 
+/** With their engines; without those of lastgood itself. */
+async function tablesIn(
+  server: MysqlServer,
+  schema: string,
+  run: Run,
+): Promise<ReadonlyMap<string, string>> {
+  const all = [...(await server.tables(schema, run))];
+  return new Map(all.filter(([table]) => !table.startsWith("lastgood_")));
+}
+
 async function countRows(
   server: MysqlServer,
   schema: string,
   run: Run,
 ): Promise<Record<string, number>> {
-  const counts = [...(await server.tables(schema, run))]
-    .filter(([table, engine]) => !table.startsWith("lastgood_") && engine !== "SEQUENCE")
+  const counts = [...(await tablesIn(server, schema, run))]
+    .filter(([, engine]) => engine !== "SEQUENCE")
     .map(([table]) => `SELECT ${text(table)}, COUNT(*) FROM ${quoted(schema, table)}`);
   if (counts.length === 0) return {};
   const rows = await server.query(counts.join(" UNION ALL "), run);

@@ -61,6 +61,10 @@ export function postgresStore(config: PostgresConfig, { name, now }: StoreContex
     name,
     where,
     capture: (into, at, run) => capture(config, server, name, now, into, at, run),
+    captureVersion: (version, into, at, run) => {
+      const lying = { ...config, database: lies(version), users: false };
+      return capture(lying, server, name, now, into, at, run);
+    },
     loss: (_from, _at, facts, run) => describeLoss(count(run), facts?.rows ?? {}, run),
     async lossAgainst(version, run) {
       return await describeLoss(count(run), await countRows(server, lies(version), run), run);

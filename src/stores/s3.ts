@@ -1,16 +1,18 @@
 import { createHash } from "node:crypto";
 import { inParallel } from "../base/in-parallel.ts";
+import { once } from "../base/once.ts";
 import { hasCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { Writer } from "../repository/repository.ts";
 import type { S3Access } from "../s3/client.ts";
 import { dumpMetadata, orUnreadable } from "./capturing.ts";
-import { type Buckets, type Listed, openBuckets } from "./bucket/buckets.ts";
+import { type Buckets, type Listed, openBuckets, type Place } from "./bucket/buckets.ts";
 import { type Entry, idOf, MANIFEST, readEntries, writeEntries } from "./bucket/manifest.ts";
 import { objectNames } from "./bucket/names.ts";
-import { liveIn } from "./bucket/lists.ts";
+import { liveIn, readList, sideKey } from "./bucket/lists.ts";
 import { bucketVersions } from "./bucket/versions.ts";
-import { type Captured, type ServerStore, type StoreContext } from "./store.ts";
+import { type Captured, errorWord, type ServerStore, type StoreContext } from "./store.ts";
+import type { Version } from "../slots/slot.ts";
 
 export type S3StoreConfig = Pick<S3Access, "endpoint" | "region"> & {
   /** Asked for when they are needed. */
@@ -32,17 +34,23 @@ const WHOLE_BYTES_MAX = 512 * 1024;
 
 /** Objects of one or many buckets. */
 export function s3Store(config: S3StoreConfig, { name, now, effects }: StoreContext): ServerStore {
-  let opened: Promise<Buckets> | undefined;
   const { endpoint, region, keys, where } = config;
-  const open = async (): Promise<Buckets> =>
-    await openBuckets({ endpoint, region, ...(await keys()) }, where);
-  const buckets = (): Promise<Buckets> => (opened ??= open());
+  const buckets = once(
+    async (): Promise<Buckets> => await openBuckets({ endpoint, region, ...(await keys()) }, where),
+  );
   return {
     kind: "s3",
     name,
     where,
-    capture: async (into, at, run) =>
-      await capture(config, await buckets(), name, now, into, at, run),
+    async capture(into, at, run) {
+      const objects = liveObjects(config, await buckets(), run);
+      return await capture(objects, await buckets(), name, now, into, at, run);
+    },
+    async captureVersion(version, into, at, run) {
+      const entries = await readList({ config, name, open: buckets, effects }, version);
+      const objects = versionObjects(entries, version);
+      return await capture(objects, await buckets(), name, now, into, at, run);
+    },
 
     async loss(from, at, _facts, run) {
       const then = new Map<string, Entry>();
@@ -56,8 +64,42 @@ export function s3Store(config: S3StoreConfig, { name, now, effects }: StoreCont
   };
 }
 
-async function capture(
+/** Where an object is read, and what it is called in a point. */
+type Found = Listed & {
+  readonly name: string;
+  readonly from: Place;
+  /** Whether its bytes have to be those of its ETag. */
+  readonly isFixed?: boolean;
+};
+
+/** What is live, bucket by bucket. */
+async function* liveObjects(
   config: S3StoreConfig,
+  buckets: Buckets,
+  run: Run,
+): AsyncGenerator<Found> {
+  for (const bucket of await chosenBuckets(config, buckets, run)) {
+    const nameOf = objectNames();
+    for await (const object of liveIn(buckets, bucket, config.prefix, run)) {
+      yield { ...object, name: `${OBJECTS}/${bucket}/${nameOf(object.key)}`, from: object };
+    }
+  }
+}
+
+/** What a version consists of: what lies aside, and what is live and was the same then. */
+async function* versionObjects(entries: readonly Entry[], version: Version): AsyncGenerator<Found> {
+  for (const [bucket, own] of Map.groupBy(entries, (entry) => entry.bucket)) {
+    const nameOf = objectNames();
+    for (const { key, size, etag, aside } of own) {
+      const from = aside === true ? { bucket, key: sideKey(version, key) } : { bucket, key };
+      const name = `${OBJECTS}/${bucket}/${nameOf(key)}`;
+      yield { bucket, key, size, etag, name, from, isFixed: aside !== true };
+    }
+  }
+}
+
+async function capture(
+  found: AsyncIterable<Found>,
   buckets: Buckets,
   name: string,
   now: () => Date,
@@ -71,28 +113,22 @@ async function capture(
     const entries: Entry[] = [];
     const rows: Record<string, number> = {};
     let bytes = 0;
-    for (const bucket of await chosenBuckets(config, buckets, run)) {
-      const nameOf = objectNames();
-      rows[bucket] = 0;
-      const named = async function* (): AsyncGenerator<Listed & { name: string }> {
-        for await (const object of liveIn(buckets, bucket, config.prefix, run)) {
-          yield { ...object, name: `${OBJECTS}/${bucket}/${nameOf(object.key)}` };
-        }
-      };
-      await inParallel(named(), AT_ONCE, async (object) => {
-        const entry =
-          (await unchanged(object, before.get(idOf(object)), into, at)) ??
-          (await stored(object, buckets, into, at, metadata, run));
-        // Whoever has gone since it was listed is not part of it.
-        if (entry === undefined) return;
-        entries.push(entry);
-        rows[bucket]!++;
-        bytes += entry.size;
-      });
-    }
+    let changed = 0;
+    await inParallel(found, AT_ONCE, async (object) => {
+      const entry =
+        (await unchanged(object, before.get(idOf(object)), into, at)) ??
+        (await stored(object, buckets, into, at, metadata, run));
+      if (object.isFixed === true && entry?.etag !== object.etag) changed++;
+      // Whoever has gone since it was listed is not part of it.
+      if (entry === undefined) return;
+      entries.push(entry);
+      rows[object.bucket] = (rows[object.bucket] ?? 0) + 1;
+      bytes += entry.size;
+    });
     entries.sort((a, b) => (idOf(a) < idOf(b) ? -1 : 1));
     await into.stream(`${at}/${MANIFEST}`, writeEntries(entries), metadata);
-    return { facts: { bytes, files: entries.length, rows }, errors: [], warnings: [] };
+    const errors = changed === 0 ? [] : [errorWord(name, `lacks_${changed}_objects`)];
+    return { facts: { bytes, files: entries.length, rows }, errors, warnings: [] };
   });
 }
 
@@ -111,7 +147,7 @@ async function entriesBefore(into: Writer, at: string): Promise<ReadonlyMap<stri
 
 /** With the same ETag and size it has the same bytes: it is not read again. */
 async function unchanged(
-  { etag, size, name }: Listed & { readonly name: string },
+  { etag, size, name }: Found,
   before: Entry | undefined,
   into: Writer,
   at: string,
@@ -121,15 +157,15 @@ async function unchanged(
 }
 
 async function stored(
-  object: Listed & { readonly name: string },
+  object: Found,
   buckets: Buckets,
   into: Writer,
   at: string,
   metadata: Parameters<Writer["bytes"]>[2],
   run: Run,
 ): Promise<Entry | undefined> {
-  const { bucket, key, name } = object;
-  const found = await buckets.get(object, run);
+  const { bucket, key, name, from } = object;
+  const found = await buckets.get(from, run);
   if (found === undefined) return undefined;
   const { body, size, etag } = found;
   const hash = createHash("md5");

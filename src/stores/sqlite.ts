@@ -51,6 +51,15 @@ export function sqliteStore(config: SqliteConfig, { name, temporary }: StoreCont
     capture: (into, at, run) =>
       captureDatabase(config, { name, temporary }, into, `${at}/${base}`, run),
 
+    captureVersion: (version, into, at, run) =>
+      captureDatabase(
+        { ...config, path: fileOf(version) },
+        { name, temporary },
+        into,
+        `${at}/${base}`,
+        run,
+      ),
+
     place: async () => placeOf(config.path, SQLITE_COMPANIONS),
 
     async materialise(from, at, folder, run) {

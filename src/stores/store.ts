@@ -35,6 +35,12 @@ type Common = {
   /** Puts a copy that is consistent in itself under `at`, and validates it. */
   capture(into: Writer, at: string, run: Run): Promise<Captured>;
 
+  /**
+   * The same with a version that is ready. Without it nothing but the bytes of such a version can be
+   * put into a point.
+   */
+  captureVersion?(version: Version, into: Writer, at: string, run: Run): Promise<Captured>;
+
   /** What keeps the application from writing during `capture`. */
   readonly hold?: Hold;
 

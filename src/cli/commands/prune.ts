@@ -1,4 +1,4 @@
-import { expireSetAside } from "../../operations/set-aside.ts";
+import { expireSetAside } from "../../operations/given-up.ts";
 import { recordDone } from "../../operations/record.ts";
 import { type Command, isSet, reasonOf } from "../command.ts";
 import { formatBytes } from "../format.ts";

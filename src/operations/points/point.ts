@@ -16,7 +16,10 @@ export type Point = {
   /** Why it cannot be restored from. */
   readonly errors: readonly string[];
   readonly pinned: boolean;
+  /** Taken before or after data were changed: it stays until somebody names it. */
   readonly isSafety: boolean;
+  /** Of a safety point: the name under which the data lay beside what is live. */
+  readonly aside: string | undefined;
   /** "component/store", in the order of capture. */
   readonly stores: readonly string[];
   /** By component, the release that was live then. */
@@ -38,6 +41,8 @@ export type PointDescription = {
   /** By component, the release that was live, and by store what its schema was. */
   readonly releases?: Readonly<Record<string, string>>;
   readonly schemas?: Readonly<Record<string, Schema>>;
+  /** Of data that were given up: the name under which they lay beside what is live. */
+  readonly aside?: string;
   /** Files outside of stores that a new machine needs, by component. */
   readonly files: Readonly<Record<string, readonly string[]>>;
   /** Whose the folders above stores and files were. */
@@ -90,13 +95,15 @@ export function pointTags(point: {
   readonly errors: readonly string[];
   readonly stores: readonly string[];
   readonly releases?: Readonly<Record<string, string>>;
+  readonly aside?: string;
 }): string[] {
-  const { stamp, system, valid, errors, stores, releases = {} } = point;
+  const { stamp, system, valid, errors, stores, releases = {}, aside } = point;
   return [
     TAG,
     `stamp:${stamp}`,
     `system:${system}`,
     valid ? "valid" : "invalid",
+    ...(aside === undefined ? [] : ["safety", `aside:${aside}`]),
     ...errors.slice(0, ERRORS_MAX).map((word) => `error:${word}`),
     ...stores.map((store) => `store:${store}`),
     ...Object.entries(releases).map(([component, release]) => `release:${component}=${release}`),
@@ -132,6 +139,7 @@ export function pointsAmong(snapshots: readonly Snapshot[]): Point[] {
         valid: tags.includes("valid"),
         pinned: pins.get(`${system} ${stamp}`) ?? pins.get(`${NO_SYSTEM} ${stamp}`) ?? false,
         isSafety: tags.includes("safety"),
+        aside: valueOf(tags, "aside"),
         errors: valuesOf(tags, "error"),
         stores: valuesOf(tags, "store"),
         releases: Object.fromEntries(

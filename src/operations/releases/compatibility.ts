@@ -107,10 +107,11 @@ async function fileOf({ folder }: Release): Promise<ReleaseFile | undefined> {
 export async function schemasOf(
   { stores }: Pick<Component, "stores">,
   run: Run,
+  version: Version | "live" = "live",
 ): Promise<Readonly<Record<string, Schema>>> {
   const found: Record<string, Schema> = {};
   for (const { store } of stores) {
-    const schema = await store.schemaOf?.("live", run);
+    const schema = await store.schemaOf?.(version, run);
     if (schema !== undefined) found[store.name] = schema;
   }
   return found;

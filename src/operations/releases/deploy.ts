@@ -7,11 +7,12 @@ import { planChange } from "../../journal/plan-change.ts";
 import { version, type Version } from "../../slots/slot.ts";
 import { compareVersions } from "../../targets/compare-versions.ts";
 import type { Outside } from "../../targets/folder/outside.ts";
+import { expireSetAside, saveGivenUp } from "../given-up.ts";
 import { begin, type Begun, type ReleaseChange } from "../begin.ts";
 import { type PlanPreview, previewPlan } from "../plan-preview.ts";
 import { mayMigrate } from "../acts/migrate.ts";
 import { newOperationId } from "../record.ts";
-import { expireSetAside, listSetAside, neededForUndo, supersededCopies } from "../set-aside.ts";
+import { listSetAside, neededForUndo, supersededCopies } from "../set-aside.ts";
 import type { System } from "../system.ts";
 import { type Announcer, announcerOf, announcing } from "../updater/announce.ts";
 import { type Chain, chainOf, savedStores } from "./chain.ts";
@@ -106,6 +107,7 @@ export async function deploy(
   await told?.end(ended.outcome, ended.error);
   // A release that failed is evidence; its package would only fail again.
   await forgetPackage(system, component.name, to);
+  await saveGivenUp(system, run);
   return await resultOf(system, component, release(), id, ended, started);
 }
 

@@ -7,6 +7,7 @@ import { version, type Version } from "../../slots/slot.ts";
 import { compareVersions } from "../../targets/compare-versions.ts";
 import { versionOf } from "../../targets/target.ts";
 import type { Outside } from "../../targets/folder/outside.ts";
+import { saveGivenUp } from "../given-up.ts";
 import { begin, type ReleaseChange } from "../begin.ts";
 import { type PlanPreview, previewPlan } from "../plan-preview.ts";
 import { newOperationId } from "../record.ts";
@@ -114,6 +115,7 @@ export async function rollback(
     },
     run,
   );
+  await saveGivenUp(system, run);
   return await resultOf(system, component, release(), id, ended, started);
 }
 

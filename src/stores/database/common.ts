@@ -16,9 +16,9 @@ export function isServers(error: unknown): boolean {
 
 /** Has a reader see what goes by. */
 export async function* watched(
-  source: AsyncIterable<Buffer>,
+  source: AsyncIterable<Uint8Array>,
   reader: { feed(bytes: Uint8Array): void },
-): AsyncGenerator<Buffer> {
+): AsyncGenerator<Uint8Array> {
   for await (const part of source) {
     reader.feed(part);
     yield part;
