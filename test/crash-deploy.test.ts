@@ -27,7 +27,8 @@ import {
   stagingFolder,
   switchVersions,
 } from "../src/slots/place.ts";
-import { version } from "../src/slots/slot.ts";
+import { type Slot, version } from "../src/slots/slot.ts";
+import { outsideSlot } from "../src/targets/folder/outside.ts";
 import { folderTarget } from "../src/targets/folder/folder.ts";
 import type { Entry } from "../src/targets/package/entry.ts";
 import type { Target } from "../src/targets/target.ts";
@@ -69,9 +70,14 @@ const RELEASE: ReleaseSwitch = {
 
 const DATA = { slot: "app/db", component: "app", displaced: BEFORE, rejected: REJECTED };
 
+/** A file of the releases that lies outside of them. */
+const TOOL = { slot: "app:/tool", displaced: BEFORE };
+
 const DEPLOY = planChange({
-  stores: [],
-  releases: [{ ...RELEASE, migrates: true }],
+  stores: [
+    { ...TOOL, component: "app", to: NEW, rejected: REJECTED, ready: false, isOfRelease: true },
+  ],
+  releases: [{ ...RELEASE, migrates: true, factoryFiles: [TOOL] }],
   saved: [DATA],
   components: ["app"],
 });
@@ -85,10 +91,13 @@ const WITH_DATA = planChange({
   components: ["app"],
 });
 
+const BY_HAND = "by hand";
+
 type World = { readonly folder: string; running: boolean; violations: string[] };
 
 const root = ({ folder }: World): string => path.join(folder, "versions");
 const placeIn = ({ folder }: World): Place => placeOf(path.join(folder, "data", "app.db"), []);
+const toolFile = ({ folder }: World): string => path.join(folder, "bin", "tool");
 const dataFile = ({ folder }: World): string => path.join(folder, "data", "app.db");
 const liveIn = (world: World): string => readlinkSync(path.join(root(world), "current")).slice(1);
 
@@ -124,6 +133,8 @@ async function makeWorld(folder: string, live: string, data: string): Promise<vo
   const world: World = { folder, running: true, violations: [] };
   mkdirSync(path.join(folder, "data"), { recursive: true });
   writeFileSync(dataFile(world), data);
+  mkdirSync(path.join(folder, "bin"));
+  writeFileSync(toolFile(world), BY_HAND);
   const target = targetOf(world, alive);
   const releases = live === NEW ? [FACTORY, OLD, NEW] : [FACTORY, OLD];
   for (const release of releases) {
@@ -173,15 +184,20 @@ function executorOf(world: World, tickIt: Tick, unwell: ReadonlySet<string>): Ex
   const effects = ticking(tick);
   const place = placeIn(world);
   const run = quietRun();
+  const outside = { slot: TOOL.slot, path: toolFile(world), inRelease: "bin/app" };
+  const tool = outsideSlot(root(world), outside, effects);
+  const slotOf = (step: Step): Slot => ("slot" in step && step.slot === TOOL.slot ? tool : target);
   const isData = (step: Step): boolean => "slot" in step && step.slot === DATA.slot;
   const perform = async (step: Step): Promise<void> => {
     switch (step.act) {
       case "staged":
-        return await (isData(step) ? stagePoint(world, tick) : target.stage(step.version, run));
+        return await (isData(step)
+          ? stagePoint(world, tick)
+          : slotOf(step).stage(step.version, run));
       case "verified":
         return isData(step)
           ? assert(await isReady(place, step.version))
-          : await target.verify(step.version, run);
+          : await slotOf(step).verify(step.version, run);
       case "saved":
         return await saveIt(world, tick);
       case "stopped":
@@ -189,7 +205,7 @@ function executorOf(world: World, tickIt: Tick, unwell: ReadonlySet<string>): Ex
         world.running = false;
         return tick();
       case "active":
-        if (!isData(step)) return await target.activate(step.version, step.displaced, run);
+        if (!isData(step)) return await slotOf(step).activate(step.version, step.displaced, run);
         assert(!world.running, "data were switched while the application ran");
         return await switchVersions(place, step.version, step.displaced, effects);
       case "migrated":
@@ -218,7 +234,7 @@ function executorOf(world: World, tickIt: Tick, unwell: ReadonlySet<string>): Ex
       case "discarded":
         return isData(step)
           ? await discardVersion(place, step.version, effects)
-          : await target.discard(step.version, run);
+          : await slotOf(step).discard(step.version, run);
       case "promoted":
         return await target.promote(step.version, step.previous, step.left, run);
       case "thinned":
@@ -328,7 +344,7 @@ const CASES: readonly Case[] = [
   },
 ];
 
-function verify(world: World, { ends }: Case, what: string): Outcome {
+function verify(world: World, { ends, plan }: Case, what: string): Outcome {
   using journal = new Journal(path.join(world.folder, "journal.db"));
   assert.deepEqual(journal.unfinished(), [], what);
   assert.deepEqual(world.violations, [], what);
@@ -339,10 +355,15 @@ function verify(world: World, { ends }: Case, what: string): Outcome {
   assert.equal(liveIn(world), release, `${what}: ${outcome}`);
   assert.equal(readlinkSync(path.join(root(world), "previous")), previous, `${what}: ${outcome}`);
   assert.match(readFileSync(dataFile(world), "utf8"), data, `${what}: ${outcome}`);
+  const tool = plan === DEPLOY && release !== OLD ? release : BY_HAND;
+  assert.equal(readFileSync(toolFile(world), "utf8"), tool, `${what}: ${outcome}: outside`);
   assert(world.running, `${what}: the application is down`);
   const isNewThere = existsSync(path.join(root(world), `v${NEW}`));
   if (outcome === "rolled-back-to-factory") assert(!isNewThere, `${what}: the bad one stayed`);
-  const own = readdirSync(path.join(root(world), ".lastgood"));
+  const own = [
+    ...readdirSync(path.join(root(world), ".lastgood")),
+    ...readdirSync(path.dirname(toolFile(world)), { recursive: true, encoding: "utf8" }),
+  ];
   assert(!own.some((name) => name.includes("~")), `${what}: left over: ${own.join()}`);
   return outcome!;
 }

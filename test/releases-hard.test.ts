@@ -240,6 +240,45 @@ suite("packages that reach further", () => {
     },
   );
 
+  onDevice(
+    "R14: at depth 2 a file outside is the one of the factory release",
+    async (system, folder) => {
+      const outer = `${folder}-out`;
+      fs.mkdirSync(outer);
+      const dst = path.join(outer, "tool");
+      const only = path.join(outer, "of-factory");
+      const tool = { name: "tool", src: "tool", dst };
+      const more = { name: "only", src: "only", dst: only };
+      try {
+        const files = { tool: "of 1.0.0", only: "of 1.0.0" };
+        assert.equal(
+          (await deployZip(system, folder, "1.0.0", [tool, more], files)).outcome,
+          "committed",
+        );
+        await makeFactory(system, "app", "1.0.0", run);
+        assert.equal(
+          (await deployZip(system, folder, "1.1.0", [tool], { tool: "of 1.1.0" })).outcome,
+          "committed",
+        );
+        fs.writeFileSync(only, "changed since");
+        // What is live is damaged, and what comes is not healthy.
+        fs.appendFileSync(path.join(folder, "versions/v1.1.0/bin/device-api"), "\n");
+        const behaviour = { name: "how", src: "how", dst: `${folder}/behaviour` };
+        const bad = await deployZip(system, folder, "1.2.0", [tool, behaviour], {
+          tool: "of 1.2.0",
+          how: "exit\n",
+        });
+        assert.equal(bad.outcome, "rolled-back-to-factory", bad.error);
+        assert.deepEqual(
+          [dst, only].map((file) => fs.readFileSync(file, "utf8")),
+          ["of 1.0.0", "of 1.0.0"],
+        );
+      } finally {
+        fs.rmSync(outer, { recursive: true });
+      }
+    },
+  );
+
   onDevice("what a file was verified as is what is unpacked", async (system, folder) => {
     await deployZip(system, folder, "1.0.0", [], {});
     const { fetchPackage } = await import("../src/operations/releases/fetch.ts");

@@ -33,6 +33,8 @@ export type ReleaseSwitch = {
   readonly isUnverified?: true;
   /** Where a failure goes when what was live is not healthy either. */
   readonly factory: Version | undefined;
+  /** Files of the factory release that lie outside of the releases, and differ from what lies there. */
+  readonly factoryFiles?: readonly Pick<StoreSwitch, "slot" | "displaced">[];
   /** The name of a failed release; undefined: it stays, since it was there before. */
   readonly evidence: Version | undefined;
   /** What `previous` shall mean once this is committed. */
@@ -181,7 +183,8 @@ function wayBack(
         .filter(({ isUnverified }) => isUnverified !== true)
         .map(({ slot, version }): Step => ({ ...verified(slot, version), ...ifSwitched })),
       ...components.map((component): Step => ({ act: "stopped", component, ...ifTouched })),
-      ...switchesBack(landings, { stores, saved }, numberOf, firstChange),
+      ...switchesBack(landings, depth, { stores, saved }, numberOf, firstChange),
+      ...(depth === "factory" ? landings.flatMap(filesOfFactory) : []),
       ...components.toReversed().map((component): Step => ({
         act: "running",
         component,
@@ -196,9 +199,21 @@ function wayBack(
   };
 }
 
+/** What lies outside of the releases is what was there before by now. */
+function filesOfFactory({
+  version,
+  factoryFiles = [],
+}: ReleaseSwitch & { version: Version }): Step[] {
+  return factoryFiles.flatMap(({ slot, displaced }): Step[] => [
+    { act: "staged", slot, version },
+    active(slot, version, displaced),
+  ]);
+}
+
 /** The releases first, then the data that they can read. */
 function switchesBack(
   landings: readonly (ReleaseSwitch & { readonly version: Version })[],
+  depth: Way["depth"],
   { stores, saved }: Pick<Whole, "stores" | "saved">,
   numberOf: (act: Step["act"], name: string) => number,
   firstChange: (component: string) => number,
@@ -206,7 +221,8 @@ function switchesBack(
   return [
     ...landings.map(({ slot, version, to }): Step => ({
       ...active(slot, version, to),
-      ifBegun: numberOf("active", slot),
+      // What was live is not healthy, whether or not it was left: only data may have been switched yet.
+      ...(depth === "factory" ? {} : { ifBegun: numberOf("active", slot) }),
     })),
     ...stores.toReversed().map(({ slot, displaced, rejected }): Step => ({
       ...active(slot, displaced, rejected),

@@ -12,7 +12,13 @@ import { begin, type OperationSetup, type ReleaseChange } from "./begin.ts";
 import type { OpenStore } from "./components.ts";
 import { compatibilityOf } from "./releases/compatibility.ts";
 import { chainOf, previousFor, savedStores } from "./releases/chain.ts";
-import { outsideOf, outsideSwitches } from "./releases/outside.ts";
+import {
+  displacing,
+  outsideOf,
+  outsideOfFactory,
+  outsideSwitches,
+  together,
+} from "./releases/outside.ts";
 import { deployable, findRelease, withDependents } from "./releases/target-of.ts";
 import type { RestoreResult } from "./restore.ts";
 import { listSetAside, nothingTo, type SetAside, switchedStores } from "./set-aside.ts";
@@ -104,9 +110,11 @@ async function planUndo(
   refuseChanged(system, found);
   const stores = await storesToUndo(system, found, run);
   const { release } = found.operation.setup as OperationSetup;
-  const releases = await releaseBack(system, release, found.operation.outcome, run);
+  const { outcome } = found.operation;
+  const releases = await releaseBack(system, release, outcome, operation, run);
   if (stores.length === 0 && releases.length === 0) throw nothingTo("undo", found.operation.id);
   const outside = await outsideFor(system, releases);
+  const ofFactory = await outsideFor(system, releases, "factory");
   const plan = planChange({
     stores: [
       ...stores.map((store) => switchBack(store, found.version, operation, release !== undefined)),
@@ -120,7 +128,7 @@ async function planUndo(
     ),
     components: withDependents(system, found.components).map(({ name }) => name),
   });
-  return { plan, release: releaseChange(releases, outside) };
+  return { plan, release: releaseChange(releases, together(ofFactory, outside)) };
 }
 
 function switchBack(
@@ -187,9 +195,11 @@ async function outsideUndone(
 async function outsideFor(
   system: System,
   [back]: readonly ReleaseSwitch[],
+  which: "to" | "factory" = "to",
 ): Promise<readonly Outside[]> {
-  if (back === undefined) return [];
-  return await outsideOf(system, deployable(system, back.component), back.to);
+  const release = back?.[which];
+  if (back === undefined || release === undefined) return [];
+  return await outsideOf(system, deployable(system, back.component), release);
 }
 
 /** The release that was live before the operation comes back with its data. */
@@ -197,6 +207,7 @@ async function releaseBack(
   system: System,
   release: ReleaseChange | undefined,
   outcome: Outcome | undefined,
+  operation: string,
   run: Run,
 ): Promise<ReleaseSwitch[]> {
   if (release?.from === undefined || outcome !== "committed") return [];
@@ -210,7 +221,8 @@ async function releaseBack(
   }
   const previous = await previousFor(target, to, undefined, run);
   const common = { slot: name, component: name, evidence: undefined, leavesBad: false };
-  return [{ ...common, ...chain, to, previous }];
+  const ofFactory = await outsideOfFactory(system, component, chain.factory, run);
+  return [{ ...common, ...chain, to, previous, factoryFiles: displacing(ofFactory, operation) }];
 }
 
 /** Half an undo, or one of data that the application no longer uses, is none. */

@@ -20,7 +20,7 @@ import { rememberSchemas } from "./compatibility.ts";
 import { fetchPackage, forgetPackage, inspectSource, type PackageSource } from "./fetch.ts";
 import { packageFor, rememberImage } from "./package-info.ts";
 import { refuseHeld } from "./hold.ts";
-import { outsideOf, outsideSwitches } from "./outside.ts";
+import { outsideOf, outsideOfFactory, outsideSwitches, displacing, together } from "./outside.ts";
 import { refuseNoRoom } from "./room.ts";
 import {
   type Deployable,
@@ -161,15 +161,18 @@ function planner(
     }
     // What only is looked at was not fetched.
     const isFetched = operation !== undefined || isThere;
-    outside = isFetched ? await outsideOf(system, component, to) : [];
+    const own = isFetched ? await outsideOf(system, component, to) : [];
+    const ofFactory = await outsideOfFactory(system, component, found.factory, run);
+    outside = together(own, ofFactory);
     return planChange({
-      stores: await outsideSwitches(component, outside, to, found.from, id, run),
+      stores: await outsideSwitches(component, own, to, found.from, id, run),
       releases: [
         {
           slot: name,
           component: name,
           to,
           ...found,
+          factoryFiles: displacing(ofFactory, id),
           evidence: isThere ? undefined : version(`${to}-${id}`),
           previous: found.from,
           leavesBad: false,

@@ -93,6 +93,36 @@ export async function outsideSwitches(
   );
 }
 
+/** Files of the factory release that differ from what lies there now: a way to it switches them. */
+export async function outsideOfFactory(
+  system: System,
+  component: Deployable,
+  factory: Version | undefined,
+  run: Run,
+): Promise<Outside[]> {
+  if (factory === undefined) return [];
+  const release = await findRelease(component.target, factory);
+  const outside: Outside[] = [];
+  for (const one of await outsideOf(system, component, factory)) {
+    const source = path.join(release?.folder ?? "", one.inRelease);
+    if (!(await isSameFile(one.path, source, run))) outside.push(one);
+  }
+  return outside;
+}
+
+/** Under which names lies what they displace. */
+export function displacing(
+  outside: readonly Outside[],
+  id: string,
+): Pick<StoreSwitch, "slot" | "displaced">[] {
+  return outside.map(({ slot }) => ({ slot, displaced: version(`before-${id}`) }));
+}
+
+/** Each slot once. */
+export function together(...all: readonly (readonly Outside[])[]): Outside[] {
+  return [...new Map(all.flat().map((one) => [one.slot, one])).values()];
+}
+
 async function isSameFile(file: string, other: string, run: Run): Promise<boolean> {
   const [a, b] = await Promise.all([file, other].map((one) => lstat(one).catch(nothingThere)));
   if (a?.isFile() !== true || b?.isFile() !== true || a.size !== b.size) return false;

@@ -21,7 +21,14 @@ import {
   type StoreVerdict,
 } from "./compatibility.ts";
 import { type DataBack, dataFor, lossOf } from "./data-back.ts";
-import { outsideBack, outsideOf, outsideSwitches } from "./outside.ts";
+import {
+  displacing,
+  outsideBack,
+  outsideOf,
+  outsideOfFactory,
+  outsideSwitches,
+  together,
+} from "./outside.ts";
 import { resultOf, type ReleaseResult } from "./deploy.ts";
 import {
   type Deployable,
@@ -59,6 +66,8 @@ type Decided = Omit<RollbackPreview, "plan" | "loss"> & {
   readonly outside: readonly Outside[];
   /** Those of the release that is left. */
   readonly left: readonly Outside[];
+  /** Those of the factory release, to which it may have to go back. */
+  readonly ofFactory: readonly Outside[];
 };
 
 /** What a rollback would do. Changes nothing. */
@@ -94,10 +103,7 @@ export async function rollback(
     from: decided?.from,
     to: decided?.to ?? "",
     factory: undefined,
-    outside: [
-      ...(decided?.outside ?? []),
-      ...(decided?.left ?? []).filter(isOnlyIn(decided?.outside)),
-    ],
+    outside: together(decided?.ofFactory ?? [], decided?.left ?? [], decided?.outside ?? []),
   });
   const ended = await begin(
     system,
@@ -167,13 +173,14 @@ async function decide(
   }
   const outside = await outsideOf(system, component, to);
   const left = from === undefined ? [] : await outsideOf(system, component, from);
-  return { component: name, from, to, version: to, ...fit, data, outside, left };
+  const ofFactory = await outsideOfFactory(system, component, versionOf(pointers.factory), run);
+  return { component: name, from, to, version: to, ...fit, data, outside, left, ofFactory };
 }
 
 async function planFor(
   system: System,
   component: Deployable,
-  { version: to, data, outside, left }: Decided,
+  { version: to, data, outside, left, ofFactory }: Decided,
   id: string,
   run: Run,
 ): Promise<Plan> {
@@ -199,6 +206,7 @@ async function planFor(
         component: name,
         to,
         ...chain,
+        factoryFiles: displacing(ofFactory, id),
         evidence: undefined,
         previous,
         leavesBad,
@@ -209,11 +217,6 @@ async function planFor(
     components: (await withRunningDependents(system, [component], run)).map((one) => one.name),
   });
 }
-
-const isOnlyIn =
-  (others: readonly Outside[] = []) =>
-  ({ slot }: Outside): boolean =>
-    !others.some((other) => other.slot === slot);
 
 function storesBack(component: string, data: DataBack | undefined, id: string): StoreSwitch[] {
   if (data === undefined) return [];
