@@ -74,6 +74,13 @@ const DATA = { slot: "app/db", component: "app", displaced: BEFORE, rejected: RE
 const TOOL = { slot: "app:/tool", displaced: BEFORE };
 
 const DEPLOY = planChange({
+  stores: [],
+  releases: [{ ...RELEASE, migrates: true }],
+  saved: [DATA],
+  components: ["app"],
+});
+
+const WITH_TOOL = planChange({
   stores: [
     { ...TOOL, component: "app", to: NEW, rejected: REJECTED, ready: false, isOfRelease: true },
   ],
@@ -277,6 +284,8 @@ type Case = {
   readonly live: string;
   readonly data: string;
   readonly unwell: readonly string[];
+  /** Of the moments of the recovery only so many: it has many more. */
+  readonly every?: number;
   /** By outcome: the release that is live then, `previous`, and the data. */
   readonly ends: Readonly<
     Partial<Record<Outcome, readonly [live: string, previous: string, data: RegExp]>>
@@ -320,6 +329,15 @@ const CASES: readonly Case[] = [
     ends: { aborted: BACK, "needs-human": ON_FACTORY },
   },
   {
+    name: "a deploy with a file outside that goes back to factory",
+    plan: WITH_TOOL,
+    live: OLD,
+    data: "old",
+    unwell: [NEW, OLD],
+    every: 4,
+    ends: { aborted: BACK, "rolled-back-to-factory": ON_FACTORY },
+  },
+  {
     name: "a rollback with data",
     plan: WITH_DATA,
     live: NEW,
@@ -355,7 +373,7 @@ function verify(world: World, { ends, plan }: Case, what: string): Outcome {
   assert.equal(liveIn(world), release, `${what}: ${outcome}`);
   assert.equal(readlinkSync(path.join(root(world), "previous")), previous, `${what}: ${outcome}`);
   assert.match(readFileSync(dataFile(world), "utf8"), data, `${what}: ${outcome}`);
-  const tool = plan === DEPLOY && release !== OLD ? release : BY_HAND;
+  const tool = plan === WITH_TOOL && release !== OLD ? release : BY_HAND;
   assert.equal(readFileSync(toolFile(world), "utf8"), tool, `${what}: ${outcome}: outside`);
   assert(world.running, `${what}: the application is down`);
   const isNewThere = existsSync(path.join(root(world), `v${NEW}`));
@@ -373,12 +391,13 @@ for (const one of CASES) {
     await using temporary = await temporaryFolderInMemory();
     const unwell = new Set(one.unwell);
     const outcomes: Record<string, number> = {};
+    const step = EXHAUSTIVE_STEP * (one.every ?? 1);
     let deaths = 0;
     let number = 0;
     const template = path.join(temporary.path, "template");
     await makeWorld(template, one.live, one.data);
     for (let first = 1, survived = false; !survived; first++) {
-      for (let second = 1, recovered = false; !recovered; second += EXHAUSTIVE_STEP) {
+      for (let second = 1, recovered = false; !recovered; second += step) {
         const folder = path.join(temporary.path, String(++number));
         cpSync(template, folder, { recursive: true, verbatimSymlinks: true });
         const world: World = { folder, running: true, violations: [] };

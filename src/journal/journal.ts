@@ -139,7 +139,8 @@ export class Journal implements Disposable {
   /** From here on it goes back, on this way. */
   recordBack(id: string, sequence: number, error: string): void {
     this.#database
-      .prepare("UPDATE operations_v1 SET sequence = ?, error = ? WHERE id = ?")
+      // Why it went back at first is what people look for.
+      .prepare("UPDATE operations_v1 SET sequence = ?, error = COALESCE(error, ?) WHERE id = ?")
       .run(sequence, error, id);
   }
 

@@ -1,5 +1,6 @@
 import type { Run } from "../base/events.ts";
 import type { CheckResult } from "../checks/check.ts";
+import { chosen } from "./stop-start.ts";
 import type { System } from "./system.ts";
 
 export type Health = {
@@ -12,12 +13,11 @@ export type Health = {
   })[];
 };
 
-/** Asks every check once, and whether each component runs. */
+/** Asks every check once, and whether each component runs. NOT_FOUND. */
 export async function health(system: System, named: string | undefined, run: Run): Promise<Health> {
   const checks: Health["checks"][number][] = [];
-  for (const component of system.components) {
+  for (const component of chosen(system, named)) {
     const { name, runner } = component;
-    if (named !== undefined && named !== name) continue;
     if (runner !== undefined) {
       const common = { component: name, check: "runs", need: "required" } as const;
       checks.push({ ...common, ...(await livesNow(runner.isAlive(run), run)) });

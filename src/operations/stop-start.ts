@@ -58,7 +58,8 @@ async function withLock(
   await work();
 }
 
-function chosen({ components }: System, named: string | undefined): Component[] {
+/** All components, or the one that is named. NOT_FOUND. */
+export function chosen({ components }: System, named: string | undefined): Component[] {
   const found = components.filter(({ name }) => named === undefined || name === named);
   if (found.length > 0) return found;
   throw new AppError("NOT_FOUND", `choose ${named}: there is no such component`, {

@@ -45,21 +45,9 @@ export function fileStore(config: FileConfig, { name, temporary }: StoreContext)
     return isJson(await readFile(file, "utf8")) ? [] : [errorWord(name, "invalid_json")];
   };
 
-  const captureAt = async (file: string, into: Writer, at: string, run: Run): Promise<Captured> => {
-    const found = await lstat(file, { bigint: true }).catch(nothingThere);
-    if (found === undefined) return nothing(config.optional ? [] : [errorWord(name, "missing")]);
-    const inside = `${at}/${base}`;
-    const copying = { config: { ...config, path: file }, name, temporary, problemsOf };
-    try {
-      return config.format === "json"
-        ? await captureCopy(copying, found, into, inside, run)
-        : await captureLive(file, into, inside);
-    } catch (error) {
-      if (!hasCode(error, "SOURCE_FAILED")) throw error;
-      // The other stores are still worth a copy; the point is invalid and says why.
-      return nothing([errorWord(name, "unreadable")], [(error as Error).message]);
-    }
-  };
+  const parts = { name, temporary, problemsOf };
+  const captureAt = async (file: string, into: Writer, at: string, run: Run): Promise<Captured> =>
+    await captureFile({ ...parts, config: { ...config, path: file } }, into, `${at}/${base}`, run);
 
   return {
     kind: "file",
@@ -93,6 +81,27 @@ export function fileStore(config: FileConfig, { name, temporary }: StoreContext)
       return [`changed: ${live.length} bytes now, ${then?.sizeBytes ?? "no"} then`];
     },
   };
+}
+
+async function captureFile(
+  copying: FileCapture,
+  into: Writer,
+  at: string,
+  run: Run,
+): Promise<Captured> {
+  const { name, config } = copying;
+  const { path: file, optional, format } = config;
+  const found = await lstat(file, { bigint: true }).catch(nothingThere);
+  if (found === undefined) return nothing(optional ? [] : [errorWord(name, "missing")]);
+  try {
+    return format === "json"
+      ? await captureCopy(copying, found, into, at, run)
+      : await captureLive(file, into, at);
+  } catch (error) {
+    if (!hasCode(error, "SOURCE_FAILED")) throw error;
+    // The other stores are still worth a copy; the point is invalid and says why.
+    return nothing([errorWord(name, "unreadable")], [(error as Error).message]);
+  }
 }
 
 function nothing(errors: readonly string[], warnings: readonly string[] = []): Captured {

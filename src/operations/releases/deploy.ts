@@ -155,13 +155,10 @@ function planner(
     const isThere = (await findRelease(target, to)) !== undefined;
     if (operation !== undefined) {
       await refuseNoRoom(system, component, isThere ? undefined : to, run);
-    }
-    if (operation !== undefined && found.from !== undefined) {
-      await rememberSchemas(component, found.from, run);
+      if (found.from !== undefined) await rememberSchemas(component, found.from, run);
     }
     // What only is looked at was not fetched.
-    const isFetched = operation !== undefined || isThere;
-    const own = isFetched ? await outsideOf(system, component, to) : [];
+    const own = operation !== undefined || isThere ? await outsideOf(system, component, to) : [];
     const ofFactory = await outsideOfFactory(system, component, found.factory, run);
     outside = together(own, ofFactory);
     return planChange({
