@@ -1,6 +1,7 @@
 import type { Backend } from "./backends/backend.ts";
 import type { S3Config } from "./backends/s3.ts";
 import type { Store, StoreContext } from "./stores/store.ts";
+import type { ElasticsearchConfig } from "./stores/elasticsearch.ts";
 import type { CommandConfig } from "./stores/command.ts";
 import type { FaissConfig } from "./stores/faiss.ts";
 import type { FileConfig } from "./stores/file.ts";
@@ -24,6 +25,7 @@ export const STORES: {
   readonly mysql: Open<MysqlConfig>;
   readonly s3: Open<S3StoreConfig>;
   readonly redis: Open<RedisConfig>;
+  readonly elasticsearch: Open<ElasticsearchConfig>;
   readonly command: Open<CommandConfig>;
   readonly postgres: Open<PostgresConfig>;
 } = {
@@ -38,6 +40,8 @@ export const STORES: {
   mysql: async (config, context) => (await import("./stores/mysql.ts")).mysqlStore(config, context),
   postgres: async (config, context) =>
     (await import("./stores/postgres.ts")).postgresStore(config, context),
+  elasticsearch: async (config, context) =>
+    (await import("./stores/elasticsearch.ts")).elasticsearchStore(config, context),
   command: async (config, context) =>
     (await import("./stores/command.ts")).commandStore(config, context),
   redis: async (config, context) => (await import("./stores/redis.ts")).redisStore(config, context),

@@ -6,6 +6,7 @@ import { backup } from "../src/operations/backup.ts";
 import { restore } from "../src/operations/restore.ts";
 import type { System } from "../src/operations/system.ts";
 import { undo } from "../src/operations/undo.ts";
+import { toolsAt } from "../src/stores/database/tools.ts";
 import { validate } from "../src/operations/validate.ts";
 import { throughPoint } from "./support/given-up.ts";
 import { newSystem } from "./support/system.ts";
@@ -49,9 +50,25 @@ suite("command stores", () => {
     await throughPoint(system, `before-${back.operation}`, async () => {
       assert.equal(await readFile(`${file}2`, "utf8"), "newer");
     });
-    assert.equal((await undo(system, undefined, "", run)).outcome, "committed");
+    const undone = await undo(system, undefined, "", run);
+    assert.equal(undone.outcome, "committed", undone.error);
     assert.equal(await readFile(file, "utf8"), "now");
     assert.equal(await readFile(`${file}2`, "utf8"), "newer");
+  });
+
+  test("a program that has all it needs may end at once", async () => {
+    const tools = toolsAt({ container: undefined, dockerHost: undefined }, async () => ({}));
+    const all = Buffer.from("x".repeat(9));
+    for (let times = 0; times < 60; times++) {
+      const source = (async function* () {
+        yield all;
+      })();
+      await tools.write(["head", "-c", "9"], source, run);
+    }
+    const endless = (async function* () {
+      for (;;) yield Buffer.alloc(65_536);
+    })();
+    await assert.rejects(tools.write(["head", "-c", "9"], endless, run), /EPIPE|Premature/);
   });
 
   test("a program that fails in the middle of loading: what was live is put back", async () => {

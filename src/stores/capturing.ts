@@ -1,3 +1,4 @@
+import type { AppError } from "../base/errors.ts";
 import type { FileMetadata } from "../repository/repository.ts";
 import { type Captured, errorWord } from "./store.ts";
 
@@ -22,6 +23,11 @@ export async function orUnreadable(
   } catch (error) {
     if (!isSources(error)) throw error;
     const errors = [errorWord(store, "unreadable")];
-    return { facts: undefined, errors, warnings: [(error as Error).message] };
+    const { message, hint } = error as AppError;
+    return {
+      facts: undefined,
+      errors,
+      warnings: [hint === undefined ? message : `${message}. ${hint}`],
+    };
   }
 }

@@ -1,13 +1,9 @@
-import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, stat } from "node:fs/promises";
-import path from "node:path";
-import { pipeline } from "node:stream/promises";
-import { type Effects, namesIn } from "../base/effects.ts";
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import type { Effects } from "../base/effects.ts";
 import { AppError, nothingThere } from "../base/errors.ts";
 import type { Command } from "../base/exec.ts";
-import { syncFile } from "../base/fs.ts";
 import type { Writer } from "../repository/repository.ts";
-import type { Version } from "../slots/slot.ts";
 import { dumpMetadata, orUnreadable } from "./capturing.ts";
 import { isServers } from "./database/common.ts";
 import type { Tools } from "./database/tools.ts";
@@ -18,6 +14,7 @@ import {
   type StoreContext,
   type StoreVersions,
 } from "./store.ts";
+import { versionFiles } from "./version-files.ts";
 
 export type CommandConfig = {
   /** Prints all the data. */
@@ -32,8 +29,6 @@ export type CommandConfig = {
 };
 
 const DATA = "data";
-const READY = "=";
-const STAGING = "~";
 
 /**
  * Data that only programs can read and write: a stream out, a stream in. Its versions lie as files on
@@ -51,7 +46,7 @@ export function commandStore(
     capture: (into, at, run) => capture(tools.read(dump, run), name, now, into, at),
     captureVersion: (version, into, at) =>
       capture(
-        createReadStream(filesIn(config.folder, effects).fileOf(version)),
+        createReadStream(versionFiles(config.folder, effects).fileOf(version)),
         name,
         now,
         into,
@@ -78,46 +73,16 @@ async function capture(
   });
 }
 
-/** Versions as files in a folder of this machine. */
-type Files = {
-  readonly fileOf: (version: Version) => string;
-  readonly isReady: (version: Version) => Promise<boolean>;
-  readonly put: (version: Version, source: AsyncIterable<Uint8Array>) => Promise<void>;
-  readonly remove: (version: Version) => Promise<void>;
-};
-
-function filesIn(folder: string, effects: Effects): Files {
-  const fileOf = (version: Version): string => path.join(folder, READY + version);
-  const staged = (version: Version): string => path.join(folder, STAGING + version);
-  return {
-    fileOf,
-    isReady: async (version) => (await namesIn(folder)).includes(READY + version),
-    async put(version, source) {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
-      await pipeline(source, createWriteStream(staged(version), { mode: 0o600 }));
-      await syncFile(staged(version));
-      await effects.rename(staged(version), fileOf(version));
-    },
-    async remove(version) {
-      await effects.removeTree(staged(version));
-      await effects.removeTree(fileOf(version));
-    },
-  };
-}
-
 function versionsIn(
   { dump, load, check, folder }: CommandConfig,
   name: string,
   effects: Effects,
   tools: Tools,
 ): StoreVersions {
-  const { fileOf, isReady, put, remove } = filesIn(folder, effects);
+  const { fileOf, isReady, readyAmong, put, remove } = versionFiles(folder, effects);
   return {
     isReady,
-    async readyAmong(versions) {
-      const names = new Set(await namesIn(folder));
-      return new Set(versions.filter((version) => names.has(READY + version)));
-    },
+    readyAmong,
     stage: (version, from, at) => put(version, from.stream(`${at}/${DATA}`)),
     async problemsOf(version, facts, run) {
       const found = await stat(fileOf(version)).catch(nothingThere);

@@ -38,6 +38,7 @@ const STORE_KINDS = [
   "postgres",
   "redis",
   "s3",
+  "elasticsearch",
   "command",
 ] as const;
 
@@ -70,6 +71,27 @@ const s3 = z.strictObject({
   "access-key": secret,
   "secret-key": secret,
   region: z.string().default("us-east-1"),
+});
+
+const elasticsearch = z.strictObject({
+  endpoint: z.url(),
+  indices: z
+    .array(
+      z
+        .string()
+        .regex(/^[^-_+.A-Z][^A-Z\\/?"<>| ,#:]*$/, "the name of an index, or a pattern with *"),
+    )
+    .min(1)
+    .describe("Names, and patterns with *"),
+  user: userName.optional(),
+  password: secret.optional(),
+  snapshots: z
+    .strictObject({
+      repository: z.string().regex(/^[^_A-Z][^A-Z\\/*?"<>| ,#]*$/, "the name of a repository"),
+      location: z.string().min(1).optional().describe("Where it is made if it is not there"),
+    })
+    .optional()
+    .describe("The server's own snapshots have the documents, and a point says which"),
 });
 
 const redis = z.strictObject({
@@ -111,6 +133,7 @@ export const store = z
     mysql: mysql.optional().describe("A database of MariaDB or MySQL"),
     postgres: postgres.optional().describe("A database of PostgreSQL; socket is its folder"),
     s3: s3.optional().describe("Objects of one or many buckets"),
+    elasticsearch: elasticsearch.optional().describe("Indices of an Elasticsearch or OpenSearch"),
     redis: redis.optional().describe("A Redis or Valkey; folder is where it has its files"),
     command: z
       .strictObject({

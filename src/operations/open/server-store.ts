@@ -13,7 +13,10 @@ import { ownershipOf } from "./ownership.ts";
 
 /** Where data that a server has, or only programs can reach, are, for people and points. */
 export function serverPlace(config: StoreConfig): string {
-  const { mysql, postgres, s3, command } = config;
+  const { mysql, postgres, s3, command, elasticsearch } = config;
+  if (elasticsearch !== undefined) {
+    return `${elasticsearch.endpoint.replace(/\/+$/, "")}/${elasticsearch.indices.join(",")}`;
+  }
   if (command !== undefined) return command.dump.join(" ");
   if (s3 !== undefined) return bucketsPlace(s3);
   return mysql === undefined ? databasePlace("postgres", postgres!) : databasePlace("mysql", mysql);
@@ -72,6 +75,17 @@ export async function openServerStore(
     });
     const folder = path.join(state, "buckets", name.replaceAll("/", "-"));
     return await STORES.s3({ ...s3, keys, folder, where: bucketsPlace(config.s3) }, context);
+  }
+  if (config.elasticsearch !== undefined) {
+    const { password: secret, ...search } = config.elasticsearch;
+    const run = { signal: new AbortController().signal, report: () => {} };
+    const { env = {}, state } = surroundings;
+    const password = async (): Promise<string | undefined> =>
+      secret === undefined ? undefined : await readSecret(secret, env, run);
+    const folder = path.join(state, "indices", name.replaceAll("/", "-"));
+    const { user, snapshots } = search;
+    const access = { ...search, user, snapshots, password, where: serverPlace(config), folder };
+    return await STORES.elasticsearch(access, context);
   }
   if (config.command !== undefined) {
     const { container, dump, load, check } = config.command;

@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { AppError } from "../../base/errors.ts";
+import { AppError, systemCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { type Command, exec } from "../../base/exec.ts";
 import { ENGINE_VARIABLES, environmentOf } from "../../base/host.ts";
@@ -69,14 +69,7 @@ export function toolsAt(
         { env: { ...engineVariables(), ...env } },
         run,
       );
-      program.output.resume();
-      // A program that ends too early breaks the pipe: how it ended says why.
-      const given = await pipeline(source, program.input).then(
-        () => undefined,
-        (error: unknown) => error,
-      );
-      await successOf(program, command, run);
-      if (given !== undefined) throw given;
+      await give(program, command, source, run);
     },
 
     async has(program, run) {
@@ -102,6 +95,30 @@ function inPlace(
   // Only the names: docker takes the values from its own environment.
   const names = Object.keys(env).flatMap((name) => ["--env", name]);
   return ["docker", ...host, "exec", "--interactive", ...names, container, ...command];
+}
+
+/** Gives a program all that comes, and waits for its end. */
+async function give(
+  program: RunningProgram,
+  command: Command,
+  source: AsyncIterable<Uint8Array>,
+  run: Run,
+): Promise<void> {
+  program.output.resume();
+  let isAllGiven = false;
+  const whole = async function* (): AsyncGenerator<Uint8Array> {
+    yield* source;
+    isAllGiven = true;
+  };
+  // A program that ends too early breaks the pipe: how it ended says why.
+  const problem = await pipeline(whole, program.input).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  await successOf(program, command, run);
+  // One that had all it needed may be gone before its input was seen to be closed.
+  const isLate = isAllGiven && systemCode(problem) === "ERR_STREAM_PREMATURE_CLOSE";
+  if (problem !== undefined && !isLate) throw problem;
 }
 
 async function successOf(program: RunningProgram, command: Command, run: Run): Promise<void> {

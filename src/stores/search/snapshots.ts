@@ -1,0 +1,121 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { AppError } from "../../base/errors.ts";
+import type { Run } from "../../base/events.ts";
+import { type Search, SearchFailure } from "./client.ts";
+import { pathOf } from "./indices.ts";
+
+/** The server's own snapshots, in a repository that it knows. */
+export type Snapshots = {
+  readonly repository: string;
+  /** Why it is not whole; undefined: it is. */
+  take(
+    name: string,
+    indices: string,
+    run: Run,
+  ): Promise<{ problem: string | undefined; indices: readonly string[]; bytes: number }>;
+  /** Makes indices of a snapshot under other names. NOT_FOUND, UNHEALTHY. */
+  restore(
+    name: string,
+    indices: readonly string[],
+    nameOf: (index: string) => string,
+    run: Run,
+  ): Promise<void>;
+};
+
+type Described = {
+  readonly state: string;
+  readonly indices: readonly string[];
+  readonly failures?: readonly { readonly index?: string; readonly reason?: string }[];
+};
+
+const POLL_MS = 500;
+
+export function snapshotsIn(
+  search: Search,
+  { repository, location }: { readonly repository: string; readonly location?: string | undefined },
+): Snapshots {
+  const at = `/_snapshot${pathOf(repository)}`;
+  return {
+    repository,
+    async take(name, indices, run) {
+      await register(search, at, repository, location, run);
+      const what = `take snapshot ${name}`;
+      const body = JSON.stringify({ indices, include_global_state: false, partial: false });
+      const path = `${at}${pathOf(name)}`;
+      // Not waited for by the server: a connection that is cut would tell nothing.
+      await search
+        .json({ method: "PUT", path: `${path}?wait_for_completion=false`, body, what }, run)
+        .catch((error: unknown) => {
+          // The answer to the first request was lost.
+          const isThere =
+            error instanceof SearchFailure && error.type === "invalid_snapshot_name_exception";
+          if (!isThere) throw error;
+        });
+      for (;;) {
+        const asked = { method: "GET", path, what } as const;
+        const { snapshots } = await search.json<{ snapshots: Described[] }>(asked, run);
+        const { state = "MISSING", indices: taken = [], failures = [] } = snapshots[0] ?? {};
+        if (state !== "IN_PROGRESS") {
+          const why =
+            failures[0] === undefined ? "" : `: ${failures[0].index}: ${failures[0].reason}`;
+          const problem = state === "SUCCESS" ? undefined : `snapshot ${name} is ${state}${why}`;
+          return { problem, indices: taken, bytes: 0 };
+        }
+        await sleep(POLL_MS, undefined, { signal: run.signal });
+      }
+    },
+    restore: (name, indices, nameOf, run) => restoreAs(search, at, name, indices, nameOf, run),
+  };
+}
+
+async function restoreAs(
+  search: Search,
+  at: string,
+  name: string,
+  indices: readonly string[],
+  nameOf: (index: string) => string,
+  run: Run,
+): Promise<void> {
+  const prefix = nameOf("");
+  const what = `restore snapshot ${name}`;
+  const body = JSON.stringify({
+    indices: indices.join(","),
+    rename_pattern: "(.+)",
+    rename_replacement: `${prefix}$1`,
+    include_aliases: false,
+    include_global_state: false,
+    index_settings: { "index.number_of_replicas": "0" },
+  });
+  const path = `${at}${pathOf(name)}/_restore?wait_for_completion=false`;
+  await search.json({ method: "POST", path, body, what }, run).catch((error: unknown) => {
+    const isOurs =
+      error instanceof SearchFailure && error.message.includes("open index with same name");
+    if (!isOurs) throw error;
+  });
+  for (const index of indices) {
+    const health = `/_cluster/health${pathOf(nameOf(index))}?wait_for_status=yellow&timeout=100s`;
+    const asked = { method: "GET", path: health, what } as const;
+    let isLate = true;
+    while (isLate) ({ timed_out: isLate } = await search.json<{ timed_out: boolean }>(asked, run));
+  }
+}
+
+/** By the operator, or here where its place is configured. NOT_FOUND. */
+async function register(
+  search: Search,
+  path: string,
+  repository: string,
+  location: string | undefined,
+  run: Run,
+): Promise<void> {
+  const what = `find the repository ${repository}`;
+  if (location === undefined) {
+    const found = await search.found({ method: "GET", path, what }, run);
+    if (found !== undefined) return;
+    throw new AppError("SOURCE_FAILED", `${what}: the server has none of this name`, {
+      hint: "Register it, or say where it shall be: snapshots: { repository: NAME, location: FOLDER }.",
+    });
+  }
+  const body = JSON.stringify({ type: "fs", settings: { location, compress: true } });
+  await search.json({ method: "PUT", path, body, what: `register ${repository}` }, run);
+}
