@@ -173,11 +173,12 @@ function unflat(settings: Record<string, unknown>): object {
   for (const [key, value] of Object.entries(settings)) {
     const parts = key.split(".");
     let at = out;
-    for (const part of parts.slice(0, -1)) {
+    const last = parts.pop() ?? "";
+    for (const part of parts) {
       const below = (at[part] ?? {}) as Record<string, unknown>;
       at = at[part] = below;
     }
-    at[parts.at(-1)!] = value;
+    at[last] = value;
   }
   return out;
 }
