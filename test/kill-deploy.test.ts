@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { listReleases } from "../src/operations/releases/candidates.ts";
 import { makeFactory, removeOne } from "../src/operations/releases/manage.ts";
@@ -68,5 +70,39 @@ onDevice(
       fs.rmSync(from, { recursive: true });
     }
     tell(`${ROUNDS} rounds, 0 violations: ${JSON.stringify(outcomes)}`);
+  },
+);
+
+onDevice(
+  "R19: a migration that outlives its lastgood is ended before the data go back",
+  async (system, folder) => {
+    const data = path.join(folder, "app.db");
+    new DatabaseSync(data).close();
+    await install(system, folder, "1.0.0");
+    const began = path.join(folder, "began");
+    const late = path.join(folder, "late");
+    // What it has started goes on too.
+    const script = `touch ${began}; (sleep 2; touch ${late}) & wait`;
+    const release = JSON.stringify({ migrate: ["sh", "-c", script] });
+    const from = makeRelease(folder, "1.1.0", "good", { "release.json": release });
+    const gone = lastgood(
+      folder,
+      ["deploy", "app", "1.1.0", "--from", from, "--force"],
+      60_000,
+      began,
+    );
+    await gone;
+    assert(fs.existsSync(began));
+    assert.equal(await lastgood(folder, ["recover"]), 0);
+    await sleep(3000);
+    assert(!fs.existsSync(late), "it went on");
+    using now = await reopenSystem(folder);
+    assert.equal((await listReleases(now, "app", run)).current, "1.0.0");
+  },
+  {
+    component: {
+      target: { folder: "versions", "post-commands": "run" },
+      stores: { main: { sqlite: "app.db" } },
+    },
   },
 );

@@ -5,6 +5,7 @@ import { AppError } from "./errors.ts";
 import type { Run } from "./events.ts";
 import type { Command } from "./exec.ts";
 import { plainEnvironment } from "./host.ts";
+import { childMark } from "./orphans.ts";
 
 /** A program whose output is read, or whose input is written, while it runs. */
 export type RunningProgram = {
@@ -19,7 +20,7 @@ const WORDS_CHARACTERS_MAX = 4000;
 
 /**
  * Starts a program between pipes. On cancellation it is asked to stop, and killed when it does not.
- * Its environment is plain: what it has to know is given. SOURCE_FAILED when it cannot be started.
+ * Its environment is plain: what it has to know is given. `recover` ends it once we are gone. SOURCE_FAILED when it cannot be started.
  */
 export async function startProgram(
   [program, ...args]: Command,
@@ -27,7 +28,7 @@ export async function startProgram(
   { signal }: Run,
 ): Promise<RunningProgram> {
   signal.throwIfAborted();
-  const env = { ...plainEnvironment(), ...options.env };
+  const env = { ...plainEnvironment(), ...options.env, ...childMark() };
   const child = spawn(program, args, { env, stdio: ["pipe", "pipe", "pipe"] });
   let words = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {

@@ -6,6 +6,7 @@ import { execa } from "execa";
 import { AppError, systemCode } from "./errors.ts";
 import type { Run } from "./events.ts";
 import { plainEnvironment } from "./host.ts";
+import { childMark } from "./orphans.ts";
 
 /** What a program is given: never through a shell. */
 export type Command = readonly [program: string, ...args: string[]];
@@ -22,6 +23,8 @@ export type ExecOptions = {
    * write for years, and would die of a pipe whose reader has gone.
    */
   readonly logFile?: string;
+  /** Whether it must not go on once we are gone: `recover` ends it then. */
+  readonly diesWithUs?: boolean;
   /** Without what only we should know, such as a password. */
   readonly isPlain?: boolean;
   /** Added to the environment. */
@@ -47,7 +50,8 @@ const LOG_BYTES = 64 * 1024;
  */
 export async function exec(command: Command, options: ExecOptions, run: Run): Promise<ExecResult> {
   const [program, ...args] = command;
-  const { timeoutMs, folder, input, env, logFile } = options;
+  const { timeoutMs, folder, input, logFile } = options;
+  const env = options.diesWithUs === true ? { ...options.env, ...childMark() } : options.env;
   if (logFile !== undefined) return await execLogged(command, logFile, options, run);
   const child = execa(program, args, {
     cancelSignal: run.signal,

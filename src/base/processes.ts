@@ -55,7 +55,7 @@ export function findMarked(mark: string, logFile: string): number[] {
       // A component may have started us: to end ourselves would leave it half stopped.
       .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
       .filter(carries)
-      .filter((pid) => !/^\d+ \(.*\) [ZX]/s.test(readOf(`/proc/${pid}/stat`)))
+      .filter((pid) => !isZombie(pid))
       .map(Number)
   );
 }
@@ -63,7 +63,7 @@ export function findMarked(mark: string, logFile: string): number[] {
 const READS = 5;
 
 /** While a process changes its program its environment is empty for a moment. */
-function environmentOf(pid: string): string {
+export function environmentOf(pid: string): string {
   for (let read = 1; ; read++) {
     const environment = readOf(`/proc/${pid}/environ`);
     if (environment !== "" || read === READS || !hasProgram(pid)) return environment;
@@ -98,7 +98,12 @@ export function isSessionLeader(pid: number): boolean {
 
 /** Whether the process that began then is there still; a zombie is not. */
 export function isRunning(pid: number, start: string): boolean {
-  return isSameProcess(pid, start) && !/^\d+ \(.*\) [ZX]/s.test(readOf(`/proc/${pid}/stat`));
+  return isSameProcess(pid, start) && !isZombie(String(pid));
+}
+
+/** Whether it has ended and only nobody has asked how. */
+export function isZombie(pid: string): boolean {
+  return /^\d+ \(.*\) [ZX]/s.test(readOf(`/proc/${pid}/stat`));
 }
 
 function readOf(file: string): string {

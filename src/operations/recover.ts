@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { namesIn } from "../base/effects.ts";
 import { AppError } from "../base/errors.ts";
+import { endOrphans } from "../base/orphans.ts";
 import type { Run } from "../base/events.ts";
 import { recoverOperation } from "../journal/carry-out.ts";
 import { Journal, type Outcome, type Progress } from "../journal/journal.ts";
@@ -102,6 +103,10 @@ export async function recoverOne(
   run: Run,
 ): Promise<Outcome> {
   const { components: configs, baseline, release } = setup as OperationSetup;
+  // What it had started may go on, and change what is just being put back.
+  const orphans = await endOrphans();
+  if (orphans > 0)
+    run.report({ type: "warning", message: `${orphans} programs that it left were ended` });
   const components = await openComponents(configs, surroundings);
   const perform = performer(components, { source, baseline, outside: release });
   const { clock, state } = surroundings;

@@ -1,21 +1,27 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const bin = path.resolve(import.meta.dirname, "../../bin/lastgood.js");
 
-/** Runs a real lastgood, and ends it by SIGKILL after so long; its exit code. */
+/** Runs a real lastgood, and ends it by SIGKILL after so long, or once a file is there; its exit code. */
 export async function lastgood(
   folder: string,
   args: string[],
   killAfterMs?: number,
+  killOnceThere?: string,
 ): Promise<number | null> {
   const child = spawn(process.execPath, [bin, ...args], { cwd: folder, stdio: "ignore" });
   const ended = once(child, "close") as Promise<[number | null]>;
   if (killAfterMs !== undefined) {
-    await Promise.race([ended, sleep(killAfterMs)]);
+    await Promise.race([ended, sleep(killAfterMs), there(killOnceThere)]);
     child.kill("SIGKILL");
   }
   return (await ended)[0];
+}
+
+async function there(file: string | undefined): Promise<void> {
+  while (file === undefined || !existsSync(file)) await sleep(20, undefined, { ref: false });
 }

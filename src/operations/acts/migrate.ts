@@ -14,7 +14,7 @@ const MS_MAX = 60 * 60_000;
 export async function migrate(component: Component, version: Version, run: Run): Promise<void> {
   const { folder, command } = await migrationOf(component, version);
   if (command === undefined) return;
-  await execOk(command, { timeoutMs: MS_MAX, folder, isPlain: true }, run);
+  await execOk(command, { timeoutMs: MS_MAX, folder, isPlain: true, diesWithUs: true }, run);
 }
 
 /** REFUSED, while everything still runs, when a release wants to and must not. */

@@ -42,6 +42,7 @@ export function toolsAt(
         timeoutMs: MS_MAX,
         env: { ...engineVariables(), ...env },
         isPlain: true,
+        diesWithUs: true,
         outputBytesMax: OUTPUT_BYTES_MAX,
         ...given,
       };

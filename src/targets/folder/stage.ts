@@ -115,7 +115,7 @@ async function refuseLinksOut(staging: string, manifest: readonly Item[]): Promi
 
 /** Only what is staged is touched: after a crash it is thrown away and made again. */
 async function runCommand(line: string, folder: string, run: Run): Promise<void> {
-  const options = { timeoutMs: 2 * COMMAND_MS_MAX, folder, isPlain: true };
+  const options = { timeoutMs: 2 * COMMAND_MS_MAX, folder, isPlain: true, diesWithUs: true };
   // It ends all that the line has started.
   const limit = ["timeout", "--kill-after=2", String(COMMAND_MS_MAX / 1000)] as const;
   const { exitCode, stdout, stderr } = await exec([...limit, "sh", "-c", line], options, run);
