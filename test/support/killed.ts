@@ -23,5 +23,6 @@ export async function lastgood(
 }
 
 async function there(file: string | undefined): Promise<void> {
-  while (file === undefined || !existsSync(file)) await sleep(20, undefined, { ref: false });
+  const isThere = (): boolean => file !== undefined && existsSync(file);
+  while (!isThere()) await sleep(20, undefined, { ref: false });
 }
