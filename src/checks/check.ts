@@ -10,6 +10,8 @@ export type Check = {
   readonly ask: (run: Run) => Promise<CheckResult>;
   /** Remembers how things are before something is started, for a check of what is new since. */
   readonly begin?: (run: Run) => Promise<void>;
+  /** Whether it takes a while: it is asked once, when all others are good. */
+  readonly isThorough?: true;
 };
 
 export const GOOD: CheckResult = { verdict: "good", detail: "" };

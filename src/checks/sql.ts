@@ -1,6 +1,28 @@
 import { DatabaseSync } from "node:sqlite";
+import type { Run } from "../base/events.ts";
 import { bad, type Check, GOOD, unknown } from "./check.ts";
 import { type Expectation, problemOf } from "./expectation.ts";
+
+/** The same of a database that a server has, whose answers are texts. */
+export function rowsCheck(
+  rows: (run: Run) => Promise<readonly (readonly string[])[]>,
+  expectation: Expectation,
+): Check {
+  return {
+    async ask(run) {
+      try {
+        const [[value] = []] = await rows(run);
+        if (value === undefined) return unknown("the query found no row");
+        const isNumber = /^-?\d+(\.\d+)?$/.test(value);
+        const problem = problemOf(isNumber ? Number(value) : value, expectation);
+        return problem === undefined ? GOOD : bad(`it is ${value}, ${problem}`);
+      } catch (error) {
+        run.signal.throwIfAborted();
+        return bad((error as Error).message);
+      }
+    },
+  };
+}
 
 /** Good when the first column of the query's first row is as expected; it only reads. */
 export function sqlCheck(

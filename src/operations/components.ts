@@ -89,7 +89,7 @@ async function openComponent(
   }
   const checks = Object.entries(config.checks).map(([checkName, checkConfig]) => ({
     name: checkName,
-    check: openCheck(checkConfig, { runner, target, config, surroundings }),
+    check: openCheck(checkConfig, { runner, target, config, stores, surroundings }),
     need: checkConfig.need,
     isRequired: checkConfig.need === "required",
   }));

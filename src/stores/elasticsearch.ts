@@ -79,6 +79,7 @@ export function elasticsearchStore(
         facts?.rows ?? {},
         run,
       ),
+    countOf: (index, field, value, run) => count(search, index, run, { [field]: value }),
     versions: searchVersions(context),
   };
 }

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { lstat, mkdir, readdir, readlink } from "node:fs/promises";
 import path from "node:path";
-import { systemCode } from "../base/errors.ts";
+import { nothingThere, systemCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { Reader, TreeNode, Writer } from "../repository/repository.ts";
 import {
@@ -85,6 +85,15 @@ export function folderStore(
       return facts?.files === undefined || files === facts.files
         ? []
         : [errorWord(name, "file_count_differs")];
+    },
+
+    async sizes() {
+      const sizes = new Map<string, number>();
+      for (const file of await readdir(config.path, { recursive: true })) {
+        const found = await lstat(path.join(config.path, file)).catch(nothingThere);
+        if (found?.isFile() === true) sizes.set(file, found.size);
+      }
+      return sizes;
     },
 
     loss: (from, at) => compareWithLive(from, `${at}/${base}`, config.path),

@@ -95,6 +95,7 @@ export function mysqlStore(config: MysqlConfig, { name, now }: StoreContext): Se
       });
     },
 
+    rows: (query, run) => server.query(query, run, database),
     versions: versionsIn(server, database, name),
   };
 }

@@ -77,6 +77,7 @@ export function postgresStore(config: PostgresConfig, { name, now }: StoreContex
         throw error;
       });
     },
+    rows: (query, run) => server.query(query, run, database),
     versions: versionsIn(server, database, name),
   };
 }

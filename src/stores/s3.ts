@@ -60,6 +60,14 @@ export function s3Store(config: S3StoreConfig, { name, now, effects }: StoreCont
       return await lossIn(config, await buckets(), then, run);
     },
 
+    async sizes(run) {
+      const sizes = new Map<string, number>();
+      for await (const object of liveObjects(config, await buckets(), run)) {
+        sizes.set(idOf(object), object.size);
+      }
+      return sizes;
+    },
+
     versions: bucketVersions(config, name, buckets, effects),
   };
 }

@@ -1,5 +1,6 @@
 import { lstat, mkdir, rm } from "node:fs/promises";
 import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { hasCode, nothingThere } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { Writer } from "../repository/repository.ts";
@@ -76,6 +77,14 @@ export function sqliteStore(config: SqliteConfig, { name, temporary }: StoreCont
       const { problems, rows } = inspectDatabase(file);
       if (problems.length > 0) return [errorWord(name, "integrity_check_failed")];
       return sameRows(rows, facts) ? [] : [errorWord(name, "row_counts_differ")];
+    },
+
+    rows: async (query) => {
+      using database = new DatabaseSync(config.path, { readOnly: true, timeout: 5000 });
+      return database
+        .prepare(query)
+        .all()
+        .map((row) => Object.values(row).map(String));
     },
 
     loss: (_from, _at, facts) => lossIn(config.path, facts?.rows ?? {}),

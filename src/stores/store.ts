@@ -41,6 +41,15 @@ type Common = {
    */
   captureVersion?(version: Version, into: Writer, at: string, run: Run): Promise<Captured>;
 
+  /** Of a database: asks what is live, and only reads. SOURCE_FAILED. */
+  rows?(query: string, run: Run): Promise<readonly (readonly string[])[]>;
+
+  /** Of objects or files: the size of each that is live, in bytes, by its name. */
+  sizes?(run: Run): Promise<ReadonlyMap<string, number>>;
+
+  /** Of documents: how many that are live have this value; undefined: there is no such index. */
+  countOf?(index: string, field: string, value: string, run: Run): Promise<number | undefined>;
+
   /** What keeps the application from writing during `capture`. */
   readonly hold?: Hold;
 

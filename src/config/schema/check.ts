@@ -47,11 +47,28 @@ const log = z
   );
 
 const sql = expectation.extend({
-  store: name.describe("A sqlite store of this component"),
+  store: name.describe("A database of this component"),
   query: z.string().min(1).describe("Its first row's first column is looked at"),
 });
 
-const KINDS = ["http", "tcp", "command", "runner", "version", "log", "sql"] as const;
+const relation = z
+  .strictObject({
+    rows: name.describe("A database of this component"),
+    query: z.string().min(1).describe("Each row is what there has to be in the other store"),
+    objects: name.optional().describe("An s3 or folder store: each row is a name, and a size"),
+    documents: name
+      .optional()
+      .describe("An elasticsearch store: each row is an index, a value of field, and how many"),
+    field: z.string().min(1).optional(),
+    timeout: duration.prefault("10m"),
+  })
+  .refine(
+    ({ objects, documents, field }) =>
+      (objects === undefined) === (documents !== undefined && field !== undefined),
+    "either objects, or documents and field",
+  );
+
+const KINDS = ["http", "tcp", "command", "runner", "version", "log", "sql", "relation"] as const;
 
 export const check = z
   .strictObject({
@@ -69,6 +86,9 @@ export const check = z
     version: version.optional().describe("Whether it is the live release that answers"),
     log: log.optional().describe("Whether no new line looks bad"),
     sql: sql.optional(),
+    relation: relation
+      .optional()
+      .describe("Whether what one store refers to is in another; looks at all of it"),
     timeout: duration.prefault("5s"),
     need: z
       .enum(["required", "wanted", "shadow"])

@@ -33,13 +33,15 @@ export async function waitUntilHealthy(
     if (runner !== undefined && !(await runner.isAlive(run))) {
       throw unhealthy(name, (await runner.whyEnded?.(run)) ?? "it ended by itself");
     }
-    const bad = await firstBadCheck(component, atLeast, baseline, run);
+    const bad = await firstBadCheck(component, atLeast, baseline, run, "quick");
     if ((await runner?.identity?.(run)) !== identity) {
       throw unhealthy(name, "it died and was started again");
     }
     const nowMs = performance.now();
     goodSinceMs = bad === undefined ? (goodSinceMs ?? nowMs) : undefined;
     if (goodSinceMs !== undefined && nowMs - goodSinceMs >= healthyForMs) {
+      const unfit = await firstBadCheck(component, atLeast, baseline, run, "thorough");
+      if (unfit !== undefined) throw unhealthy(name, unfit);
       if (identity !== undefined) HEALTHY_AS.set(component, identity);
       return;
     }
@@ -54,7 +56,9 @@ const HEALTHY_AS = new WeakMap<Component, string>();
 /** UNHEALTHY when a component that was healthy is not any more, or was started again since. */
 export async function refuseUnsteady(component: Component, run: Run): Promise<void> {
   const { name, runner } = component;
-  const bad = await firstBad(component, run);
+  if (runner !== undefined && !(await runner.isAlive(run)))
+    throw unhealthy(name, "it does not run");
+  const bad = await firstBadCheck(component, "good", {}, run, "quick");
   if (bad !== undefined) throw unhealthy(name, bad);
   const was = HEALTHY_AS.get(component);
   if (was !== undefined && (await runner?.identity?.(run)) !== was) {
@@ -68,12 +72,12 @@ function unhealthy(component: string, problem: string): AppError {
   });
 }
 
-/** What is wrong with a component right now; undefined when nothing is. */
+/** What is wrong with a component right now, as far as that is soon known; undefined: nothing. */
 export async function firstBad(component: Component, run: Run): Promise<string | undefined> {
   const { runner } = component;
   // Whoever does not run is not healthy, whatever still answers on its port.
   if (runner !== undefined && !(await runner.isAlive(run))) return "it does not run";
-  return await firstBadCheck(component, "good", {}, run);
+  return await firstBadCheck(component, "good", {}, run, "quick");
 }
 
 async function firstBadCheck(
@@ -81,8 +85,11 @@ async function firstBadCheck(
   atLeast: "good" | "as-before",
   baseline: Baseline,
   run: Run,
+  which: "quick" | "thorough",
 ): Promise<string | undefined> {
   for (const { name, check, isRequired } of checks) {
+    const kind = check.isThorough === true ? "thorough" : "quick";
+    if (which !== kind) continue;
     const key = `${component}/${name}`;
     // What was bad before is not the fault of having gone back.
     const isExcused = atLeast === "as-before" && (baseline[key] ?? "good") !== "good";

@@ -1,21 +1,25 @@
 import path from "node:path";
+import type { Run } from "../../base/events.ts";
+import type { Store } from "../../stores/store.ts";
 import { bad, type Check, GOOD, unknown } from "../../checks/check.ts";
 import { commandCheck } from "../../checks/command.ts";
 import { httpCheck } from "../../checks/http.ts";
 import { logCheck } from "../../checks/log.ts";
-import { sqlCheck } from "../../checks/sql.ts";
+import { relationCheck } from "../../checks/relation.ts";
+import { rowsCheck, sqlCheck } from "../../checks/sql.ts";
 import { tcpCheck } from "../../checks/tcp.ts";
 import { versionCheck } from "../../checks/version.ts";
 import type { CheckConfig, ComponentConfig } from "../../config/schema.ts";
 import type { Runner } from "../../runners/runner.ts";
 import { type Target, versionOf } from "../../targets/target.ts";
-import type { Surroundings } from "../components.ts";
+import type { OpenStore, Surroundings } from "../components.ts";
 
 /** What checks may look at besides their own settings. */
 type Around = {
   readonly runner: Runner | undefined;
   readonly target: Target | undefined;
   readonly config: Pick<ComponentConfig, "stores">;
+  readonly stores: readonly OpenStore[];
   readonly surroundings: Surroundings;
 };
 
@@ -36,6 +40,7 @@ export function openCheck(config: CheckConfig, around: Around): Check {
     return check;
   };
   return {
+    ...(config.relation === undefined ? {} : { isThorough: true as const }),
     begin: async (run) => await (await current())?.begin?.(run),
     ask: async (run) => (await current())?.ask(run) ?? unknown("no release is live"),
   };
@@ -61,9 +66,55 @@ function openPlain(config: CheckConfig, around: Around): Check {
     const { store, query, ...expectation } = config.sql;
     const file = around.config.stores[store]?.sqlite;
     if (file !== undefined) return sqlCheck(file, query, expectation, timeoutMs);
-    return { ask: async () => unknown(`there is no sqlite store ${store}`) };
+    return rowsCheck((run) => rowsOf(around, store, query, run), expectation);
   }
+  if (config.relation !== undefined) return openRelation(config.relation, around);
   return runnerCheck(around.runner);
+}
+
+const rowsOf = async (
+  around: Around,
+  name: string,
+  query: string,
+  run: Run,
+): Promise<readonly (readonly string[])[]> => {
+  const { rows } = storeOf(around, name);
+  if (rows === undefined) throw new Error(`store ${name} is no database`);
+  return await rows(query, run);
+};
+
+function storeOf({ stores }: Around, name: string): Store {
+  const found = stores.find(({ store }) => store.name.endsWith(`/${name}`));
+  if (found === undefined) throw new Error(`there is no store ${name}`);
+  return found.store;
+}
+
+function openRelation(
+  { rows: from, query, objects, documents, field, timeout }: NonNullable<CheckConfig["relation"]>,
+  around: Around,
+): Check {
+  const common = {
+    timeoutMs: timeout,
+    rows: (run: Run) => rowsOf(around, from, query, run),
+  };
+  if (documents !== undefined) {
+    return relationCheck({
+      ...common,
+      async count(index, value, run) {
+        const { countOf } = storeOf(around, documents);
+        if (countOf === undefined) throw new Error(`store ${documents} has no documents`);
+        return await countOf(index, field!, value, run);
+      },
+    });
+  }
+  return relationCheck({
+    ...common,
+    async sizes(run) {
+      const { sizes } = storeOf(around, objects!);
+      if (sizes === undefined) throw new Error(`store ${objects} has no objects`);
+      return await sizes(run);
+    },
+  });
 }
 
 function openHttp(config: CheckConfig, http: NonNullable<CheckConfig["http"]>): Check {

@@ -66,12 +66,18 @@ export async function remove(search: Search, index: string, run: Run): Promise<v
   await search.found({ method: "DELETE", path, what: `remove index ${index}` }, run);
 }
 
-/** Of all that was written, seen or not. */
-export async function count(search: Search, index: string, run: Run): Promise<number | undefined> {
+/** Of all that was written, seen or not; or of those with this value in this field. */
+export async function count(
+  search: Search,
+  index: string,
+  run: Run,
+  term?: Readonly<Record<string, string>>,
+): Promise<number | undefined> {
   const what = `count ${index}`;
   const refresh = { method: "POST", path: `${pathOf(index)}/_refresh`, what } as const;
   if ((await search.found(refresh, run)) === undefined) return undefined;
-  const asked = { method: "GET", path: `${pathOf(index)}/_count`, what } as const;
+  const body = term === undefined ? {} : { body: JSON.stringify({ query: { term } }) };
+  const asked = { method: "POST", path: `${pathOf(index)}/_count`, what, ...body } as const;
   return (await search.found<{ count: number }>(asked, run))?.count;
 }
 
