@@ -183,6 +183,24 @@ function unflat(settings: Record<string, unknown>): object {
   return out;
 }
 
+/** All that searches see, or those that have this value in this field. */
+export function countIn(
+  state: State,
+  expression: string,
+  { query }: { query?: { term?: Record<string, string> } },
+): number {
+  const wanted = Object.entries(query?.term ?? {});
+  const fits = ({ source }: Doc): boolean => {
+    if (wanted.length === 0) return true;
+    const document = JSON.parse(source) as Record<string, unknown>;
+    return wanted.every(([field, value]) => document[field] === value);
+  };
+  const all = named(state, expression).flatMap((name) => [
+    ...indexOf(state, name).visible.values(),
+  ]);
+  return all.filter(fits).length;
+}
+
 export function refresh(index: Index): void {
   index.visible = new Map(index.docs);
 }

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import {
   bulk,
   changeSettings,
+  countIn,
   cloneIndex,
   createIndex,
   definition,
@@ -150,8 +151,7 @@ function route(
       return { acknowledged: true };
     case "POST INDEX/_count":
     case "GET INDEX/_count": {
-      const all = named(state, first).map((name) => indexOf(state, name).visible.size);
-      return { count: all.reduce((sum, one) => sum + one, 0), _shards: { failed: 0 } };
+      return { count: countIn(state, first, body as never), _shards: { failed: 0 } };
     }
     case "POST INDEX/_refresh":
       for (const name of named(state, first)) refresh(indexOf(state, name));
