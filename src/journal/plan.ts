@@ -66,13 +66,18 @@ export type Act =
    * as the configuration says.
    */
   | { readonly act: "stopped" | "running" | "steady" | "proven"; readonly component: string }
-  /** Nothing of what a copy of the slot needed is held any more. */
-  | { readonly act: "released"; readonly slot: string }
+  /**
+   * `released`: nothing of what a copy of the slot needed is held any more. `rebuilt`: it was made anew
+   * from what it is derived from.
+   */
+  | { readonly act: "released" | "rebuilt"; readonly slot: string }
   | {
       readonly act: "healthy";
       readonly component: string;
       /** After going back, what was bad before anything was touched may be bad again. */
       readonly atLeast: "good" | "as-before";
+      /** Something it looks at is still to be rebuilt: checks that look at everything come later. */
+      readonly isQuick?: true;
     };
 
 export type Condition = {

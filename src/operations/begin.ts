@@ -13,7 +13,7 @@ import { lockComponents } from "./operation-lock.ts";
 import { pointSource } from "./point-source.ts";
 import { whoIs } from "./record.ts";
 import { settleHolds } from "./releases/hold.ts";
-import type { System } from "./system.ts";
+import { surroundingsOf, type System } from "./system.ts";
 import { componentsOf, refuseInterrupted } from "./unfinished.ts";
 
 /** What the journal keeps so that `recover` needs no other file. */
@@ -88,6 +88,7 @@ export async function begin(system: System, intended: Intended, run: Run): Promi
     journal: system.journal,
     perform: performer(components, {
       source: pointSource(system),
+      folder: surroundingsOf(system).folder,
       baseline,
       metrics,
       outside: setup.release,

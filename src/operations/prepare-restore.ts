@@ -25,6 +25,8 @@ export type Prepared = {
   readonly stores: readonly OpenStore[];
   /** Stores that the point has nothing of. */
   readonly stale: readonly string[];
+  /** Those of them that are made anew. */
+  readonly rebuilds: readonly OpenStore[];
 };
 
 /** Finds the point and what is to be restored of it. NOT_FOUND, POINT_INVALID, REFUSED. */
@@ -45,7 +47,7 @@ export async function prepareRestore(
   if (options.file !== undefined) {
     const part = await partOfPoint(system, point, description, path.resolve(options.file), run);
     for (const { store } of part.stores) await refuseMountsInside(store);
-    return { point, stale: [], ...part };
+    return { point, stale: [], rebuilds: [], ...part };
   }
   const wanted = selectStores(system, options);
   const has = ({ store }: OpenStore): boolean => point.stores.includes(store.name);
@@ -57,13 +59,16 @@ export async function prepareRestore(
   }
   refuseOtherLayout(stores, description, options);
   for (const { store } of stores) await refuseMountsInside(store);
-  const names = new Set(stores.map(({ component }) => component));
+  const stale = wanted.filter((store) => !has(store));
+  const rebuilds = stale.filter(({ config }) => config.rebuild !== undefined);
+  const names = new Set([...stores, ...rebuilds].map(({ component }) => component));
   return {
     point,
     description,
     components: system.components.filter(({ name }) => names.has(name)),
     stores,
-    stale: wanted.filter((store) => !has(store)).map(({ store }) => store.name),
+    stale: stale.map(({ store }) => store.name),
+    rebuilds,
   };
 }
 

@@ -108,7 +108,12 @@ export async function recoverOne(
   if (orphans > 0)
     run.report({ type: "warning", message: `${orphans} programs that it left were ended` });
   const components = await openComponents(configs, surroundings);
-  const perform = performer(components, { source, baseline, outside: release });
+  const perform = performer(components, {
+    source,
+    folder: surroundings.folder,
+    baseline,
+    outside: release,
+  });
   const { clock, state } = surroundings;
   const told = kind === "deploy" ? announce?.(setup as OperationSetup, run) : undefined;
   const executor = { journal, perform, clock };

@@ -27,6 +27,14 @@ export type RestorePreview = {
   readonly loss: Readonly<Record<string, readonly string[]>>;
   /** Stores that the point has nothing of: they stay as they are, and may no longer fit. */
   readonly stale: readonly string[];
+  readonly rebuilds: readonly Rebuilding[];
+};
+
+/** A store that a point has nothing of, and how it is made anew. */
+export type Rebuilding = {
+  readonly store: string;
+  readonly command: readonly string[];
+  readonly costs: string;
 };
 
 export type RestoreResult = {
@@ -61,12 +69,16 @@ export async function previewRestore(
   });
   return {
     stamp: prepared.point.stamp,
-    steps: plan.steps.map(describeStep),
+    steps: [...plan.steps, ...(plan.cleanup ?? [])].map(describeStep),
     wayBack: plan.ways.flatMap(({ steps }) => steps.map(describeStep)),
     bytes: bytesOf(prepared),
     space: await spaceFor(prepared),
     loss,
     stale: prepared.stale,
+    rebuilds: prepared.rebuilds.map(({ store, config }) => {
+      const { command, costs } = config.rebuild!;
+      return { store: store.name, command, costs };
+    }),
   };
 }
 
@@ -89,6 +101,14 @@ export async function restore(
   const displaced = version(`before-${operation}`);
   const plan = planFor(system, prepared, displaced, version(`rejected-${operation}`));
   const { point, stale, components } = prepared;
+  const rebuilt = new Set<string>();
+  const heard: Run = {
+    ...run,
+    report(event) {
+      if (event.type === "step.finished" && event.act === "rebuilt") rebuilt.add(event.of ?? "");
+      run.report(event);
+    },
+  };
   const ended = await begin(
     system,
     {
@@ -99,7 +119,7 @@ export async function restore(
       reason: options.reason,
       ifUnwell: "go on",
     },
-    run,
+    heard,
   );
   await saveGivenUp(system, run);
   return {
@@ -107,14 +127,14 @@ export async function restore(
     stamp: point.stamp,
     safetyPoint: displaced,
     operation,
-    stale,
+    stale: stale.filter((name) => !rebuilt.has(name)),
     elapsedMs: monotonicMs() - started,
   };
 }
 
 function planFor(
   system: System,
-  { point, stores, components }: Prepared,
+  { point, stores, components, rebuilds }: Prepared,
   displaced: Version,
   rejected: Version,
 ): Plan {
@@ -124,6 +144,7 @@ function planFor(
       return { slot: store.name, component, to, displaced, rejected, ready: false };
     }),
     components: withDependents(system, components).map(({ name }) => name),
+    rebuilds: rebuilds.map(({ store, component }) => ({ slot: store.name, component })),
   });
 }
 

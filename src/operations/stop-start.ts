@@ -39,7 +39,7 @@ export async function startComponents(
   await withLock(system, components, async () => {
     for (const component of components) {
       await start(component, run);
-      await waitUntilHealthy(component, "good", {}, run);
+      await waitUntilHealthy(component, { atLeast: "good" }, {}, run);
     }
   });
   const started = components.map(({ name }) => name);

@@ -81,10 +81,10 @@ export function sqliteStore(config: SqliteConfig, { name, temporary }: StoreCont
 
     rows: async (query) => {
       using database = new DatabaseSync(config.path, { readOnly: true, timeout: 5000 });
-      return database
-        .prepare(query)
-        .all()
-        .map((row) => Object.values(row).map(String));
+      const statement = database.prepare(query);
+      // As objects, columns whose names are numbers would come first.
+      statement.setReturnArrays(true);
+      return (statement.all() as unknown as unknown[][]).map((row) => row.map(String));
     },
 
     loss: (_from, _at, facts) => lossIn(config.path, facts?.rows ?? {}),

@@ -130,6 +130,7 @@ function describePreview({
   space,
   loss,
   stale,
+  rebuilds,
 }: RestorePreview): string[] {
   return [
     `Restore of ${stamp}, ${formatBytes(bytes)}:`,
@@ -145,6 +146,10 @@ function describePreview({
       (lines.length === 0 ? ["nothing"] : lines).map((line) => `  ${store}: ${line}`),
     ),
     ...stale.map((store) => `Not in the point, stays as it is: ${store}`),
+    ...rebuilds.map(
+      ({ store, command, costs }) =>
+        `${store} is made anew afterwards, by ${command.join(" ")}: ${costs}`,
+    ),
   ];
 }
 

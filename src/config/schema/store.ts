@@ -158,6 +158,16 @@ export const store = z
     optional: z.boolean().default(false).describe("Whether it may be missing"),
     include: z.enum(["always", "on-request"]).default("always"),
     "derived-from": name.optional().describe("The store of which this is made, which goes first"),
+    rebuild: z
+      .strictObject({
+        command: command.describe(
+          "Run once the component is well, where a restore had nothing of it",
+        ),
+        costs: z.string().min(1).describe("For people: how long it takes, and what else it costs"),
+        timeout: duration.prefault("24h"),
+      })
+      .optional()
+      .describe("How it is made again from the store it is derived from"),
     hold: hold.optional().describe("What keeps the application from writing during the copy"),
   })
   .refine((value) => STORE_KINDS.filter((kind) => value[kind] !== undefined).length === 1, {

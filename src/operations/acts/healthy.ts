@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Verdict } from "../../checks/check.ts";
+import type { Step } from "../../journal/plan.ts";
 import type { Component } from "../components.ts";
 
 /** Check by check, what was found before anything was touched. */
@@ -15,7 +16,7 @@ const POLL_MS = 100;
  */
 export async function waitUntilHealthy(
   component: Component,
-  atLeast: "good" | "as-before",
+  { atLeast, isQuick }: Pick<Extract<Step, { act: "healthy" }>, "atLeast" | "isQuick">,
   baseline: Baseline,
   run: Run,
 ): Promise<void> {
@@ -40,7 +41,10 @@ export async function waitUntilHealthy(
     const nowMs = performance.now();
     goodSinceMs = bad === undefined ? (goodSinceMs ?? nowMs) : undefined;
     if (goodSinceMs !== undefined && nowMs - goodSinceMs >= healthyForMs) {
-      const unfit = await firstBadCheck(component, atLeast, baseline, run, "thorough");
+      const unfit =
+        isQuick === true
+          ? undefined
+          : await firstBadCheck(component, atLeast, baseline, run, "thorough");
       if (unfit !== undefined) throw unhealthy(name, unfit);
       if (identity !== undefined) HEALTHY_AS.set(component, identity);
       return;

@@ -13,12 +13,15 @@ import type { Component, OpenStore } from "../components.ts";
 import { readsLive, rememberKinds, schemasOf } from "../releases/compatibility.ts";
 import { type Baseline, refuseUnsteady, waitUntilHealthy } from "./healthy.ts";
 import { migrate, refuseMigration } from "./migrate.ts";
+import { rebuild } from "./rebuild.ts";
 import { prove } from "./proven.ts";
 import { start, stop } from "./stop-start.ts";
 
 /** What acts work with besides what is open. */
 export type Means = {
   readonly source: Source;
+  /** Where commands run. */
+  readonly folder: string;
   readonly baseline: Baseline;
   /** Measured before anything was touched, by component and metric. */
   readonly metrics?: Metrics;
@@ -61,7 +64,7 @@ function openSlots(components: readonly Component[], means: Means): Opened {
 
 /** Ties the acts of plans to the components, targets and stores that are open. */
 export function performer(components: readonly Component[], means: Means): Perform {
-  const { baseline, metrics = {}, effects = realEffects } = means;
+  const { baseline, folder, metrics = {}, effects = realEffects } = means;
   const { stores, targets, slots } = openSlots(components, means);
   const componentOf = (name: string): Component =>
     found(
@@ -103,12 +106,14 @@ export function performer(components: readonly Component[], means: Means): Perfo
         return await targetOf(step.slot).thin(step.keeps ?? [], run);
       case "released":
         return await storeOf(step.slot).store.hold?.release(run);
+      case "rebuilt":
+        return await rebuild(storeOf(step.slot), folder, run);
       case "stopped":
         return await stop(componentOf(step.component), run);
       case "running":
         return await start(componentOf(step.component), run);
       case "healthy":
-        return await waitUntilHealthy(componentOf(step.component), step.atLeast, baseline, run);
+        return await waitUntilHealthy(componentOf(step.component), step, baseline, run);
       case "steady":
         return await refuseUnsteady(componentOf(step.component), run);
       case "proven":
