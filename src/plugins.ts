@@ -1,4 +1,5 @@
 import type { Backend } from "./backends/backend.ts";
+import type { SftpConfig } from "./backends/sftp.ts";
 import type { S3Config } from "./backends/s3.ts";
 import type { Store, StoreContext } from "./stores/store.ts";
 import type { ElasticsearchConfig } from "./stores/elasticsearch.ts";
@@ -51,7 +52,9 @@ export const STORES: {
 export const BACKENDS: {
   readonly folder: (at: string) => Promise<Backend>;
   readonly s3: (config: S3Config) => Promise<Backend>;
+  readonly sftp: (config: SftpConfig) => Promise<Backend>;
 } = {
   folder: async (at) => (await import("./backends/folder.ts")).folderBackend(at),
   s3: async (config) => await (await import("./backends/s3.ts")).s3Backend(config),
+  sftp: async (config) => (await import("./backends/sftp.ts")).sftpBackend(config),
 };

@@ -36,6 +36,6 @@ export function parseS3(at: string, tls: boolean | undefined): S3Place {
 }
 
 /** As restic's -r takes it. */
-export function asRestic({ endpoint, bucket, prefix }: S3Place): string {
+export function resticS3({ endpoint, bucket, prefix }: S3Place): string {
   return `s3:${endpoint}/${bucket}${prefix === "" ? "" : `/${prefix}`}`;
 }

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
 import { AppError } from "./errors.ts";
 import type { Run } from "./events.ts";
@@ -11,6 +12,8 @@ import { childMark } from "./orphans.ts";
 export type RunningProgram = {
   readonly output: Readable;
   readonly input: Writable;
+  /** Whether we wait for it before we end. By default yes. */
+  readonly holdUs: (isHeld: boolean) => void;
   /** Its end, and the last that it said on standard error. Never rejects once it was started. */
   readonly ended: Promise<{ readonly exitCode: number; readonly lastWords: string }>;
 };
@@ -52,5 +55,12 @@ export async function startProgram(
       cause: error,
     });
   });
-  return { output: child.stdout, input: child.stdin, ended };
+  const holdUs = (isHeld: boolean): void => {
+    // Pipes to programs are sockets.
+    for (const part of [child, child.stdin, child.stdout, child.stderr] as unknown as Socket[]) {
+      if (isHeld) part.ref();
+      else part.unref();
+    }
+  };
+  return { output: child.stdout, input: child.stdin, holdUs, ended };
 }

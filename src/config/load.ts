@@ -120,10 +120,12 @@ function withAbsolutePaths(config: Config, folder: string): Config {
     "pid-file",
     "env-file",
     "socket",
+    "identity",
+    "known-hosts",
   ]);
   const resolve = (value: unknown, key: string): unknown => {
     if (typeof value === "string") {
-      const isPath = PATH_KEYS.has(key) && !value.startsWith("s3://");
+      const isPath = PATH_KEYS.has(key) && !/^(s3|sftp):\/\//.test(value);
       return isPath ? path.resolve(folder, value) : value;
     }
     if (Array.isArray(value)) {

@@ -11,7 +11,7 @@ export const DEFAULT_STATE = ".lastgood";
 
 const repository = z
   .strictObject({
-    at: filePath.describe("A folder, or s3://host/bucket/prefix"),
+    at: filePath.describe("A folder, s3://host/bucket/prefix, or sftp://user@host/folder"),
     password: secret,
     s3: z
       .strictObject({
@@ -29,9 +29,19 @@ const repository = z
       })
       .optional()
       .describe("Of a place in S3: who we are there"),
+    sftp: z
+      .strictObject({
+        identity: filePath.optional().describe("The private key that ssh shows"),
+        "known-hosts": filePath.optional().describe("Whom ssh trusts, and nobody else"),
+      })
+      .optional()
+      .describe("Of a place that SFTP reaches: what ssh does not know by itself"),
   })
   .refine(({ at, s3 }) => at.startsWith("s3://") === (s3 !== undefined), {
     message: "s3: belongs to a place s3://host/bucket/prefix, and only to that",
+  })
+  .refine(({ at, sftp }) => sftp === undefined || at.startsWith("sftp://"), {
+    message: "sftp: belongs to a place sftp://user@host/folder, and only to that",
   });
 
 const fields = z.strictObject({

@@ -1,5 +1,6 @@
 import path from "node:path";
-import { asRestic, isS3, parseS3 } from "../../backends/s3-place.ts";
+import { isS3, parseS3, resticS3 } from "../../backends/s3-place.ts";
+import { isSftp, parseSftp, resticSftp } from "../../backends/sftp-place.ts";
 import { POINTERS, versionOf } from "../../targets/target.ts";
 import { gateOf } from "../gate.ts";
 import type { System } from "../system.ts";
@@ -25,9 +26,15 @@ export async function runbook(system: System): Promise<string[]> {
   return lines;
 }
 
+/** As restic's -r takes it. */
+function asRestic(place: string, tls: boolean | undefined): string {
+  if (isSftp(place)) return resticSftp(parseSftp(place));
+  return isS3(place) ? resticS3(parseS3(place, tls)) : place;
+}
+
 function repositoryLines({ config }: System): string[] {
   const { at: place, password, s3 } = config.repository;
-  const at = isS3(place) ? asRestic(parseS3(place, s3?.tls)) : place;
+  const at = asRestic(place, s3?.tls);
   const key =
     "file" in password ? `--password-file ${word(password.file)}` : "# the password by hand";
   return [
