@@ -3,6 +3,7 @@ import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { translateDiskError } from "../base/disk-errors.ts";
 import { AppError } from "../base/errors.ts";
+import { isBusy, takeFileLock } from "../base/file-lock.ts";
 
 /** Longer than `isUnderWay` holds a lock, so that who only looks keeps nobody from working. */
 const WAIT_MS = 300;
@@ -20,25 +21,26 @@ export function lockComponents(folder: string, components: readonly string[]): D
   }
   // In one order for all, so that two operations cannot wait for each other.
   for (const component of components.toSorted()) {
-    try {
-      const database = stack.use(
-        new DatabaseSync(path.join(folder, `${component}.lock`), { timeout: WAIT_MS }),
-      );
-      database.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
-    } catch (error) {
-      if (!isBusy(error)) {
-        throw new AppError("UNAVAILABLE", `lock ${component}: ${(error as Error).message}`, {
-          hint: `See who owns ${folder} and whether its disk is full or read-only.`,
-          cause: error,
-        });
-      }
+    const lock = lockOf(folder, component);
+    if (lock === undefined) {
       throw new AppError("LOCKED", `lock ${component}: another operation is under way on it`, {
         hint: "Wait until it has ended; lastgood status shows it.",
-        cause: error,
       });
     }
+    stack.use(lock);
   }
   return stack.move();
+}
+
+function lockOf(folder: string, component: string): Disposable | undefined {
+  try {
+    return takeFileLock(path.join(folder, `${component}.lock`), WAIT_MS);
+  } catch (error) {
+    throw new AppError("UNAVAILABLE", `lock ${component}: ${(error as Error).message}`, {
+      hint: `See who owns ${folder} and whether its disk is full or read-only.`,
+      cause: error,
+    });
+  }
 }
 
 /** Whether another operation holds the lock of one of these components now. */
@@ -56,9 +58,4 @@ export function isUnderWay(folder: string, components: readonly string[]): boole
       throw error;
     }
   });
-}
-
-/** SQLITE_BUSY. */
-function isBusy(error: unknown): boolean {
-  return (((error as { errcode?: number }).errcode ?? 0) & 0xff) === 5;
 }

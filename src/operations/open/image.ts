@@ -32,7 +32,10 @@ export function openImageTarget(name: string, config: ImageConfig, around: Surro
     keep,
     saves: config["save-images"],
     temporary,
-    env: key === undefined || file === undefined ? undefined : { file, key },
+    env:
+      key === undefined || file === undefined
+        ? undefined
+        : { file, key, locks: path.join(state, "locks") },
     access: async () => {
       if (registry === undefined) return {};
       const run = { signal: new AbortController().signal, report: () => {} };

@@ -42,7 +42,7 @@ suite("env files", () => {
         if (isRoot) await chown(file, 1234, 1235);
         await symlink("real", path.join(folder, ".env"));
         assert.equal(await readKey(path.join(folder, ".env"), KEY), value);
-        await writeKey(path.join(folder, ".env"), KEY, "2.0.0");
+        await writeKey(path.join(folder, ".env"), KEY, "2.0.0", path.join(folder, "locks"));
         assert.equal(await readFile(file, "utf8"), after);
         assert.equal(await readKey(file, KEY), "2.0.0");
         const { mode, uid, gid } = await stat(file);
@@ -59,7 +59,30 @@ suite("env files", () => {
     try {
       const file = path.join(folder, ".env");
       await writeFile(file, Buffer.from([65, 61, 0xff, 10]));
-      await assert.rejects(writeKey(file, KEY, "2.0.0"), /is not UTF-8/);
+      await assert.rejects(
+        writeKey(file, KEY, "2.0.0", path.join(folder, "locks")),
+        /is not UTF-8/,
+      );
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  test("who changes another key at the same time loses nothing", async () => {
+    const folder = await mkdtemp(path.join(os.tmpdir(), "lastgood-"));
+    try {
+      const file = path.join(folder, ".env");
+      const locks = path.join(folder, "locks");
+      const keys = ["A", "B", "C", "D"];
+      await writeFile(file, keys.map((key) => `${key}=0\n`).join(""));
+      for (let value = 1; value <= 20; value++) {
+        await Promise.all(keys.map((key) => writeKey(file, key, String(value), locks)));
+        const found = await Promise.all(keys.map((key) => readKey(file, key)));
+        assert.deepEqual(
+          found,
+          keys.map(() => String(value)),
+        );
+      }
     } finally {
       await rm(folder, { recursive: true });
     }

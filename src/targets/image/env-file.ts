@@ -1,9 +1,14 @@
-import { chown, readFile, stat } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { chown, mkdir, readFile, stat } from "node:fs/promises";
+import path from "node:path";
 import { AppError, nothingThere } from "../../base/errors.ts";
+import { waitForFileLock } from "../../base/file-lock.ts";
 import { writeFileDurable } from "../../base/fs.ts";
 import { realPath } from "../../base/real-path.ts";
 
 // Env files as compose reads them: https://docs.docker.com/reference/compose-file/services/#env_file
+
+const LOCK_MS_MAX = 10_000;
 
 /** The value of a key; undefined when the file does not have it. The last line of a key counts. */
 export async function readKey(file: string, key: string): Promise<string | undefined> {
@@ -14,10 +19,23 @@ export async function readKey(file: string, key: string): Promise<string | undef
 
 /**
  * Gives one key a value. Every other byte of the file stays, its mode and owner too: it has other
- * secrets. A file that is not there is made; a link is followed.
+ * secrets. A file that is not there is made; a link is followed. Whoever changes another key meanwhile
+ * waits: `locks` is a folder on the local disk. LOCKED.
  */
-export async function writeKey(file: string, key: string, value: string): Promise<void> {
+export async function writeKey(
+  file: string,
+  key: string,
+  value: string,
+  locks: string,
+): Promise<void> {
   const real = await realPath(file);
+  await mkdir(locks, { recursive: true, mode: 0o700 });
+  const hash = createHash("sha256").update(real).digest("hex").slice(0, 16);
+  // No component has such a name.
+  using held = await waitForFileLock(path.join(locks, `~file-${hash}.lock`), LOCK_MS_MAX);
+  if (held === undefined) {
+    throw new AppError("LOCKED", `write ${key} in ${file}: somebody else has it for too long`);
+  }
   const text = await readText(real);
   const found = linesOf(text).findLastIndex((line) => keyOf(line) === key);
   const lines = linesOf(text);

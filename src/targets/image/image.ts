@@ -32,7 +32,14 @@ export type ImageTargetConfig = {
   /** A folder for what is on its way. */
   readonly temporary: string;
   /** Where the version stands with which compose starts it. */
-  readonly env: { readonly file: string; readonly key: string } | undefined;
+  readonly env:
+    | {
+        readonly file: string;
+        readonly key: string;
+        /** Where locks of files are in which others have keys too. */
+        readonly locks: string;
+      }
+    | undefined;
   readonly access: () => Promise<RegistryAccess>;
   /** The image that was asked for, where that is another than the tag of the version. */
   readonly from: (version: Version) => Promise<string | undefined>;
@@ -82,7 +89,7 @@ export function imageTarget(config: ImageTargetConfig): Target {
       const found = await descriptorOf(config, version);
       const archive = archiveFile(releaseFolder(root, version));
       await nameImage(docker, found, { kept: `${keptAs}:${version}`, archive }, run);
-      if (env !== undefined) await writeKey(env.file, env.key, version);
+      if (env !== undefined) await writeKey(env.file, env.key, version, env.locks);
       await folder.activate(version, displaced, run);
     },
 
