@@ -98,6 +98,17 @@ suite("mysql", { skip, timeout: 300_000 }, () => {
     );
     assert.match(tables, /-- Dump completed\n/);
 
+    const older = system.components.map((component) => ({
+      ...component,
+      stores: component.stores.map((one) => ({
+        ...one,
+        store: { ...one.store, server: async () => "10.6.1-MariaDB" },
+      })),
+    }));
+    await assert.rejects(
+      restore({ ...system, components: older }, stamp, BACK, run),
+      /it is of 10\.11\..*, which is newer than 10\.6\.1-MariaDB here/,
+    );
     await server.sql(
       "INSERT INTO parent VALUES (4, 'newer'); DROP VIEW above; DROP TRIGGER told; DROP PROCEDURE twice; CREATE TABLE newer (a INT); DROP TABLE audit",
       database,

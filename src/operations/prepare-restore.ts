@@ -2,6 +2,7 @@ import path from "node:path";
 import { mountsInside } from "../base/mounts.ts";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
+import { whyUnfit } from "../stores/server-version.ts";
 import { isFileStore } from "../stores/store.ts";
 import { type Component, type OpenStore } from "./components.ts";
 import { configuredPath } from "./open/store.ts";
@@ -58,6 +59,7 @@ export async function prepareRestore(
     });
   }
   refuseOtherLayout(stores, description, options);
+  if (!options.force) await refuseOtherServers(stores, description, run);
   for (const { store } of stores) await refuseMountsInside(store);
   const stale = wanted.filter((store) => !has(store));
   const rebuilds = stale.filter(({ config }) => config.rebuild !== undefined);
@@ -81,6 +83,26 @@ async function refuseMountsInside(store: OpenStore["store"]): Promise<void> {
   throw new AppError("REFUSED", `restore ${name}: ${mount} in it is a mount point`, {
     hint: "Unmount it for the restore, or make it a store of its own beside this one.",
   });
+}
+
+/** Looked at before anything is begun: half a dump in an older server helps nobody. */
+async function refuseOtherServers(
+  stores: readonly OpenStore[],
+  { stores: then }: PointDescription,
+  run: Run,
+): Promise<void> {
+  for (const { store } of stores) {
+    const from = then[store.name]?.facts?.about?.["server"];
+    if (typeof from !== "string") continue;
+    // One that does not answer is told when it is needed.
+    const here = await store.server?.(run).catch(() => undefined);
+    run.signal.throwIfAborted();
+    const why = here === undefined ? undefined : whyUnfit(store.kind, from, here);
+    if (why === undefined) continue;
+    throw new AppError("REFUSED", `restore ${store.name}: ${why}`, {
+      hint: "Bring the server to that version first. If it is meant to be: --force",
+    });
+  }
 }
 
 /** A point that was taken of other paths is probably of another deployment. */

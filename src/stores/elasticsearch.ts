@@ -79,6 +79,7 @@ export function elasticsearchStore(
         facts?.rows ?? {},
         run,
       ),
+    server: async (run) => (await server(run)).about,
     countOf: (index, field, value, run) => count(search, index, run, { [field]: value }),
     versions: searchVersions(context),
   };

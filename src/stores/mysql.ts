@@ -35,6 +35,7 @@ import type { Tools } from "./database/tools.ts";
 import type { Hold } from "./hold.ts";
 import { noHold } from "./hold.ts";
 import { migrationsQuery, type Schema, type SchemaProbe } from "./schema.ts";
+import { whyUnfit } from "./server-version.ts";
 import {
   type Captured,
   errorWord,
@@ -95,6 +96,7 @@ export function mysqlStore(config: MysqlConfig, { name, now }: StoreContext): Se
       });
     },
 
+    server: (run) => versionOf(server, run),
     rows: (query, run) => server.query(query, run, database),
     versions: versionsIn(server, database, name),
   };
@@ -179,7 +181,11 @@ async function capture(
     };
     const stored = await store(content, tables, server, name, now, into, at, run);
     if (users) await into.stream(`${at}/${USERS}`, server.dumpUsers(run), dumpMetadata(now));
-    return { ...stored, errors: [...errors, ...stored.errors], warnings };
+    return {
+      ...stored,
+      errors: [...errors, ...stored.errors],
+      warnings: [...warnings, ...stored.warnings],
+    };
   });
 }
 
@@ -205,8 +211,20 @@ async function store(
   const counted = [...engines].filter(([, engine]) => engine !== "SEQUENCE");
   const empty = Object.fromEntries(counted.map(([table]) => [table, 0]));
   const rows = { ...empty, ...reader.content.rows };
+  const version = await versionOf(server, run);
+  const tools = await server.toolVersion(run);
+  const about = { server: version, tools };
+  const unfit = whyUnfit("mysql", version, tools);
+  const warnings =
+    unfit === undefined
+      ? []
+      : [`the dump was made by ${tools}, which is not the server's: ${unfit}`];
+  return { facts: { bytes: sizeBytes, rows, about }, errors, warnings };
+}
+
+async function versionOf(server: MysqlServer, run: Run): Promise<string> {
   const [[version = ""] = []] = await server.query("SELECT VERSION()", run);
-  return { facts: { bytes: sizeBytes, rows, about: { server: version } }, errors, warnings: [] };
+  return version;
 }
 
 /** A dump of tables of any other engine is of several moments. */

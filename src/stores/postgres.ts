@@ -77,6 +77,7 @@ export function postgresStore(config: PostgresConfig, { name, now }: StoreContex
         throw error;
       });
     },
+    server: (run) => versionOf(server, run),
     rows: (query, run) => server.query(query, run, database),
     versions: versionsIn(server, database, name),
   };
@@ -128,11 +129,17 @@ async function capture(
     const dump = watched(server.dump(database, run), reader);
     const { sizeBytes } = await into.stream(`${at}/${DUMP}`, dump, metadata);
     if (users) await into.stream(`${at}/${ROLES}`, server.dumpRoles(run), metadata);
-    const [[version = ""] = []] = await server.query("SHOW server_version", run);
+    // Its programs refuse a server that is newer than they are by themselves.
+    const version = await versionOf(server, run);
     const { isComplete, rows } = await ownRows(reader.content, server, database, run);
     const errors = isComplete ? [] : [errorWord(name, "dump_incomplete")];
     return { facts: { bytes: sizeBytes, rows, about: { server: version } }, errors, warnings: [] };
   });
+}
+
+async function versionOf(server: PostgresServer, run: Run): Promise<string> {
+  const [[version = ""] = []] = await server.query("SHOW server_version", run);
+  return version;
 }
 
 /** Tables of extensions have their rows from there: a dump has only some of them. */

@@ -41,6 +41,9 @@ type Common = {
    */
   captureVersion?(version: Version, into: Writer, at: string, run: Run): Promise<Captured>;
 
+  /** Of data that a server has: its version, as `facts.about.server` has it. UNAVAILABLE. */
+  server?(run: Run): Promise<string>;
+
   /** Of a database: asks what is live, and only reads. SOURCE_FAILED. */
   rows?(query: string, run: Run): Promise<readonly (readonly string[])[]>;
 

@@ -24,6 +24,8 @@ export type MysqlServer = {
    */
   dumpObjects(schema: string, run: Run): AsyncGenerator<Buffer>;
   dumpEvents(schema: string, run: Run): AsyncGenerator<Buffer>;
+  /** Of the program that makes dumps: "10.11.14-MariaDB", or "8.0.39". */
+  toolVersion(run: Run): Promise<string>;
   /** Accounts with what they may; MariaDB only. */
   dumpUsers(run: Run): AsyncGenerator<Buffer>;
   load(schema: string, source: AsyncIterable<Uint8Array>, run: Run): Promise<void>;
@@ -87,6 +89,11 @@ export function mysqlServer(connection: MysqlConnection, tools: Tools): MysqlSer
       yield* dump(run, ...nothing, "--events", schema);
     },
 
+    async toolVersion(run) {
+      const said = await tools.ask([await programs.dumpName(run), "--version"], undefined, run);
+      return /Distrib ([^,\s]+)/.exec(said)?.[1] ?? /Ver ([\d.]+)/.exec(said)?.[1] ?? said;
+    },
+
     dumpUsers: (run) => dump(run, "--system=users"),
 
     async load(schema, source, run) {
@@ -120,6 +127,7 @@ async function brokenViews(
 type Programs = {
   readonly client: (run: Run, ...args: string[]) => Promise<Command>;
   readonly dump: (run: Run, ...args: string[]) => Promise<Command>;
+  readonly dumpName: (run: Run) => Promise<string>;
 };
 
 /** A file in somebody's home must not change what these do. */
@@ -134,6 +142,7 @@ function openPrograms({ host, port, socket, user }: MysqlConnection, tools: Tool
   ];
   const names = programNames(tools);
   return {
+    dumpName: async (run) => (await names(run)).dump,
     client: async (run, ...args) => [(await names(run)).client, "--no-defaults", ...where, ...args],
     async dump(run, ...args) {
       const { dump, isMysql, buffered } = await names(run);
