@@ -2,7 +2,7 @@ import * as z from "zod";
 import { dependencyProblem, sharedTarget } from "./dependencies.ts";
 import { component } from "./schema/component.ts";
 import { updater } from "./schema/updater.ts";
-import { count, duration, filePath, name, secret } from "./schema/values.ts";
+import { count, cron, duration, filePath, name, secret } from "./schema/values.ts";
 
 // What may stand in lastgood.yaml. Unknown keys are errors everywhere. The descriptions become the
 // reference and the JSON schema for editors.
@@ -61,10 +61,8 @@ const fields = z.strictObject({
     .default({ daily: 7, weekly: 4, monthly: 6 }),
   schedule: z
     .strictObject({
-      backup: z
-        .array(z.strictObject({ cron: z.string(), include: z.array(name).default([]) }))
-        .default([]),
-      prune: z.string().optional(),
+      backup: z.array(z.strictObject({ cron, include: z.array(name).default([]) })).default([]),
+      prune: cron.optional().describe("forget, and then prune"),
       drill: z.strictObject({ every: duration }).optional(),
     })
     .optional(),

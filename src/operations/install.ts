@@ -51,7 +51,7 @@ export function unitFiles(system: System, program: readonly string[]): UnitFile[
       "[Install]",
       "WantedBy=multi-user.target",
     ]),
-    ...(config.updater === undefined
+    ...(config.updater === undefined && config.schedule === undefined
       ? []
       : [unit(serveName(system), serveUnit(system, command, hasOwn))]),
     ...guarded.map(({ unitName, gate }) =>
@@ -113,7 +113,7 @@ export async function installUnits(
   const options = { timeoutMs: RELOAD_MS_MAX };
   await execOk(["systemctl", "daemon-reload"], options, run);
   await execOk(["systemctl", "enable", recoverName(system)], options, run);
-  if (system.config.updater !== undefined) {
+  if (system.config.updater !== undefined || system.config.schedule !== undefined) {
     await execOk(["systemctl", "enable", "--now", serveName(system)], options, run);
   }
   return files;

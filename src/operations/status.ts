@@ -3,7 +3,8 @@ import type { Verdict } from "../checks/check.ts";
 import type { Outcome, Progress } from "../journal/journal.ts";
 import { versionOf } from "../targets/target.ts";
 import { type Baseline, sampleChecks } from "./acts/healthy.ts";
-import { readCatalogue } from "./points/catalogue.ts";
+import { type Catalogue, readCatalogue } from "./points/catalogue.ts";
+import { type Planned, plannedJobs } from "./schedule/schedule.ts";
 import type { System } from "./system.ts";
 import { listUndoable } from "./undo.ts";
 import { needingHuman, unfinishedOf } from "./unfinished.ts";
@@ -37,6 +38,7 @@ export type Status = {
     readonly kind: string;
     readonly until: string;
   }[];
+  readonly schedule: readonly Planned[];
   readonly last:
     | { readonly operation: string; readonly kind: string; readonly outcome: Outcome | undefined }
     | undefined;
@@ -46,25 +48,17 @@ const RECENT = 20;
 
 /** How things stand, without opening the repository: what is known of points has an age. */
 export async function status(system: System, run: Run): Promise<Status> {
-  const [catalogue, baseline, undoable] = await Promise.all([
+  const [catalogue, baseline, undoable, schedule] = await Promise.all([
     readCatalogue(system),
-    sampleChecks(system.components, run),
+    sampleChecks(system.components, run, "quick"),
     listUndoable(system, run),
+    plannedJobs(system),
   ]);
   const recent = system.journal.history(RECENT);
   const [last] = recent;
   const { interrupted, underWay } = unfinishedOf(system);
   const unfinished = interrupted.map(({ id }) => id);
-  const valid = catalogue?.points.filter((point) => point.valid) ?? [];
-  const points =
-    catalogue === undefined
-      ? undefined
-      : {
-          valid: valid.length,
-          invalid: catalogue.points.length - valid.length,
-          newest: valid.at(-1)?.stamp,
-          seen: catalogue.at,
-        };
+  const points = pointsIn(catalogue);
   const isRequired = checksThat(system, "required");
   const isShadow = checksThat(system, "shadow");
   const unwell = Object.entries(baseline).filter(
@@ -83,7 +77,12 @@ export async function status(system: System, run: Run): Promise<Status> {
     ...(catalogue?.points.at(-1)?.valid === false
       ? [`the newest point ${catalogue.points.at(-1)?.stamp} is invalid: lastgood show`]
       : []),
-    ...(valid.length === 0 && hasStores
+    ...schedule.flatMap(({ job, overdue, error }) =>
+      overdue === undefined
+        ? []
+        : [`${job} is overdue since ${overdue}: ${error ?? "does lastgood serve run?"}`],
+    ),
+    ...((points?.valid ?? 0) === 0 && hasStores
       ? ["there is no valid recovery point yet: lastgood backup"]
       : []),
   ];
@@ -94,12 +93,24 @@ export async function status(system: System, run: Run): Promise<Status> {
     points,
     unfinished,
     needsHuman,
+    schedule,
     undoable: undoable.map(({ operation }) => ({
       operation: operation.id,
       kind: operation.kind,
       until: new Date(Date.parse(operation.started) + system.config["undo-for"]).toISOString(),
     })),
     last: last && { operation: last.id, kind: last.kind, outcome: last.outcome },
+  };
+}
+
+function pointsIn(catalogue: Catalogue | undefined): Status["points"] {
+  if (catalogue === undefined) return undefined;
+  const valid = catalogue.points.filter((point) => point.valid);
+  return {
+    valid: valid.length,
+    invalid: catalogue.points.length - valid.length,
+    newest: valid.at(-1)?.stamp,
+    seen: catalogue.at,
   };
 }
 
@@ -137,9 +148,10 @@ async function byComponent(system: System, baseline: Baseline): Promise<Status["
   for (const { name, target, checks } of system.components) {
     const pointers = await target?.pointers();
     const release = pointers === undefined ? undefined : versionOf(pointers.current);
-    const verdicts = checks.map(
-      (check) => [check.name, baseline[`${name}/${check.name}`]!] as const,
-    );
+    const verdicts = checks.flatMap((check) => {
+      const verdict = baseline[`${name}/${check.name}`];
+      return verdict === undefined ? [] : [[check.name, verdict] as const];
+    });
     if (verdicts.length === 0 && target === undefined) continue;
     components[name] = {
       checks: Object.fromEntries(verdicts),

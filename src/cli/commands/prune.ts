@@ -1,5 +1,4 @@
-import { expireSetAside } from "../../operations/given-up.ts";
-import { recordDone } from "../../operations/record.ts";
+import { prune } from "../../operations/prune.ts";
 import { type Command, isSet, reasonOf } from "../command.ts";
 import { formatBytes } from "../format.ts";
 
@@ -14,12 +13,7 @@ export const pruneCommand: Command = {
 
   async run(args, { withSystem, run }) {
     const how = isSet(args, "plan") ? "plan" : "do";
-    const value = await withSystem(async (system) => {
-      if (how === "do") await expireSetAside(system, run);
-      const report = await (await system.repository(run)).prune(how, run);
-      if (how === "do") recordDone(system, "prune", reasonOf(args), undefined);
-      return report;
-    });
+    const value = await withSystem((system) => prune(system, how, reasonOf(args), run));
     const { bytesFreed, bytesUsed, packsRemoved, packsRepacked } = value;
     const would = how === "plan" ? "would be " : "";
     return {

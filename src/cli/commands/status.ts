@@ -11,7 +11,7 @@ export const statusCommand: Command = {
 
   async run(_args, { withSystem, run }) {
     const value = await withSystem((system) => status(system, run));
-    const { ok, sentence, components, points, undoable, last } = value;
+    const { ok, sentence, components, points, undoable, last, schedule } = value;
     return {
       value,
       exit: ok ? 0 : EXIT_NOT_OK,
@@ -26,6 +26,11 @@ export const statusCommand: Command = {
           : [
               `  ${points.valid} valid points, ${points.invalid} invalid, as seen at ${points.seen}`,
             ]),
+        ...schedule.map(
+          ({ job, next, succeeded, error }) =>
+            `  ${job}: ${succeeded === undefined ? "not done yet" : `done ${succeeded}`}` +
+            `${error === undefined ? "" : `, failed since: ${error}`}; next ${next ?? "never"}`,
+        ),
         ...undoable.map(({ operation, until }) => `  can be undone until ${until}: ${operation}`),
         ...(last === undefined
           ? []

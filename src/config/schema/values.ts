@@ -1,3 +1,4 @@
+import { CronPattern } from "croner";
 import * as z from "zod";
 import { parseDuration, parseSize } from "../units.ts";
 
@@ -32,3 +33,12 @@ export const size = z
   .string()
   .refine((text) => parseSize(text) !== undefined, "a size such as 64KiB, 500MB or 2GiB")
   .transform((text) => parseSize(text)!);
+
+/** Five fields, as crontab(5) has them. */
+export const cron = z.string().refine((text) => {
+  try {
+    return new CronPattern(text, undefined, { mode: "5-part" }).minute.includes(1);
+  } catch {
+    return false;
+  }
+}, 'five fields of cron, as in "0 3 * * *"');

@@ -1,0 +1,18 @@
+import type { Run } from "../base/events.ts";
+import type { PruneReport } from "../repository/repository.ts";
+import { expireSetAside } from "./given-up.ts";
+import { recordDone } from "./record.ts";
+import type { System } from "./system.ts";
+
+/** Frees what no point needs, and what was set aside for longer than it is kept. LOCKED. */
+export async function prune(
+  system: System,
+  how: "plan" | "do",
+  reason: string,
+  run: Run,
+): Promise<PruneReport> {
+  if (how === "do") await expireSetAside(system, run);
+  const report = await (await system.repository(run)).prune(how, run);
+  if (how === "do") recordDone(system, "prune", reason, undefined);
+  return report;
+}
