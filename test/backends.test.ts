@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -109,6 +109,27 @@ suite("backend sftp", { skip: skipWithout(hasSshd(), "openssh-server") }, () => 
       found.map(({ sizeBytes }) => sizeBytes),
       Array(4).fill(all.length),
     );
+  });
+
+  test("many at once share a connection, which is gone afterwards; a name with spaces is a name", async () => {
+    await using temporary = await temporaryFolder();
+    const identity = path.join(temporary.path, "my key 100%");
+    await copyFile(server.identity, identity);
+    await chmod(identity, 0o600);
+    {
+      await using backend = await openIn(temporary.path, { identity });
+      const names = ["a", "b", "c", "d", "e", "f"].map(key);
+      await Promise.all(names.map((name) => backend.put(name, randomBytes(100), quietRun())));
+      assert.equal(await server.connections(), 1);
+      const over = new AbortController();
+      const writing = backend.put(key("large"), randomBytes(30_000_000), quietRun(over.signal));
+      setTimeout(() => over.abort(), 30);
+      await assert.rejects(writing, { name: "AbortError" });
+    }
+    for (let tries = 0; (await server.connections()) > 0; tries++) {
+      assert(tries < 50, "it is still there");
+      await sleep(100);
+    }
   });
 
   test("a disk there that is full is told, and nothing half written stays", async () => {

@@ -9,7 +9,13 @@ import type { System } from "../src/operations/system.ts";
 import { undo } from "../src/operations/undo.ts";
 import { validate } from "../src/operations/validate.ts";
 import { throughPoint } from "./support/given-up.ts";
-import { bulk, createIndex, indexOf } from "./support/search/indices.ts";
+import {
+  bulk,
+  changeAliases,
+  changeSettings,
+  createIndex,
+  indexOf,
+} from "./support/search/indices.ts";
 import { type SearchOptions, type SearchServer, startSearch } from "./support/search/server.ts";
 import { newSystem } from "./support/system.ts";
 import { quietRun, temporaryFolder } from "./support/temporary.ts";
@@ -77,9 +83,8 @@ const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]
 function contentOf({ state }: SearchServer): object {
   const found = [...state.indices].filter(([name]) => !name.startsWith("lastgood-"));
   return Object.fromEntries(
-    found.toSorted(byName).map(([name, { settings, mappings, aliases, docs, visible }]) => {
+    found.toSorted(byName).map(([name, { settings, mappings, aliases, docs }]) => {
       const { uuid: _1, creation_date: _2, provided_name: _3, ...own } = settings;
-      assert.equal(visible.size, docs.size);
       return [name, { own, mappings, aliases, docs: [...docs].toSorted(byName) }];
     }),
   );
@@ -189,6 +194,60 @@ suite("elasticsearch", { timeout: 300_000 }, () => {
       await recover(recoverable(system), run);
       assert.deepEqual(contentOf(server), before, `gone at ${gone}`);
     }
+  });
+
+  test("what is not live, or not the store's, is left alone; what acts on an index acts on no version", async () => {
+    await using temporary = await temporaryFolder();
+    await using server = await startSearch({ password: "sesame" });
+    fillIn(server);
+    const { indices } = server.state;
+    changeSettings(indexOf(server.state, "ragflow_b"), {
+      "lifecycle.name": "gone-soon",
+      default_pipeline: "drops-all",
+      auto_expand_replicas: "0-1",
+      "blocks.write": "true",
+    });
+    using system = await newStore(temporary.path, server);
+    const then = contentOf(server);
+    const { valid, stamp, errors, warnings } = await backup(system, ALL, run);
+    assert(valid, [...errors, ...warnings].join());
+    // An alias of somebody else's index that fits the pattern; the write index has moved.
+    indexOf(server.state, "others").aliases = { ragflow_extra: {} };
+    indexOf(server.state, "ragflow_a").aliases = {};
+    changeAliases(server.state, {
+      actions: [{ add: { index: "ragflow_b", alias: "current", is_write_index: true } }],
+    });
+    const others = indices.get("others");
+    const back = await restore(system, stamp, BACK, run);
+    assert.equal(back.outcome, "committed", back.error);
+    assert.equal(indices.get("others"), others, "it is not the store's");
+    others!.aliases = {};
+    assert.deepEqual(contentOf(server), then);
+    for (const [name, { settings }] of indices) {
+      if (!name.startsWith("lastgood-")) continue;
+      assert(!("lifecycle.name" in settings) && !("default_pipeline" in settings), name);
+    }
+    assert.equal((await undo(system, back.operation, "", run)).outcome, "committed");
+    // A closed one would be taken away without a copy.
+    indexOf(server.state, "ragflow_b").settings["verified_before_close"] = "true";
+    const refused = await restore(system, stamp, BACK, run);
+    assert.match(refused.error ?? "", /switch ragflow_b: it is closed/);
+    assert(indices.has("ragflow_b"));
+    assert.deepEqual((await backup(system, ALL, run)).errors, ["index_ragflow_b_is_closed"]);
+  });
+
+  test("a copy that is not there in time takes nothing away", async () => {
+    await using temporary = await temporaryFolder();
+    const [server, system] = await filled(temporary.path);
+    await using _server = server;
+    using _system = system;
+    const { stamp } = await backup(system, ALL, run);
+    change(server);
+    const before = contentOf(server);
+    server.fault = (_, url) => (url.startsWith("/_cluster/health/lastgood-") ? "408" : undefined);
+    const back = await restore(system, stamp, BACK, run);
+    assert.match(back.error ?? "", /no documents, not/);
+    assert.deepEqual(contentOf(server), before);
   });
 
   test("a wrong password, a server that is down, shards that are missing, no index: invalid, with the reason", async () => {

@@ -38,5 +38,5 @@ export function parseSftp(at: string): SftpPlace {
 
 /** As restic's -r takes it. */
 export function resticSftp({ label, folder }: SftpPlace): string {
-  return label.replace(/^(sftp:\/\/[^/]+)\/+.*$/, `$1/${folder}`);
+  return label.replace(/^(sftp:\/\/[^/]+)\/+.*$/, (_, host: string) => `${host}/${folder}`);
 }

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { AppError, hasCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { Command } from "../base/exec.ts";
-import { type Backend, isKey, type Key, type SpoolFile } from "./backend.ts";
+import { type Backend, isKey, type Key, type ObjectInfo, type SpoolFile } from "./backend.ts";
 import { connect, type Connection, SftpFailure } from "./sftp/connection.ts";
 import { makeFolders, notThere, readFile, readFolder, statOf, writeFile } from "./sftp/files.ts";
 import { STATUS, TYPE } from "./sftp/packets.ts";
@@ -38,7 +38,11 @@ export function sftpBackend(config: SftpConfig): Backend {
       const doing = `write ${key} in ${label}`;
       const temporary = `${fileOf(path.posix.dirname(key))}/.put-${randomBytes(8).toString("hex")}`;
       const way = { temporary, file: fileOf(key), isSent: false };
-      await server.use(doing, (connection) => put(connection, way, data, doing, run), run);
+      await server.use(
+        doing,
+        (connection) => put(connection, way, data, { doing, root: folder }, run),
+        run,
+      );
       if (!(data instanceof Uint8Array)) await rm(data.file, { force: true });
     },
 
@@ -59,21 +63,7 @@ export function sftpBackend(config: SftpConfig): Backend {
       );
     },
 
-    async *list(prefix, run) {
-      const below = [prefix.slice(0, prefix.lastIndexOf("/") + 1)];
-      for (let at = below.pop(); at !== undefined; at = below.pop()) {
-        run.signal.throwIfAborted();
-        const name = fileOf(at).replace(/\/$/, "");
-        const read = (connection: Connection): ReturnType<typeof readFolder> =>
-          readFolder(connection, name, run);
-        for (const entry of await server.use(`list ${label}`, read, run)) {
-          const key = `${at}${entry.name}`;
-          if (!isKey(key)) continue;
-          if (entry.isFolder) below.push(`${key}/`);
-          else if (key.startsWith(prefix)) yield { key, sizeBytes: entry.sizeBytes };
-        }
-      }
-    },
+    list: (prefix, run) => list(server, folder, label, prefix, run),
 
     async remove(key, run) {
       const remove = async (connection: Connection): Promise<void> => {
@@ -84,6 +74,28 @@ export function sftpBackend(config: SftpConfig): Backend {
 
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
+}
+
+async function* list(
+  server: Server,
+  folder: string,
+  label: string,
+  prefix: string,
+  run: Run,
+): AsyncGenerator<ObjectInfo> {
+  const below = [prefix.slice(0, prefix.lastIndexOf("/") + 1)];
+  for (let at = below.pop(); at !== undefined; at = below.pop()) {
+    run.signal.throwIfAborted();
+    const name = `${folder}/${at}`.replace(/\/$/, "");
+    const read = (connection: Connection): ReturnType<typeof readFolder> =>
+      readFolder(connection, name, run);
+    for (const entry of await server.use(`list ${label}`, read, run)) {
+      const key = `${at}${entry.name}`;
+      if (!isKey(key)) continue;
+      if (entry.isFolder) below.push(`${key}/`);
+      else if (key.startsWith(prefix)) yield { key, sizeBytes: entry.sizeBytes };
+    }
+  }
 }
 
 type Way = {
@@ -98,7 +110,7 @@ async function put(
   connection: Connection,
   way: Way,
   data: Uint8Array | SpoolFile,
-  doing: string,
+  { doing, root }: { readonly doing: string; readonly root: string },
   run: Run,
 ): Promise<void> {
   const { temporary, file } = way;
@@ -107,8 +119,8 @@ async function put(
   const before = await statOf(connection, file, run);
   if (before !== undefined) throw new AppError("ALREADY_EXISTS", `${doing}: already exists`);
   await connection.ask(TYPE.remove, [temporary], run).catch(notThere);
-  await makeFolders(connection, path.posix.dirname(file), run);
   try {
+    await makeFolders(connection, path.posix.dirname(file), run);
     if (data instanceof Uint8Array) {
       const read = async (from: number, to: number): Promise<Uint8Array> => data.subarray(from, to);
       await writeFile(connection, temporary, data.length, read, run);
@@ -123,10 +135,11 @@ async function put(
     way.isSent = true;
     await connection.ask(TYPE.rename, [temporary, file], run);
   } catch (error) {
+    if (run.signal.aborted) await removeLater(connection, temporary);
     if (!(error instanceof SftpFailure)) throw error;
     // It takes the name only if nobody has it; why it did not, it does not say.
     const isTaken = (await statOf(connection, file, run)) !== undefined;
-    const hasRoom = await roomIn(connection, path.posix.dirname(file), run);
+    const hasRoom = await roomIn(connection, root, run);
     await connection.ask(TYPE.remove, [temporary], run).catch(() => {});
     if (isTaken) throw new AppError("ALREADY_EXISTS", `${doing}: already exists`);
     if (!hasRoom) {
@@ -139,19 +152,31 @@ async function put(
   }
 }
 
+/** Nobody would find it again: its name is no object's. */
+async function removeLater(connection: Connection, file: string): Promise<void> {
+  const quick: Run = { signal: AbortSignal.timeout(REMOVE_MS_MAX), report: () => {} };
+  await connection.ask(TYPE.remove, [file], quick).catch(() => {});
+}
+
+const REMOVE_MS_MAX = 2000;
+
 const ROOM = "statvfs@openssh.com";
 const ROOM_BYTES_MIN = 1024 * 1024;
 
 /** Whether there may be room: where a server cannot say it, there may. */
 async function roomIn(connection: Connection, folder: string, run: Run): Promise<boolean> {
   if (!connection.extensions.has(ROOM)) return true;
-  const answer = await connection.ask(TYPE.extended, [ROOM, folder], run);
+  const answer = await connection.ask(TYPE.extended, [ROOM, folder], run).catch(notThere);
+  if (answer === undefined) return true;
   const [, fragment = 0, , , available = 0, , , inodes = 0] = Array.from({ length: 8 }, () => {
     const high = answer.number();
     return high * 2 ** 32 + answer.number();
   });
   return available * fragment >= ROOM_BYTES_MIN && inodes > 0;
 }
+
+/** No repository has larger ones. */
+const OBJECT_BYTES_MAX = 2 ** 31;
 
 async function wholeOf(
   connection: Connection,
@@ -161,6 +186,9 @@ async function wholeOf(
 ): Promise<{ offsetBytes: number; lengthBytes: number }> {
   const found = await statOf(connection, file, run);
   if (found === undefined) throw new AppError("NOT_FOUND", `${doing}: not found`);
+  if (found.sizeBytes > OBJECT_BYTES_MAX) {
+    throw new AppError("CORRUPT", `${doing}: it has ${found.sizeBytes} bytes`);
+  }
   return { offsetBytes: 0, lengthBytes: found.sizeBytes };
 }
 
@@ -172,17 +200,24 @@ type Server = AsyncDisposable & {
 function reconnecting(config: SftpConfig): Server {
   let connecting: Promise<Connection> | undefined;
   const connected = async (): Promise<Connection> => {
-    const found = await connecting?.catch(() => undefined);
-    if (found?.isOpen === true) return found;
-    connecting = connect(sshCommand(config), config.label);
-    return await connecting;
+    for (;;) {
+      const mine = (connecting ??= connect(sshCommand(config), config.label));
+      try {
+        const found = await mine;
+        if (found.isOpen) return found;
+        if (connecting === mine) connecting = undefined;
+      } catch (error) {
+        if (connecting === mine) connecting = undefined;
+        throw error;
+      }
+    }
   };
   return {
     async use(doing, work, run) {
       for (let tries = 1; ; tries++) {
         run.signal.throwIfAborted();
         try {
-          return await work(await connected());
+          return await work(await unlessAborted(connected(), run));
         } catch (error) {
           run.signal.throwIfAborted();
           if (!hasCode(error, "UNAVAILABLE") || tries === TRIES_MAX) throw translate(error, doing);
@@ -195,6 +230,17 @@ function reconnecting(config: SftpConfig): Server {
       await found?.[Symbol.asyncDispose]();
     },
   };
+}
+
+async function unlessAborted<T>(asked: Promise<T>, { signal }: Run): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason as Error);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([asked, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
 }
 
 function translate(error: unknown, doing: string): unknown {
@@ -224,10 +270,10 @@ function sshCommand({ host, user, port, identity, knownHosts }: SftpConfig): Com
     "ClearAllForwardings=yes",
     "RemoteCommand=none",
     "RequestTTY=no",
-    ...(identity === undefined ? [] : [`IdentityFile=${identity}`, "IdentitiesOnly=yes"]),
+    ...(identity === undefined ? [] : [`IdentityFile=${quoted(identity)}`, "IdentitiesOnly=yes"]),
     ...(knownHosts === undefined
       ? []
-      : [`UserKnownHostsFile=${knownHosts}`, "StrictHostKeyChecking=yes"]),
+      : [`UserKnownHostsFile=${quoted(knownHosts)}`, "StrictHostKeyChecking=yes"]),
   ];
   return [
     "ssh",
@@ -239,3 +285,6 @@ function sshCommand({ host, user, port, identity, knownHosts }: SftpConfig): Com
     "sftp",
   ];
 }
+
+/** A file as ssh_config(5) has it: it may have spaces, and % means something there. */
+const quoted = (file: string): string => `"${file.replaceAll("%", "%%")}"`;

@@ -12,6 +12,8 @@ import { childMark } from "./orphans.ts";
 export type RunningProgram = {
   readonly output: Readable;
   readonly input: Writable;
+  /** Ends it at once. */
+  readonly kill: () => void;
   /** Whether we wait for it before we end. By default yes. */
   readonly holdUs: (isHeld: boolean) => void;
   /** Its end, and the last that it said on standard error. Never rejects once it was started. */
@@ -62,5 +64,11 @@ export async function startProgram(
       else part.unref();
     }
   };
-  return { output: child.stdout, input: child.stdin, holdUs, ended };
+  return {
+    output: child.stdout,
+    input: child.stdin,
+    holdUs,
+    kill: () => void child.kill("SIGKILL"),
+    ended,
+  };
 }

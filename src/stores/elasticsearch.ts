@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { once } from "../base/once.ts";
-import type { Reader, Writer } from "../repository/repository.ts";
+import type { Writer } from "../repository/repository.ts";
 import type { Version } from "../slots/slot.ts";
 import { dumpMetadata, orUnreadable } from "./capturing.ts";
 import { describeLoss, isServers } from "./database/common.ts";
@@ -10,13 +10,14 @@ import { type Search, type SearchAccess, searchClient, SearchFailure } from "./s
 import { openMoment } from "./search/documents.ts";
 import {
   count,
-  create,
   type Definition,
   definitionsOf,
   expressionOf,
-  remove,
+  hasWholeSource,
+  obstacleOf,
+  refresh,
 } from "./search/indices.ts";
-import { loadDocuments } from "./search/load.ts";
+import { documentsAt, fill, listOf, writeList } from "./search/listed.ts";
 import { type Snapshots, snapshotsIn } from "./search/snapshots.ts";
 import { type Context, lyingName, readLying, searchVersions } from "./search/versions.ts";
 import { type Captured, errorWord, type ServerStore, type StoreContext } from "./store.ts";
@@ -31,15 +32,6 @@ export type ElasticsearchConfig = SearchAccess & {
     | undefined;
   /** A local folder, where it stands what versions consist of. */
   readonly folder: string;
-};
-
-const LIST = "indices.json";
-
-/** What a point has: by index what it is, and where its documents are. */
-type Listed = {
-  readonly indices: readonly { readonly index: string; readonly definition: Definition }[];
-  /** Of the server's own repository; undefined: they lie beside this. */
-  readonly snapshot?: { readonly repository: string; readonly name: string };
 };
 
 /** Indices of Elasticsearch or OpenSearch: documents of one moment, with mappings, settings and aliases. */
@@ -67,8 +59,10 @@ export function elasticsearchStore(
     capture: (into, at, run) => captureLive(parts, config, snapshots, into, at, run),
     captureVersion: (version, into, at, run) =>
       captureLying(parts, context, version, into, at, run),
-    loss: (_from, _at, facts, run) =>
-      describeLoss(
+    loss: async (_from, _at, facts, run) => {
+      // A snapshot of the server's own is not counted.
+      if (facts !== undefined && facts.rows === undefined) return ["what was written since"];
+      return await describeLoss(
         async () => {
           const rows: Record<string, number> = {};
           for (const index of (await definitionsOf(search, indices, run)).keys()) {
@@ -78,7 +72,8 @@ export function elasticsearchStore(
         },
         facts?.rows ?? {},
         run,
-      ),
+      );
+    },
     server: async (run) => (await server(run)).about,
     countOf: (index, field, value, run) => count(search, index, run, { [field]: value }),
     versions: searchVersions(context),
@@ -97,10 +92,11 @@ async function captureLive(
   return await orUnreadable(name, isOurs, async () => {
     const live = await definitionsOf(search, indices, run);
     if (live.size === 0) return nothing(name, indices);
-    const expression = expressionOf(indices);
+    const errors = obstacles(name, live, snapshots === undefined);
+    if (errors.length > 0) return { facts: undefined, errors, warnings: [] };
     return snapshots === undefined
-      ? await captureDocuments(parts, live, expression, (index) => index, into, at, run)
-      : await captureSnapshot(parts, live, snapshots, expression, into, at, run);
+      ? await captureDocuments(parts, live, (index) => index, into, at, run)
+      : await captureSnapshot(parts, live, snapshots, expressionOf(indices), into, at, run);
   });
 }
 
@@ -116,20 +112,46 @@ async function captureLying(
   const { name, search } = parts;
   return await orUnreadable(name, isOurs, async () => {
     const nameOf = (index: string): string => lyingName(version, index);
-    const expression = `${nameOf("")}*`;
-    const there = await definitionsOf(search, [expression], run, "ours too");
+    const there = await definitionsOf(search, [`${nameOf("")}*`], run, "ours too");
     const then = new Map<string, Definition>();
-    for (const { index, aliases, replicas, refresh } of await readLying(context, version)) {
-      const { settings, mappings } = there.get(nameOf(index))!;
-      const own = { ...settings.index, number_of_replicas: replicas, refresh_interval: refresh };
-      then.set(index, { settings: { index: own }, mappings, aliases });
+    for (const { index, aliases, settings: own } of await readLying(context, version)) {
+      const found = there.get(nameOf(index));
+      if (found === undefined) {
+        throw new AppError("SOURCE_FAILED", `read ${index} of ${version}: it is gone`);
+      }
+      const { settings, mappings } = found;
+      const as = undressed(settings.index, own);
+      then.set(index, { settings: { index: as }, mappings, aliases });
     }
-    return await captureDocuments(parts, then, expression, nameOf, into, at, run);
+    return await captureDocuments(parts, then, nameOf, into, at, run);
   });
+}
+
+/** The settings that an index had before it became a version; null was not set. */
+function undressed(
+  settings: Definition["settings"]["index"],
+  { "blocks.write": write, ...own }: Readonly<Record<string, unknown>>,
+): Definition["settings"]["index"] {
+  const kept = Object.entries(settings).filter(([key]) => !(key in own) && key !== "blocks");
+  const set = Object.entries(own).filter(([, value]) => value !== null);
+  const blocks = write === null ? [] : [["blocks", { write }] as const];
+  return Object.fromEntries([...kept, ...set, ...blocks]);
 }
 
 /** Whether it is the server that says no: the other stores go on. */
 const isOurs = (error: unknown): boolean => error instanceof SearchFailure || isServers(error);
+
+function obstacles(
+  name: string,
+  live: ReadonlyMap<string, Definition>,
+  isByDocuments: boolean,
+): string[] {
+  return [...live].flatMap(([index, definition]) => {
+    const lacks = isByDocuments && !hasWholeSource(definition);
+    const obstacle = obstacleOf(definition) ?? (lacks ? "does_not_keep_its_source" : undefined);
+    return obstacle === undefined ? [] : [errorWord(name, `${index}_${obstacle}`)];
+  });
+}
 
 function nothing(name: string, indices: readonly string[]): Captured {
   const errors = [errorWord(name, "missing")];
@@ -158,7 +180,6 @@ type Parts = {
 async function captureDocuments(
   { name, search, now, server }: Parts,
   live: ReadonlyMap<string, Definition>,
-  expression: string,
   nameOf: (index: string) => string,
   into: Writer,
   at: string,
@@ -166,21 +187,24 @@ async function captureDocuments(
 ): Promise<Captured> {
   const metadata = dumpMetadata(now);
   const { about, isOpenSearch } = await server(run);
-  await using moment = await openMoment(search, expression, isOpenSearch, run);
+  const names = [...live.keys()].map(nameOf);
+  // What was written a moment ago nobody sees yet.
+  for (const index of names) await refresh(search, index, run);
+  await using moment = await openMoment(search, names, isOpenSearch, run);
   const rows: Record<string, number> = {};
   const errors: string[] = [];
   let bytes = 0;
   for (const index of live.keys()) {
-    const wanted = await moment.count(nameOf(index), run);
+    const { documents: source, count: counted } = moment.read(nameOf(index), run);
     let documents = 0;
-    const counted = async function* (): AsyncGenerator<Buffer> {
-      for await (const part of moment.documents(nameOf(index), run)) {
+    const watched = async function* (): AsyncGenerator<Buffer> {
+      for await (const part of source) {
         documents += linesIn(part) / 2;
         yield part;
       }
     };
-    const { sizeBytes } = await into.stream(documentsAt(at, index), counted(), metadata);
-    if (documents !== wanted) errors.push(errorWord(name, `${index}_is_cut`));
+    const { sizeBytes } = await into.stream(documentsAt(at, index), watched(), metadata);
+    if (documents !== (await counted())) errors.push(errorWord(name, `${index}_is_cut`));
     rows[index] = documents;
     bytes += sizeBytes;
   }
@@ -190,7 +214,7 @@ async function captureDocuments(
 }
 
 async function captureSnapshot(
-  { name, search, now, server }: Parts,
+  { name, now, server }: Parts,
   live: ReadonlyMap<string, Definition>,
   snapshots: Snapshots,
   expression: string,
@@ -201,29 +225,12 @@ async function captureSnapshot(
   const { about } = await server(run);
   const own = `lastgood-${createHash("sha256").update(`${name} ${now().toISOString()}`).digest("hex").slice(0, 20)}`;
   const { problem, indices: taken, bytes } = await snapshots.take(own, expression, run);
-  const rows: Record<string, number> = {};
-  for (const index of taken) rows[index] = (await count(search, index, run)) ?? 0;
   const kept = new Map([...live].filter(([index]) => taken.includes(index)));
   const snapshot = { repository: snapshots.repository, name: own };
   await writeList(into, at, { indices: listOf(kept), snapshot }, dumpMetadata(now));
   const errors = problem === undefined ? [] : [errorWord(name, "snapshot_is_not_whole")];
-  const facts = { bytes, files: taken.length, rows, about: { server: about, snapshot: own } };
+  const facts = { bytes, files: kept.size, about: { server: about, snapshot: own } };
   return { facts, errors, warnings: problem === undefined ? [] : [problem] };
-}
-
-const documentsAt = (at: string, index: string): string => `${at}/documents/${index}.ndjson`;
-
-const listOf = (live: ReadonlyMap<string, Definition>): Listed["indices"] =>
-  [...live].map(([index, definition]) => ({ index, definition }));
-
-async function writeList(
-  into: Writer,
-  at: string,
-  listed: Listed,
-  metadata: Parameters<Writer["bytes"]>[2],
-): Promise<void> {
-  const json = Buffer.from(`${JSON.stringify(listed, undefined, 1)}\n`);
-  await into.bytes(`${at}/${LIST}`, json, metadata);
 }
 
 const NEWLINE = 0x0a;
@@ -232,39 +239,4 @@ function linesIn(bytes: Buffer): number {
   let lines = 0;
   for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) lines++;
   return lines;
-}
-
-async function fill(
-  search: Search,
-  snapshots: Snapshots | undefined,
-  from: Reader,
-  at: string,
-  nameOf: (index: string) => string,
-  run: Run,
-): Promise<(readonly [string, Definition])[]> {
-  const { indices, snapshot } = JSON.parse((await from.read(`${at}/${LIST}`)).toString()) as Listed;
-  for (const { index } of indices) await remove(search, nameOf(index), run);
-  if (snapshot !== undefined) {
-    if (snapshots === undefined) {
-      throw new AppError(
-        "NOT_FOUND",
-        `read snapshot ${snapshot.name}: no repository is configured`,
-        {
-          hint: `Its documents are in the server's own repository: snapshots: { repository: ${snapshot.repository} }`,
-        },
-      );
-    }
-    await snapshots.restore(
-      snapshot.name,
-      indices.map(({ index }) => index),
-      nameOf,
-      run,
-    );
-  } else {
-    for (const { index, definition } of indices) {
-      await create(search, nameOf(index), definition, run);
-      await loadDocuments(search, nameOf(index), from.stream(documentsAt(at, index)), run);
-    }
-  }
-  return indices.map(({ index, definition }) => [index, definition] as const);
 }

@@ -22,6 +22,8 @@ export type Sshd = AsyncDisposable & {
   readonly knownHosts: string;
   /** As restic's -o sftp.command takes it. */
   readonly command: string;
+  /** How many there are. */
+  connections(): Promise<number>;
   /** Ends all connections, and the server takes new ones. */
   cut(): Promise<void>;
 };
@@ -68,15 +70,18 @@ export async function startSshd(root?: string): Promise<Sshd> {
   const user = os.userInfo().username;
   let made = 0;
   const options = `-o BatchMode=yes -o IdentityFile=${folder}/user -o IdentitiesOnly=yes -o UserKnownHostsFile=${folder}/known`;
-  const cut = async (): Promise<void> => {
+  const pids = async (): Promise<number[]> => {
     const found = await promisify(execFile)("pgrep", ["-P", String(server.pid)]).catch(() => ({
       stdout: "",
     }));
-    for (const pid of found.stdout.split("\n").filter(Boolean))
-      process.kill(Number(pid), "SIGKILL");
+    return found.stdout.split("\n").filter(Boolean).map(Number);
+  };
+  const cut = async (): Promise<void> => {
+    for (const pid of await pids()) process.kill(pid, "SIGKILL");
   };
   return {
     cut,
+    connections: async () => (await pids()).length,
     identity: `${folder}/user`,
     knownHosts: `${folder}/known`,
     command: `ssh ${options} -p ${port} ${user}@127.0.0.1 -s sftp`,

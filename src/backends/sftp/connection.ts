@@ -25,6 +25,7 @@ export type Connection = AsyncDisposable & {
 };
 
 const VERSION = 3;
+const END_MS_MAX = 3000;
 /** A server that says nothing for so long while something is asked is given up. */
 const SILENCE_MS_MAX = 120_000;
 
@@ -38,7 +39,10 @@ export async function connect(command: Command, label: string): Promise<Connecti
   program.input.on("error", () => {});
   const greeting = answers.expect(GREETING);
   program.input.write(packet(TYPE.init, [VERSION]));
-  const extensions = extensionsIn(await greeting);
+  const extensions = await greeting.then(extensionsIn).catch((error: unknown) => {
+    program.kill();
+    throw error;
+  });
   let nextId = GREETING + 1;
   return {
     extensions,
@@ -60,9 +64,11 @@ export async function connect(command: Command, label: string): Promise<Connecti
       }
     },
     async [Symbol.asyncDispose]() {
-      program.holdUs(true);
       program.input.end();
+      const late = setTimeout(program.kill, END_MS_MAX);
+      program.holdUs(true);
       await program.ended;
+      clearTimeout(late);
     },
   };
 }
@@ -87,6 +93,7 @@ function awaitAnswers(program: RunningProgram, command: Command, label: string):
     waiting.clear();
     program.input.destroy();
     program.output.destroy();
+    program.kill();
   };
   const watch = (): void => {
     clearTimeout(timer);
@@ -97,12 +104,13 @@ function awaitAnswers(program: RunningProgram, command: Command, label: string):
   };
   const take = (type: number, fields: Fields): void => {
     const id = type === TYPE.version ? GREETING : fields.number();
+    const status = type === TYPE.status ? fields.number() : STATUS.ok;
+    const words = status === STATUS.ok || fields.isAtEnd ? "" : fields.text();
     const one = waiting.get(id);
     waiting.delete(id);
     watch();
-    const status = type === TYPE.status ? fields.number() : STATUS.ok;
     if (status === STATUS.ok) one?.done(fields);
-    else one?.failed(new SftpFailure(status, fields.text()));
+    else one?.failed(new SftpFailure(status, words));
   };
   receive(program, take).catch((error: unknown) => giveUp((error as Error).message));
   void (async () => {

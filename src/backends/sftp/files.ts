@@ -1,3 +1,4 @@
+import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { type Connection, SftpFailure } from "./connection.ts";
 import { type Attributes, OPEN, STATUS, TYPE, withMode } from "./packets.ts";
@@ -20,7 +21,7 @@ export async function readFile(
   const handle = (await connection.ask(TYPE.open, [file, OPEN.read, 0], run)).bytes();
   const bytes = Buffer.allocUnsafe(lengthBytes);
   let got = lengthBytes;
-  const piece = async (from: number): Promise<void> => {
+  const readPiece = async (from: number): Promise<void> => {
     const end = Math.min(from + PIECE_BYTES, lengthBytes);
     // A server may give less than it was asked for.
     for (let at = from; at < end;) {
@@ -30,11 +31,13 @@ export async function readFile(
         got = Math.min(got, at);
         return;
       }
-      at += data.bytes().copy(bytes, at);
+      const piece = data.bytes();
+      if (piece.length === 0) throw new AppError("UNAVAILABLE", `read ${file}: nothing comes`);
+      at += piece.copy(bytes, at);
     }
   };
   try {
-    await pieces(lengthBytes, piece);
+    await pieces(lengthBytes, readPiece);
     return { bytes, got };
   } finally {
     await connection.ask(TYPE.close, [handle], run).catch(() => {});

@@ -18,6 +18,8 @@ export type Asked = {
   readonly body?: string | Uint8Array<ArrayBuffer> | undefined;
   /** What it is asked for, for people: "count index x". */
   readonly what: string;
+  /** Asked again it would not answer the same. */
+  readonly isOnce?: true;
 };
 
 /**
@@ -54,8 +56,9 @@ function codeOf(
   type: string,
 ): "WRONG_KEY" | "NO_SPACE" | "UNAVAILABLE" | "SOURCE_FAILED" {
   if (status === 401 || (status === 403 && type === "security_exception")) return "WRONG_KEY";
-  if (type === "cluster_block_exception") return "NO_SPACE";
-  return BUSY.has(status) ? "UNAVAILABLE" : "SOURCE_FAILED";
+  // A server that starts blocks everything, too.
+  if (BUSY.has(status)) return "UNAVAILABLE";
+  return type === "cluster_block_exception" ? "NO_SPACE" : "SOURCE_FAILED";
 }
 
 export function searchClient(access: SearchAccess): Search {
@@ -81,7 +84,7 @@ async function patiently(access: SearchAccess, asked: Asked, run: Run): Promise<
     } catch (error) {
       run.signal.throwIfAborted();
       const isPassing = error instanceof AppError && error.code === "UNAVAILABLE";
-      if (!isPassing || tries === TRIES_MAX) throw error;
+      if (!isPassing || tries === TRIES_MAX || asked.isOnce === true) throw error;
       await sleep(AGAIN_MS * 2 ** (tries - 1), undefined, { signal: run.signal });
     }
   }

@@ -14,44 +14,70 @@ const SLICES = 2;
 
 /** What is searched: all indices of a store at one moment. */
 export type Moment = AsyncDisposable & {
-  /** How many documents an index has. */
-  count(index: string, run: Run): Promise<number>;
-  /** Each document as the two lines that a bulk request wants. */
-  documents(index: string, run: Run): AsyncGenerator<Buffer>;
+  /** Each document as the two lines that a bulk request wants; and how many there had to be. */
+  read(
+    index: string,
+    run: Run,
+  ): { readonly documents: AsyncGenerator<Buffer>; readonly count: () => Promise<number> };
 };
 
-/** `indices` are names and patterns, as the server takes them. */
 export async function openMoment(
   search: Search,
-  indices: string,
+  indices: readonly string[],
   isOpenSearch: boolean,
   run: Run,
 ): Promise<Moment> {
-  return isOpenSearch ? scrolling(search) : await pointInTime(search, indices, run);
+  return isOpenSearch ? scrolling(search) : await pointsInTime(search, indices, run);
+}
+
+/** A server takes lines of 4 KiB. */
+const NAMES_CHARACTERS_MAX = 3000;
+
+/** By their names: an alias may show only some of the documents. */
+async function pointsInTime(search: Search, indices: readonly string[], run: Run): Promise<Moment> {
+  const moments = new Map<string, Moment>();
+  let group: string[] = [];
+  const open = async (): Promise<void> => {
+    if (group.length === 0) return;
+    const moment = await pointInTime(search, group.join(","), run);
+    for (const index of group) moments.set(index, moment);
+    group = [];
+  };
+  for (const index of indices) {
+    if (group.join(",").length + index.length > NAMES_CHARACTERS_MAX) await open();
+    group.push(index);
+  }
+  await open();
+  return {
+    read: (index, inner) => moments.get(index)!.read(index, inner),
+    async [Symbol.asyncDispose]() {
+      for (const moment of new Set(moments.values())) await moment[Symbol.asyncDispose]();
+    },
+  };
 }
 
 async function pointInTime(search: Search, indices: string, run: Run): Promise<Moment> {
   const path = `/${encodeURIComponent(indices)}/_pit?keep_alive=${KEEP_ALIVE}`;
   const what = "open a point in time";
   let { id } = await search.json<{ id: string }>({ method: "POST", path, what }, run);
-  const page = async (index: string, rest: string): Promise<Page> => {
+  const page = async (index: string, rest: string, inner: Run): Promise<Page> => {
     const pit = `"pit":{"id":${JSON.stringify(id)},"keep_alive":"${KEEP_ALIVE}"}`;
     const query = `"query":{"term":{"_index":${JSON.stringify(index)}}}`;
     const asked = { method: "POST", path: "/_search", what: `read ${index}` } as const;
-    const found = pageIn(
-      await search.text({ ...asked, body: `{${pit},${query},${rest}}` }, run),
-      index,
-    );
+    const body = `{${pit},${query},${rest}}`;
+    const found = pageIn(await search.text({ ...asked, body }, inner), index);
     id = found.next ?? id;
     return found;
   };
   return {
-    count: async (index) => (await page(index, `"size":0,"track_total_hits":true`)).total,
-    documents: (index, inner) =>
-      merged(
+    read: (index, inner) => ({
+      count: async () => (await page(index, `"size":0,"track_total_hits":true`, inner)).total,
+      documents: merged(
         slices((slice) => {
-          const read = (after: string): Promise<Page> =>
-            page(index, `"size":${PAGE_DOCUMENTS},${slice}"sort":[{"_shard_doc":"asc"}]${after}`);
+          const read = (after: string): Promise<Page> => {
+            const sorted = `"size":${PAGE_DOCUMENTS},${slice}"sort":[{"_shard_doc":"asc"}]${after}`;
+            return page(index, sorted, inner);
+          };
           return pages(
             () => read(""),
             ({ last }) => (last === undefined ? undefined : read(`,"search_after":${last}`)),
@@ -59,6 +85,7 @@ async function pointInTime(search: Search, indices: string, run: Run): Promise<M
         }),
         inner,
       ),
+    }),
     async [Symbol.asyncDispose]() {
       const body = JSON.stringify({ id });
       // It ends by itself anyway.
@@ -67,17 +94,8 @@ async function pointInTime(search: Search, indices: string, run: Run): Promise<M
   };
 }
 
+/** A page of a scroll cannot be asked for again: where its answer is lost, so is the whole. */
 function scrolling(search: Search): Moment {
-  const begin = (index: string, body: string, run: Run): Promise<string> =>
-    search.text(
-      {
-        method: "POST",
-        path: `/${encodeURIComponent(index)}/_search?scroll=${KEEP_ALIVE}`,
-        body,
-        what: `read ${index}`,
-      },
-      run,
-    );
   const end = async (id: string | undefined, run: Run): Promise<void> => {
     if (id === undefined) return;
     const body = JSON.stringify({ scroll_id: id });
@@ -89,36 +107,40 @@ function scrolling(search: Search): Moment {
     } as const;
     await search.found(asked, run).catch(() => {});
   };
+  const begin = async (index: string, slice: string, run: Run): Promise<Page> => {
+    const path = `/${encodeURIComponent(index)}/_search?scroll=${KEEP_ALIVE}`;
+    const body = `{${slice}"size":${PAGE_DOCUMENTS},"sort":["_doc"],"track_total_hits":true}`;
+    const asked = { method: "POST", path, body, what: `read ${index}` } as const;
+    return pageIn(await search.text(asked, run), index);
+  };
+  const goOn = async (index: string, id: string, run: Run): Promise<Page> => {
+    const body = JSON.stringify({ scroll: KEEP_ALIVE, scroll_id: id });
+    const asked = { method: "POST", path: "/_search/scroll", body, isOnce: true } as const;
+    return pageIn(await search.text({ ...asked, what: `read ${index}` }, run), index);
+  };
   return {
-    async count(index, run) {
-      const { total, next } = pageIn(
-        await begin(index, '{"size":1,"track_total_hits":true}', run),
-        index,
-      );
-      await end(next, run);
-      return total;
-    },
-    documents: (index, run) =>
-      merged(
+    read(index, run) {
+      let total = 0;
+      const first = async (slice: string): Promise<Page> => {
+        const page = await begin(index, slice, run);
+        // Each slice counts its own.
+        total += page.total;
+        return page;
+      };
+      const documents = merged(
         slices((slice) =>
           pages(
-            async () =>
-              pageIn(
-                await begin(index, `{${slice}"size":${PAGE_DOCUMENTS},"sort":["_doc"]}`, run),
-                index,
-              ),
+            () => first(slice),
             ({ next, lines }) => {
               if (lines.length === 0 || next === undefined) return void end(next, run);
-              const body = JSON.stringify({ scroll: KEEP_ALIVE, scroll_id: next });
-              const asked = { method: "POST", path: "/_search/scroll", body } as const;
-              return search
-                .text({ ...asked, what: `read ${index}` }, run)
-                .then((text) => pageIn(text, index));
+              return goOn(index, next, run);
             },
           ),
         ),
         run,
-      ),
+      );
+      return { documents, count: async () => total };
+    },
     async [Symbol.asyncDispose]() {},
   };
 }

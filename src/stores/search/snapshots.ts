@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { type Search, SearchFailure } from "./client.ts";
-import { pathOf } from "./indices.ts";
+import { IGNORED_AT_RESTORE, isWell, pathOf } from "./indices.ts";
 
 /** The server's own snapshots, in a repository that it knows. */
 export type Snapshots = {
@@ -40,7 +40,12 @@ export function snapshotsIn(
     async take(name, indices, run) {
       await register(search, at, repository, location, run);
       const what = `take snapshot ${name}`;
-      const body = JSON.stringify({ indices, include_global_state: false, partial: false });
+      const body = JSON.stringify({
+        indices,
+        include_global_state: false,
+        partial: false,
+        expand_wildcards: "open,hidden",
+      });
       const path = `${at}${pathOf(name)}`;
       // Not waited for by the server: a connection that is cut would tell nothing.
       await search
@@ -85,6 +90,7 @@ async function restoreAs(
     include_aliases: false,
     include_global_state: false,
     index_settings: { "index.number_of_replicas": "0" },
+    ignore_index_settings: IGNORED_AT_RESTORE,
   });
   const path = `${at}${pathOf(name)}/_restore?wait_for_completion=false`;
   await search.json({ method: "POST", path, body, what }, run).catch((error: unknown) => {
@@ -92,11 +98,28 @@ async function restoreAs(
       error instanceof SearchFailure && error.message.includes("open index with same name");
     if (!isOurs) throw error;
   });
-  for (const index of indices) {
-    const health = `/_cluster/health${pathOf(nameOf(index))}?wait_for_status=yellow&timeout=100s`;
-    const asked = { method: "GET", path: health, what } as const;
-    let isLate = true;
-    while (isLate) ({ timed_out: isLate } = await search.json<{ timed_out: boolean }>(asked, run));
+  for (const index of indices) await waitForIndex(search, nameOf(index), run);
+}
+
+const POLLS_UNCHANGED_MAX = 5;
+const POLL_SECONDS = 60;
+
+/** As long as more of it comes. UNHEALTHY. */
+async function waitForIndex(search: Search, index: string, run: Run): Promise<void> {
+  const asked = {
+    method: "GET",
+    path: `${pathOf(index)}/_recovery`,
+    what: `wait for ${index}`,
+  } as const;
+  let [before, unchanged] = ["", 0];
+  while (!(await isWell(search, index, POLL_SECONDS, run))) {
+    const now = JSON.stringify((await search.found(asked, run)) ?? {});
+    unchanged = now === before ? unchanged + 1 : 0;
+    before = now;
+    if (unchanged < POLLS_UNCHANGED_MAX) continue;
+    throw new AppError("UNHEALTHY", `restore ${index} from a snapshot: nothing more comes of it`, {
+      hint: "See why: GET /_cluster/allocation/explain",
+    });
   }
 }
 

@@ -17,6 +17,8 @@ import {
   definitionsOf,
   type Dress,
   dressOf,
+  giveAliases,
+  obstacleOf,
   OWN,
   remove,
 } from "./indices.ts";
@@ -129,12 +131,25 @@ async function problemsOf(
   return problems;
 }
 
+/** Of what no copy was made nothing may be taken away. */
+function refuseObstacles(live: ReadonlyMap<string, Definition>): void {
+  for (const [index, definition] of live) {
+    const obstacle = obstacleOf(definition);
+    if (obstacle === undefined) continue;
+    throw new AppError("REFUSED", `switch ${index}: it ${obstacle.replaceAll("_", " ")}`, {
+      hint: "Open it, or name the indices of the store without it.",
+    });
+  }
+}
+
 /** Copies of all that is live. While they are made nobody can write. */
 async function saveLive(context: Context, version: Version, run: Run): Promise<void> {
   const { search, indices, files } = context;
   const live = await definitionsOf(search, indices, run);
   const lying: Lying[] = [];
-  await files.put(BLOCKED, Readable.from([Buffer.from(JSON.stringify([...live.keys()]))]));
+  refuseObstacles(live);
+  const blocks = [...live].map(([index, one]) => [index, dressOf(one).settings["blocks.write"]]);
+  await files.put(BLOCKED, Readable.from([Buffer.from(JSON.stringify(blocks))]));
   try {
     for (const [index, definition] of live) {
       await block(search, index, true, run);
@@ -155,8 +170,8 @@ const BLOCKED = "~blocked" as Version;
 
 async function settle({ search, files }: Context, run: Run): Promise<void> {
   if (!(await files.isReady(BLOCKED))) return;
-  const blocked = JSON.parse(await readFile(files.fileOf(BLOCKED), "utf8")) as string[];
-  for (const index of blocked) await block(search, index, false, run);
+  const blocked = JSON.parse(await readFile(files.fileOf(BLOCKED), "utf8")) as [string, unknown][];
+  for (const [index, before] of blocked) await block(search, index, before, run);
   await files.remove(BLOCKED);
 }
 
@@ -172,11 +187,18 @@ async function activate(
   if (!(await files.isReady(displaced))) await saveLive(context, displaced, run);
   const lying = await readLying(context, version);
   const wanted = new Set(lying.map(({ index }) => index));
-  for (const index of (await definitionsOf(search, indices, run)).keys()) {
+  const live = await definitionsOf(search, indices, run);
+  refuseObstacles(live);
+  for (const index of live.keys()) {
     if (!wanted.has(index)) await remove(search, index, run);
   }
-  for (const { index, ...dress } of lying) {
-    await clone(search, lyingName(version, index), index, dress, run);
+  for (const { index, settings } of lying) {
+    await clone(search, lyingName(version, index), index, { settings }, run);
+  }
+  await giveAliases(search, lying, run);
+  for (const { index, settings } of lying) {
+    const blocked = settings["blocks.write"];
+    if (blocked !== null) await block(search, index, blocked, run);
   }
   // Until all of it is live it stays: after a crash all of this is done again.
   await discard(context, version, run);

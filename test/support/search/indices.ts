@@ -144,7 +144,8 @@ export function cloneIndex(state: State, from: string, to: string, body: IndexBo
     const reason = `index ${from} must block write operations to resize index. use "index.blocks.write=true"`;
     throw new SearchError(500, "illegal_state_exception", reason);
   }
-  const kept = Object.entries(source.settings).filter(([key]) => !PRIVATE.includes(key));
+  const left = [...PRIVATE, "number_of_replicas", "auto_expand_replicas"];
+  const kept = Object.entries(source.settings).filter(([key]) => !left.includes(key));
   const settings = Object.fromEntries(kept);
   createIndex(state, to, { settings, mappings: source.mappings, aliases: body.aliases ?? {} });
   changeSettings(indexOf(state, to), body.settings ?? {});
@@ -158,6 +159,26 @@ export function changeSettings(index: Index, settings: Record<string, unknown>):
     if (value === null) delete index.settings[key];
     else index.settings[key] = value;
   }
+}
+
+type Action = { add: { index: string; alias: string; is_write_index?: boolean } };
+
+/** All or none: of an alias only one index may be the one to write to. */
+export function changeAliases(state: State, { actions }: { actions: Action[] }): object {
+  for (const { add } of actions) {
+    const { index, alias, ...how } = add;
+    const others = [...state.indices].filter(([name]) => name !== index);
+    const isTaken = others.some(
+      ([, one]) => (one.aliases[alias] as Action["add"] | undefined)?.is_write_index === true,
+    );
+    if (isTaken && how.is_write_index === true) {
+      const reason = `alias [${alias}] has more than one write index`;
+      throw new SearchError(400, "illegal_state_exception", reason);
+    }
+    const found = indexOf(state, index);
+    found.aliases = { ...found.aliases, [alias]: how };
+  }
+  return { acknowledged: true };
 }
 
 export function definition(index: Index): object {
@@ -234,7 +255,5 @@ export function bulk(state: State, name: string, text: string): object {
       index.docs.set(action._id, { source: lines[at + 1]!, routing: action.routing });
     }
   }
-  // Without -1 a refresh comes within a second; here it comes at once.
-  if (index.settings["refresh_interval"] !== "-1") refresh(index);
   return { took: 1, errors, items };
 }

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import {
   bulk,
+  changeAliases,
   changeSettings,
   countIn,
   cloneIndex,
@@ -18,7 +19,7 @@ import { beginScroll, openView, scrollOn, searchView, viewOf } from "./searching
 import { get, register, repository, restoreFrom, type Snapshots, take } from "./snapshots.ts";
 
 /** What goes wrong with a request: nothing happens, or it happens and nobody hears of it. */
-export type Fault = "cut before" | "cut after" | "503" | "shards failed" | undefined;
+export type Fault = "cut before" | "cut after" | "503" | "408" | "shards failed" | undefined;
 
 /**
  * Elasticsearch's interface, or OpenSearch's, imitated with a memory of its own from the published
@@ -66,7 +67,11 @@ export async function startSearch(options: SearchOptions = {}): Promise<SearchSe
       const fault = server.fault(method, path);
       if (fault === "cut before") return request.socket.destroy();
       const [status, body] =
-        fault === "503" ? [503, "busy"] : reply(server, options, request, path, text, fault);
+        fault === "503"
+          ? [503, "busy"]
+          : fault === "408"
+            ? [408, '{"timed_out":true,"status":"red"}']
+            : reply(server, options, request, path, text, fault);
       if (fault === "cut after") return request.socket.destroy();
       response.writeHead(status, { "content-type": "application/json" }).end(body);
       return undefined;
@@ -161,6 +166,10 @@ function route(
       return { acknowledged: true };
     case "POST INDEX/_bulk":
       return bulk(state, first, text);
+    case "POST _aliases":
+      return changeAliases(state, body as never);
+    case "GET INDEX/_recovery":
+      return {};
     case "POST INDEX/_clone":
       cloneIndex(state, first, third, body);
       return { acknowledged: true, shards_acknowledged: true, index: third };
