@@ -36,7 +36,7 @@ function ownReasons(point: Point, newer: readonly Point[]): string[] {
   const found: string[] = [];
   if (point.pinned) found.push("pinned");
   if (point.isSafety) found.push("safety point");
-  if (!point.valid && !newer.some(({ valid }) => valid))
+  if (!point.valid && !newer.some(({ valid, isSafety }) => valid && !isSafety))
     found.push("evidence: none newer is valid");
   return found;
 }
@@ -96,7 +96,8 @@ function judgeNamed(points: readonly Point[], named: readonly string[]): Forgett
 }
 
 function refuseAll(points: readonly Point[], going: ReadonlySet<string>): void {
-  const valid = points.filter((point) => point.valid);
+  // Nobody would name a safety point to go back to.
+  const valid = points.filter((point) => point.valid && !point.isSafety);
   if (valid.length === 0 || valid.some(({ stamp }) => !going.has(stamp))) return;
   throw new AppError("REFUSED", "forget: no valid point would be left", {
     hint: "Look at keep: in the configuration; it has to keep something.",

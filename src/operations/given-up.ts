@@ -7,50 +7,53 @@ import { type Captured, errorWord, isFileStore, type Store } from "../stores/sto
 import type { OperationSetup } from "./begin.ts";
 import { lockComponents } from "./operation-lock.ts";
 import { listPoints, rememberPoints } from "./points/catalogue.ts";
-import { nextStamp, pointsAmong, storePath } from "./points/point.ts";
+import { nextStamp, type Point, pointsAmong, storePath } from "./points/point.ts";
 import { type CapturedStore, captureStore, commitPoint, parentFor } from "./points/write-point.ts";
 import { recordDone } from "./record.ts";
 import { schemasOf } from "./releases/compatibility.ts";
-import { keepOne, listSetAside, type SetAside, switchedStores } from "./set-aside.ts";
+import { discardAside, listSetAside, type SetAside, switchedStores } from "./set-aside.ts";
 import type { System } from "./system.ts";
+
+/** A repository that does not answer must not keep an operation that has ended from being told. */
+const LOOK_MS_MAX = 20_000;
 
 /**
  * Has what a release wrote, and what was given up when its data went back, in the repository: a safety
- * point for each, made once the application runs again. What could not be put there is told and
- * returned, and must not be freed; nothing is thrown, since what was to be done is done.
+ * point for each, made once the application runs again. What could not be put there is told, and is
+ * not freed; nothing is thrown, since what was to be done is done.
  */
-export async function saveGivenUp(system: System, run: Run): Promise<ReadonlySet<Version>> {
-  const onlyHere = new Set<Version>();
-  for (const aside of await withoutPoint(system, run)) {
-    try {
-      await saveOne(system, aside, run);
-    } catch (error) {
-      onlyHere.add(aside.version);
-      tellOnlyHere(aside, error, run);
-    }
-  }
-  return onlyHere;
-}
-
-function tellOnlyHere({ operation, stores }: SetAside, error: unknown, run: Run): void {
-  const { kind, id } = operation;
-  const names = stores.map(({ store }) => store.name).join(", ");
-  const message = `${names}: what ${kind} ${id} gave up is in no recovery point yet: ${(error as Error).message}`;
-  run.report({ type: "warning", message });
-}
-
-/** What was given up and is, as far as is known, in no point. */
-async function withoutPoint(system: System, run: Run): Promise<readonly SetAside[]> {
+export async function saveGivenUp(system: System, run: Run): Promise<void> {
+  const tell = (message: string): void => run.report({ type: "warning", message });
+  let at = "what lies aside is not known";
   try {
     const given = (await listSetAside(system, run)).flatMap(givenUp);
-    if (given.length === 0) return [];
-    const saved = await listPoints(system, run).catch(() => []);
-    return given.filter(({ version }) => !saved.some(({ aside }) => aside === version));
+    if (given.length === 0) return;
+    at = "whether what was given up is in a recovery point is not known";
+    const saved = savedIn(await pointsSoon(system, run));
+    for (const aside of given) {
+      const missing = aside.stores.filter(({ store }) => !saved.has(idOf(aside, store)));
+      if (missing.length === 0) continue;
+      const { kind, id } = aside.operation;
+      const names = missing.map(({ store }) => store.name).join(", ");
+      at = `${names}: what ${kind} ${id} gave up is in no recovery point yet`;
+      await saveOne(system, { ...aside, stores: missing }, run);
+    }
   } catch (error) {
-    const message = `what lies aside is not known: ${(error as Error).message}`;
-    run.report({ type: "warning", message });
-    return [];
+    // Whatever it was, the next one would find it too; it is tried again at the next occasion.
+    tell(`${at}: ${(error as Error).message}`);
   }
+}
+
+const idOf = ({ version }: SetAside, { name }: Store): string => `${version} ${name}`;
+
+/** What of what was given up is in points, store by store. */
+function savedIn(points: readonly Point[]): ReadonlySet<string> {
+  return new Set(points.flatMap(({ aside, stores }) => stores.map((name) => `${aside} ${name}`)));
+}
+
+async function pointsSoon(system: System, run: Run): Promise<Point[]> {
+  const signal = AbortSignal.any([run.signal, AbortSignal.timeout(LOOK_MS_MAX)]);
+  return await listPoints(system, { ...run, signal });
 }
 
 /** Of a copy that was only made to be sure nothing is lost: the data went on from it. */
@@ -67,15 +70,16 @@ function givenUp(aside: SetAside): SetAside[] {
 
 async function saveOne(system: System, aside: SetAside, run: Run): Promise<void> {
   const { operation, stores, version } = aside;
+  const repository = await system.repository(run);
   using _lock = lockComponents(
     system.paths.locks,
     aside.components.map(({ name }) => name),
   );
   const points = await listPoints(system, run);
-  if (points.some((point) => point.aside === version)) return;
+  const saved = savedIn(points);
+  if (stores.every(({ store }) => saved.has(idOf(aside, store)))) return;
   const { stamp, time } = nextStamp(system.host.clock.now(), points);
   const reason = `what ${operation.kind} ${operation.id} gave up`;
-  const repository = await system.repository(run);
   const parent = parentFor(stores, points);
   const { snapshot } = await repository.write(parent, run, async (writer, inner) => {
     const captured: CapturedStore[] = [];
@@ -104,25 +108,23 @@ async function captureLying(
   run: Run,
 ): Promise<Captured> {
   const at = storePath(store.name);
-  const captured = await store.captureVersion?.(version, into, at, run);
-  if (captured?.facts !== undefined) return captured;
   if (!isFileStore(store)) {
-    const why = captured?.warnings[0] ?? "its kind cannot";
+    const captured = await store.captureVersion(version, into, at, run);
+    if (captured.facts !== undefined) return captured;
+    const [why = "it cannot be read"] = captured.warnings;
     throw new AppError("SOURCE_FAILED", `read ${store.name} ${version}: ${why}`);
   }
-  const { bytes } = await into.tree(
-    `raw/${store.name}`,
-    readyFolder(await store.place(), version),
-    {},
-  );
-  const errors = captured?.errors ?? [];
+  const folder = readyFolder(await store.place(), version);
+  const captured = await store.captureLying?.(folder, into, at, run);
+  // Without an error there was nothing, and that was allowed.
+  if (captured !== undefined && (captured.facts !== undefined || captured.errors.length === 0)) {
+    return { ...captured, facts: captured.facts ?? { bytes: 0, files: 0 } };
+  }
+  const { bytes } = await into.tree(`raw/${store.name}`, folder, {});
   return {
     facts: { bytes },
-    errors: errors.length > 0 ? errors : [errorWord(store.name, "raw")],
-    warnings: [
-      ...(captured?.warnings ?? []),
-      `as its bytes lay on the disk, below raw/${store.name}`,
-    ],
+    errors: captured?.errors ?? [errorWord(store.name, "raw")],
+    warnings: [...(captured?.warnings ?? []), `as it lay on the disk, below raw/${store.name}`],
   };
 }
 
@@ -134,23 +136,34 @@ function releasesThen({ operation, word }: SetAside): Readonly<Record<string, st
 }
 
 /**
- * Frees what has been kept for undoing longer than the configuration says; what was given up only once
- * it is in a recovery point.
+ * Frees what has been kept for undoing longer than the configuration says; what was given up only where it
+ * is seen in a recovery point. What somebody else works on is left for the next time.
  */
 export async function expireSetAside(system: System, run: Run): Promise<void> {
   const oldest = system.host.clock.now().getTime() - system.config["undo-for"];
-  const all = await listSetAside(system, run);
-  const onlyHere = await saveGivenUp(system, run);
-  const held = new Set(
-    all.filter(({ version }) => onlyHere.has(version)).map(({ operation }) => operation.id),
+  await saveGivenUp(system, run);
+  const old = (await listSetAside(system, run)).filter(
+    ({ operation: { outcome, started } }) =>
+      outcome !== undefined && outcome !== "needs-human" && Date.parse(started) < oldest,
   );
-  const ids = new Set(
-    all
-      .map(({ operation }) => operation)
-      .filter(({ id }) => !held.has(id))
-      .filter(({ outcome }) => outcome !== undefined && outcome !== "needs-human")
-      .filter(({ started }) => Date.parse(started) < oldest)
-      .map(({ id }) => id),
-  );
-  for (const id of ids) await keepOne(system, all, id, run);
+  const isGiven = old.some((aside) => givenUp(aside).length > 0);
+  const saved = isGiven ? savedIn(await pointsSoon(system, run).catch(() => [])) : new Set();
+  for (const aside of old) {
+    const given = givenUp(aside).flatMap(({ stores }) => stores);
+    const free = aside.stores.filter(
+      (open) => !given.includes(open) || saved.has(idOf(aside, open.store)),
+    );
+    if (free.length === 0) continue;
+    try {
+      using _lock = lockComponents(
+        system.paths.locks,
+        aside.components.map(({ name }) => name),
+      );
+      await discardAside({ ...aside, stores: free }, run);
+    } catch (error) {
+      run.signal.throwIfAborted();
+      const message = `free ${aside.version}: ${(error as Error).message}`;
+      run.report({ type: "warning", message });
+    }
+  }
 }

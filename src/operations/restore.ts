@@ -121,6 +121,7 @@ export async function restore(
     },
     heard,
   );
+  const elapsedMs = monotonicMs() - started;
   await saveGivenUp(system, run);
   return {
     ...ended,
@@ -128,7 +129,7 @@ export async function restore(
     safetyPoint: displaced,
     operation,
     stale: stale.filter((name) => !rebuilt.has(name)),
-    elapsedMs: monotonicMs() - started,
+    elapsedMs,
   };
 }
 

@@ -80,15 +80,7 @@ export async function keep(
   named: string | undefined,
   run: Run,
 ): Promise<{ kept: string }> {
-  return await keepOne(system, await listSetAside(system, run), named, run);
-}
-
-export async function keepOne(
-  system: System,
-  all: readonly SetAside[],
-  named: string | undefined,
-  run: Run,
-): Promise<{ kept: string }> {
+  const all = await listSetAside(system, run);
   // What an application wrote on data that were given up is in no other copy: it has to be named.
   const id = named ?? all.find(({ word }) => word === "before")?.operation.id;
   const aside = all.filter(({ operation }) => operation.id === id);
@@ -100,10 +92,13 @@ export async function keepOne(
   );
   const { outcome } = system.journal.read(first.operation.id);
   refuseUnsettled(first.operation.id, outcome, named);
-  for (const { stores, version: name } of aside) {
-    for (const { store } of stores) await versionsOf(store, realEffects).discard(name, run);
-  }
+  for (const one of aside) await discardAside(one, run);
   return { kept: first.operation.id };
+}
+
+/** Frees what lies aside; the components have to be locked. */
+export async function discardAside({ stores, version: name }: SetAside, run: Run): Promise<void> {
+  for (const { store } of stores) await versionsOf(store, realEffects).discard(name, run);
 }
 
 function refuseUnsettled(

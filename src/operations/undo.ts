@@ -83,8 +83,8 @@ export async function undo(
     ifUnwell: "go on",
   } as const;
   const ended = await begin(system, intended, run);
-  await saveGivenUp(system, run);
   const elapsedMs = monotonicMs() - started;
+  await saveGivenUp(system, run);
   const safetyPoint = `before-${operation}`;
   const { kind, id: undone } = found.operation;
   return {

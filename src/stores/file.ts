@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { AppError, hasCode, nothingThere, systemCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { Writer } from "../repository/repository.ts";
-import { placeOf, readyFolder } from "../slots/place.ts";
+import { placeOf } from "../slots/place.ts";
 import { own } from "./ownership.ts";
 import {
   type Captured,
@@ -57,10 +57,7 @@ export function fileStore(config: FileConfig, { name, temporary }: StoreContext)
 
     capture: (into, at, run) => captureAt(config.path, into, at, run),
 
-    async captureVersion(version, into, at, run) {
-      const lying = readyFolder(placeOf(config.path, []), version);
-      return await captureAt(path.join(lying, ownName), into, at, run);
-    },
+    captureLying: (folder, into, at, run) => captureAt(path.join(folder, ownName), into, at, run),
 
     place: async () => placeOf(config.path, []),
 

@@ -4,14 +4,7 @@ import path from "node:path";
 import { nothingThere, systemCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { Reader, TreeNode, Writer } from "../repository/repository.ts";
-import {
-  isMountPoint,
-  NOT_CONTENT,
-  type Place,
-  placeInside,
-  placeOf,
-  readyFolder,
-} from "../slots/place.ts";
+import { isMountPoint, NOT_CONTENT, placeInside, placeOf } from "../slots/place.ts";
 import { type Hold, noHold } from "./hold.ts";
 import { ownTree } from "./ownership.ts";
 import {
@@ -57,8 +50,7 @@ export function folderStore(
     livePath: config.path,
     capture: (into, at, run) => captureFolder(config, name, `${at}/${base}`, into, inspect, run),
 
-    async captureVersion(version, into, at, run) {
-      const lying = readyFolder(await placeOfFolder(config.path), version);
+    async captureLying(lying, into, at, run) {
       // Inside a mount point the content alone lies there.
       const own = (await isMountPoint(config.path)) ? lying : path.join(lying, ownName);
       const still = { ...config, path: own, hold: noHold };
@@ -67,7 +59,8 @@ export function folderStore(
 
     hold: config.hold,
 
-    place: () => placeOfFolder(config.path),
+    place: async () =>
+      (await isMountPoint(config.path)) ? placeInside(config.path) : placeOf(config.path, []),
 
     async materialise(from, at, folder, run) {
       // Inside a mount point the content alone is switched; else the folder as a whole.
@@ -98,10 +91,6 @@ export function folderStore(
 
     loss: (from, at) => compareWithLive(from, `${at}/${base}`, config.path),
   };
-}
-
-async function placeOfFolder(folder: string): Promise<Place> {
-  return (await isMountPoint(folder)) ? placeInside(folder) : placeOf(folder, []);
 }
 
 async function captureFolder(

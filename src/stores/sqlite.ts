@@ -52,9 +52,9 @@ export function sqliteStore(config: SqliteConfig, { name, temporary }: StoreCont
     capture: (into, at, run) =>
       captureDatabase(config, { name, temporary }, into, `${at}/${base}`, run),
 
-    captureVersion: (version, into, at, run) =>
+    captureLying: (folder, into, at, run) =>
       captureDatabase(
-        { ...config, path: fileOf(version) },
+        { ...config, path: path.join(folder, ownName) },
         { name, temporary },
         into,
         `${at}/${base}`,

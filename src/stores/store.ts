@@ -35,12 +35,6 @@ type Common = {
   /** Puts a copy that is consistent in itself under `at`, and validates it. */
   capture(into: Writer, at: string, run: Run): Promise<Captured>;
 
-  /**
-   * The same with a version that is ready. Without it nothing but the bytes of such a version can be
-   * put into a point.
-   */
-  captureVersion?(version: Version, into: Writer, at: string, run: Run): Promise<Captured>;
-
   /** Of data that a server has: its version, as `facts.about.server` has it. UNAVAILABLE. */
   server?(run: Run): Promise<string>;
 
@@ -77,12 +71,22 @@ export type FileStore = Common & {
   /** Puts what `capture` stored into a folder, ready to be switched to. */
   materialise(from: Reader, at: string, folder: string, run: Run): Promise<void>;
 
+  /**
+   * The same as `capture` with a version that lies ready in a folder. Without it nothing but the bytes
+   * of such a version can be put into a point.
+   */
+  captureLying?(folder: string, into: Writer, at: string, run: Run): Promise<Captured>;
+
   /** What is wrong with what was materialised, in words; empty when it can be trusted. */
   validate(folder: string, facts: Facts | undefined, run: Run): Promise<readonly string[]>;
 };
 
 /** Data that a server has: it keeps their versions too. */
-export type ServerStore = Common & { readonly versions: StoreVersions };
+export type ServerStore = Common & {
+  readonly versions: StoreVersions;
+  /** The same as `capture` with a version that is ready. */
+  captureVersion(version: Version, into: Writer, at: string, run: Run): Promise<Captured>;
+};
 
 /** The live data of a component: a database, an index, a folder. */
 export type Store = FileStore | ServerStore;

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { realEffects } from "../../src/base/effects.ts";
 import type { System } from "../../src/operations/system.ts";
 import { version } from "../../src/slots/slot.ts";
-import type { Captured } from "../../src/stores/store.ts";
+import { readyFolder } from "../../src/slots/place.ts";
+import { type Captured, isFileStore } from "../../src/stores/store.ts";
 import { versionsOf } from "../../src/stores/versions.ts";
 import { quietRun } from "./temporary.ts";
 
@@ -22,7 +23,15 @@ export async function throughPoint(
   const repository = await system.repository(run);
   let captured: Captured | undefined;
   const { snapshot } = await repository.write(undefined, run, async (writer, inner) => {
-    captured = await store.captureVersion!(version(lying), writer, "stores/it", inner);
+    const name = version(lying);
+    captured = isFileStore(store)
+      ? await store.captureLying!(
+          readyFolder(await store.place(), name),
+          writer,
+          "stores/it",
+          inner,
+        )
+      : await store.captureVersion(name, writer, "stores/it", inner);
     await writer.flush();
     const facts = { paths: ["/it"], hostname: "it", username: "it", tags: [] };
     return await writer.commit({ time: new Date(), program_version: "it", ...facts });

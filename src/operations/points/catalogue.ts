@@ -5,7 +5,7 @@ import type { Repository } from "../../repository/repository.ts";
 import type { System } from "../system.ts";
 import { DESCRIPTION_PATH, type Point, type PointDescription, pointsAmong } from "./point.ts";
 
-/** What `status` shows without opening the repository. */
+/** What `status` shows without opening the repository; without safety points. */
 export type Catalogue = {
   readonly at: string;
   readonly points: readonly { readonly stamp: string; readonly valid: boolean }[];
@@ -25,7 +25,9 @@ export async function listPoints(system: System, run: Run): Promise<Point[]> {
 export async function rememberPoints(system: System, points: readonly Point[]): Promise<void> {
   const catalogue: Catalogue = {
     at: system.host.clock.now().toISOString(),
-    points: points.map(({ stamp, valid }) => ({ stamp, valid })),
+    points: points
+      .filter(({ isSafety }) => !isSafety)
+      .map(({ stamp, valid }) => ({ stamp, valid })),
   };
   const bytes = Buffer.from(JSON.stringify(catalogue));
   await writeFileDurable(system.paths.catalogue, bytes, "replace").catch(() => {});

@@ -7,7 +7,7 @@ import { planChange } from "../../journal/plan-change.ts";
 import { version, type Version } from "../../slots/slot.ts";
 import { compareVersions } from "../../targets/compare-versions.ts";
 import type { Outside } from "../../targets/folder/outside.ts";
-import { expireSetAside, saveGivenUp } from "../given-up.ts";
+import { expireSetAside } from "../given-up.ts";
 import { begin, type Begun, type ReleaseChange } from "../begin.ts";
 import { type PlanPreview, previewPlan } from "../plan-preview.ts";
 import { mayMigrate } from "../acts/migrate.ts";
@@ -83,9 +83,6 @@ export async function deploy(
   if (options.source !== undefined) {
     await fetchPackage(system, component.name, to, options.source, run);
   }
-  await expireSetAside(system, run).catch((error: unknown) => {
-    run.report({ type: "warning", message: `free what expired: ${(error as Error).message}` });
-  });
   const id = newOperationId(system);
   const announcer = options.announcer ?? announcerOf(system, component.name);
   const told = announcer === undefined ? undefined : announcing(component, to, announcer, run);
@@ -107,8 +104,11 @@ export async function deploy(
   await told?.end(ended.outcome, ended.error);
   // A release that failed is evidence; its package would only fail again.
   await forgetPackage(system, component.name, to);
-  await saveGivenUp(system, run);
-  return await resultOf(system, component, release(), id, ended, started);
+  const result = await resultOf(system, component, release(), id, ended, started);
+  await expireSetAside(system, run).catch((error: unknown) => {
+    run.report({ type: "warning", message: `free what expired: ${(error as Error).message}` });
+  });
+  return result;
 }
 
 /** What a deploy would do. Changes nothing. */

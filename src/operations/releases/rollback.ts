@@ -121,8 +121,9 @@ export async function rollback(
     },
     run,
   );
+  const result = await resultOf(system, component, release(), id, ended, started);
   await saveGivenUp(system, run);
-  return await resultOf(system, component, release(), id, ended, started);
+  return result;
 }
 
 async function decide(
