@@ -8,7 +8,7 @@ import { suite } from "node:test";
 import { Outbox } from "../src/notifiers/outbox.ts";
 import { recover, recoverable } from "../src/operations/recover.ts";
 import { listReleases } from "../src/operations/releases/candidates.ts";
-import { makeFactory, removeOne } from "../src/operations/releases/manage.ts";
+import { makeFactory, pinRelease, removeOne } from "../src/operations/releases/manage.ts";
 import { rollback } from "../src/operations/releases/rollback.ts";
 import { status } from "../src/operations/status.ts";
 import type { System } from "../src/operations/system.ts";
@@ -278,6 +278,68 @@ suite("packages that reach further", () => {
       }
     },
   );
+
+  onDevice(
+    "files outside: edited by hand, over several releases, by undo",
+    async (system, folder) => {
+      const outer = `${folder}-out`;
+      fs.mkdirSync(outer);
+      const dst = path.join(outer, "tool");
+      const tool = { name: "tool", src: "tool", dst };
+      const text = (): string => fs.readFileSync(dst, "utf8");
+      try {
+        fs.writeFileSync(dst, "handmade");
+        const all = async (
+          version: string,
+          files: Readonly<Record<string, string>>,
+        ): Promise<string> => {
+          const modules = "tool" in files ? [tool] : [];
+          const { outcome, error, operation } = await deployZip(
+            system,
+            folder,
+            version,
+            modules,
+            files,
+          );
+          assert.equal(outcome, "committed", error);
+          return operation;
+        };
+        await all("1.0.0", {});
+        await pinRelease(system, "app", "1.0.0", true);
+        const second = await all("1.1.0", { tool: "of 1.1.0" });
+        assert.equal((await undo(system, second, "", run)).outcome, "committed");
+        assert.equal(text(), "handmade", "undo");
+        await all("1.2.0", { tool: "of 1.2.0" });
+        fs.writeFileSync(dst, "edited");
+        await all("1.3.0", { tool: "of 1.3.0" });
+        const back = await rollback(system, "app", { ...PREVIOUS, to: "1.0.0" }, run);
+        assert.equal(back.outcome, "committed", back.error);
+        assert.equal(text(), "handmade", "over two releases");
+        const lying = fs
+          .globSync(path.join(outer, ".tool.lastgood/*/tool"))
+          .map((file) => fs.readFileSync(file, "utf8"));
+        assert(lying.includes("edited"), "what somebody edited is in no other place");
+        // The list of what is live is broken: that is why one goes back.
+        await all("1.4.0", { tool: "of 1.4.0" });
+        const manifest = path.join(folder, "versions/v1.4.0/manifest.json");
+        fs.truncateSync(manifest, 10);
+        const away = await rollback(system, "app", { ...PREVIOUS, to: "1.0.0", force: true }, run);
+        assert.equal(away.outcome, "committed", away.error);
+      } finally {
+        fs.rmSync(outer, { recursive: true });
+      }
+    },
+  );
+
+  onDevice("a release may have a manifest.json of its own", async (system, folder) => {
+    const files = { "manifest.json": '{"modules":{"a":1}}' };
+    for (const version of ["1.0.0", "1.1.0"]) {
+      const { outcome, error } = await install(system, folder, version, "good", {}, files);
+      assert.equal(outcome, "committed", error);
+    }
+    const back = await rollback(system, "app", PREVIOUS, run);
+    assert.equal(back.outcome, "committed", back.error);
+  });
 
   onDevice("what a file was verified as is what is unpacked", async (system, folder) => {
     await deployZip(system, folder, "1.0.0", [], {});

@@ -14,7 +14,9 @@ import { compatibilityOf } from "./releases/compatibility.ts";
 import { chainOf, previousFor, savedStores } from "./releases/chain.ts";
 import {
   displacing,
+  outsideBack,
   outsideOf,
+  outsideOfLeft,
   outsideOfFactory,
   outsideSwitches,
   together,
@@ -114,11 +116,12 @@ async function planUndo(
   const releases = await releaseBack(system, release, outcome, operation, run);
   if (stores.length === 0 && releases.length === 0) throw nothingTo("undo", found.operation.id);
   const outside = await outsideFor(system, releases);
+  const left = await outsideLeft(system, releases, run);
   const ofFactory = await outsideFor(system, releases, "factory");
   const plan = planChange({
     stores: [
       ...stores.map((store) => switchBack(store, found.version, operation, release !== undefined)),
-      ...(await outsideUndone(system, releases, outside, operation, run)),
+      ...(await outsideUndone(system, releases, outside, left, operation, run)),
     ],
     releases,
     saved: releases.flatMap(({ component }) =>
@@ -128,7 +131,7 @@ async function planUndo(
     ),
     components: withDependents(system, found.components).map(({ name }) => name),
   });
-  return { plan, release: releaseChange(releases, together(ofFactory, outside)) };
+  return { plan, release: releaseChange(releases, together(ofFactory, left, outside)) };
 }
 
 function switchBack(
@@ -184,12 +187,26 @@ async function outsideUndone(
   system: System,
   [back]: readonly ReleaseSwitch[],
   outside: readonly Outside[],
+  left: readonly Outside[],
   id: string,
   run: Run,
 ): Promise<StoreSwitch[]> {
   if (back === undefined) return [];
   const component = deployable(system, back.component);
-  return await outsideSwitches(component, outside, back.to, back.from, id, run);
+  return [
+    ...(await outsideSwitches(component, outside, back.to, back.from, id, run)),
+    ...(await outsideBack(system, component, back, left, outside, id, run)),
+  ];
+}
+
+/** Those of the release that is live now. */
+async function outsideLeft(
+  system: System,
+  [back]: readonly ReleaseSwitch[],
+  run: Run,
+): Promise<readonly Outside[]> {
+  if (back?.from === undefined) return [];
+  return await outsideOfLeft(system, deployable(system, back.component), back.from, run);
 }
 
 async function outsideFor(

@@ -1,15 +1,21 @@
 import { lstat, stat } from "node:fs/promises";
 import path from "node:path";
 import { namesIn } from "../../base/effects.ts";
-import { AppError, nothingThere } from "../../base/errors.ts";
+import { AppError, hasCode, nothingThere } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { StoreSwitch } from "../../journal/plan-change.ts";
 import { placeOf } from "../../slots/place.ts";
 import { version, type Version } from "../../slots/slot.ts";
 import { sha256Of } from "../../targets/folder/manifest.ts";
 import type { Outside } from "../../targets/folder/outside.ts";
-import { outsideModules, parseModuleManifest } from "../../targets/package/modules.ts";
+import {
+  type OutsideModule,
+  outsideModules,
+  parseModuleManifest,
+} from "../../targets/package/modules.ts";
 import { moduleManifestOf } from "../../targets/package/package.ts";
+import type { Target } from "../../targets/target.ts";
+import type { OperationSetup } from "../begin.ts";
 import type { System } from "../system.ts";
 import { readPackageInfo } from "./package-info.ts";
 import { type Deployable, findRelease } from "./target-of.ts";
@@ -23,12 +29,36 @@ export async function outsideOf(
   // An image has all it needs inside.
   if (target.fetchesItself === true) return [];
   const there = await findRelease(target, release);
-  const manifest =
-    there === undefined
-      ? await ofPackage(system, name, release)
-      : await parseModuleManifest(path.join(there.folder, "manifest.json"));
+  if (there !== undefined) return await outsideIn(system, name, target, there.folder);
+  const manifest = await ofPackage(system, name, release);
+  return manifest === undefined
+    ? []
+    : await placed(system, name, outsideModules(manifest, target.root));
+}
+
+/** Only what was unpacked as such counts: any release may have a file of that name. */
+async function outsideIn(
+  system: System,
+  name: string,
+  target: Target,
+  folder: string,
+): Promise<Outside[]> {
+  if ((await namesIn(path.join(folder, "outside"))).length === 0) return [];
+  const manifest = await parseModuleManifest(path.join(folder, "manifest.json"));
   if (manifest === undefined) return [];
-  const outside = outsideModules(manifest, target.root);
+  const outside: OutsideModule[] = [];
+  for (const one of outsideModules(manifest, target.root)) {
+    const found = await lstat(path.join(folder, one.inRelease)).catch(nothingThere);
+    if (found?.isFile() === true) outside.push(one);
+  }
+  return await placed(system, name, outside);
+}
+
+async function placed(
+  system: System,
+  name: string,
+  outside: readonly OutsideModule[],
+): Promise<Outside[]> {
   for (const one of outside) await refusePlace(system, one.path);
   return outside.map((one) => ({ ...one, slot: `${name}:${one.path}` }));
 }
@@ -130,41 +160,73 @@ async function isSameFile(file: string, other: string, run: Run): Promise<boolea
 }
 
 /**
+ * The same of a release that is left. One whose own list cannot be read is left all the same: that it is
+ * damaged is mostly why.
+ */
+export async function outsideOfLeft(
+  system: System,
+  component: Deployable,
+  release: Version,
+  run: Run,
+): Promise<Outside[]> {
+  return await outsideOf(system, component, release).catch((error: unknown) => {
+    if (!hasCode(error, "INVALID_PACKAGE")) throw error;
+    const message = `files of ${release} outside of the releases stay: ${(error as Error).message}`;
+    run.report({ type: "warning", message });
+    return [];
+  });
+}
+
+/**
  * Files that only the release that is left has go back to what was there before it. Without that
  * they stay, with a word.
  */
 export async function outsideBack(
-  component: string,
+  system: System,
+  { name: component, target }: Deployable,
+  { from, to }: { readonly from: Version | undefined; readonly to: Version },
   left: readonly Outside[],
   kept: readonly Outside[],
   id: string,
   run: Run,
-): Promise<{ outside: Outside[]; switches: StoreSwitch[] }> {
-  const [outside, switches]: [Outside[], StoreSwitch[]] = [[], []];
+): Promise<StoreSwitch[]> {
+  const since = leftBy(system, component, to);
+  const before = from === undefined ? undefined : await findRelease(target, from);
+  const switches: StoreSwitch[] = [];
   for (const one of left) {
     if (kept.some(({ slot }) => slot === one.slot)) continue;
-    const names = await namesIn(placeOf(one.path, []).versionsFolder);
-    const newest = names
-      .filter((name) => name.startsWith("=before-"))
-      .toSorted()
-      .at(-1);
-    if (newest === undefined) {
+    const aside = (await namesIn(placeOf(one.path, []).versionsFolder))
+      .filter((name) => name.startsWith(BEFORE))
+      .toSorted();
+    // What lay there when the release was left to which it goes back.
+    const then =
+      since === undefined ? aside.at(-1) : aside.find((name) => name >= `${BEFORE}${since}`);
+    if (then === undefined) {
       const message = `${one.path} stays as it is: what was there before is not known any more`;
       run.report({ type: "warning", message });
       continue;
     }
-    const to = version(newest.slice(1));
-    const displaced = version(`before-${id}`);
-    outside.push(one);
+    const own = before === undefined ? undefined : path.join(before.folder, one.inRelease);
     switches.push({
       slot: one.slot,
       component,
-      to,
-      displaced,
-      rejected: to,
+      to: version(then.slice(1)),
+      displaced: version(`before-${id}`),
+      rejected: version(then.slice(1)),
       ready: true,
-      isCopy: true,
+      // Whoever has changed it since finds it there.
+      isCopy: own !== undefined && (await isSameFile(one.path, own, run)),
     });
   }
-  return { outside, switches };
+  return switches;
+}
+
+const BEFORE = "=before-";
+
+/** The operation with which a release was left last. */
+function leftBy({ journal }: System, component: string, release: Version): string | undefined {
+  return journal.releaseChanges().find(({ setup, outcome }) => {
+    const change = (setup as OperationSetup).release;
+    return outcome === "committed" && change?.component === component && change.from === release;
+  })?.id;
 }

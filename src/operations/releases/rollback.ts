@@ -26,6 +26,7 @@ import {
   outsideBack,
   outsideOf,
   outsideOfFactory,
+  outsideOfLeft,
   outsideSwitches,
   together,
 } from "./outside.ts";
@@ -173,7 +174,7 @@ async function decide(
     });
   }
   const outside = await outsideOf(system, component, to);
-  const left = from === undefined ? [] : await outsideOf(system, component, from);
+  const left = from === undefined ? [] : await outsideOfLeft(system, component, from, run);
   const ofFactory = await outsideOfFactory(system, component, versionOf(pointers.factory), run);
   return { component: name, from, to, version: to, ...fit, data, outside, left, ofFactory };
 }
@@ -199,7 +200,7 @@ async function planFor(
     stores: [
       ...storesBack(name, data, id),
       ...(await outsideSwitches(component, outside, to, from, id, run)),
-      ...(await outsideBack(name, left, outside, id, run)).switches,
+      ...(await outsideBack(system, component, { from, to }, left, outside, id, run)),
     ],
     releases: [
       {
