@@ -82,7 +82,9 @@ onDevice(
     const began = path.join(folder, "began");
     const late = path.join(folder, "late");
     // What it has started goes on too.
-    const script = `touch ${began}; (sleep 2; touch ${late}) & wait`;
+    const served = path.join(folder, "served");
+    const service = `setsid sh -c 'sleep 4; touch ${served}' >/dev/null 2>&1 &`;
+    const script = `${service} touch ${began}; (sleep 2; touch ${late}) & wait`;
     const release = JSON.stringify({ migrate: ["sh", "-c", script] });
     const from = makeRelease(folder, "1.1.0", "good", { "release.json": release });
     const gone = lastgood(
@@ -96,6 +98,10 @@ onDevice(
     assert.equal(await lastgood(folder, ["recover"]), 0);
     await sleep(3000);
     assert(!fs.existsSync(late), "it went on");
+    for (let tries = 0; !fs.existsSync(served); tries++) {
+      assert(tries < 50, "a service that it started was ended too");
+      await sleep(100);
+    }
     using now = await reopenSystem(folder);
     assert.equal((await listReleases(now, "app", run)).current, "1.0.0");
   },

@@ -82,4 +82,32 @@ suite("rebuild", () => {
     using database = new DatabaseSync(path.join(folder, "app.db"));
     assert.equal(database.prepare("SELECT count(*) AS n FROM t").get()?.["n"], 2);
   });
+
+  testIn("each after what it is made of, also where only the source comes back", async (folder) => {
+    inDatabase(folder, "CREATE TABLE t (name TEXT); INSERT INTO t VALUES ('a')");
+    put(folder, { "one/a": "", "two/a": "" });
+    const made = (from: string, to: string): object => ({
+      folder: to,
+      "derived-from": from,
+      rebuild: {
+        command: ["sh", "-c", `rm -rf ${to}; mkdir ${to}; touch ${to}/a`],
+        costs: "a moment",
+      },
+    });
+    // In the configuration the other way round.
+    const stores = { one: made("two", "one"), two: made("db", "two"), db: { sqlite: "app.db" } };
+    using system = await newSystem(folder, { stores });
+    const { stamp } = await backup(system, ALL, run);
+    const options = { ...BACK, store: "app/db" };
+    const { steps } = await previewRestore(system, stamp, options, run);
+    const rebuilt = steps.filter((step) => step.startsWith("rebuilt"));
+    assert.deepEqual(rebuilt, ["rebuilt app/two", "rebuilt app/one"]);
+    const over = new AbortController();
+    const report: typeof run.report = (event) => {
+      if (event.type === "step.started" && event.step === "rebuilt app/two") over.abort();
+    };
+    const cut = await restore(system, stamp, options, { signal: over.signal, report });
+    assert.equal(cut.outcome, "committed");
+    assert.deepEqual([...cut.stale].toSorted(), ["app/one", "app/two"]);
+  });
 });

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { access, link, mkdir, open, rename, rm } from "node:fs/promises";
+import { access, chown, link, mkdir, open, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { systemCode } from "./errors.ts";
 
@@ -17,12 +17,14 @@ export async function writeFileDurable(
   data: Uint8Array,
   whenExists: WhenExists,
   mode = 0o600,
+  owner?: { readonly uid: number; readonly gid: number },
 ): Promise<void> {
   const directory = path.dirname(file);
   await makeFolderDurable(directory);
   const temporary = temporaryIn(directory);
   try {
     await writeAndSync(temporary, data, mode);
+    if (owner !== undefined) await chown(temporary, owner.uid, owner.gid);
     await putInPlace(temporary, file, whenExists);
   } finally {
     await rm(temporary, { force: true });

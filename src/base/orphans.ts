@@ -1,7 +1,7 @@
 import { readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { hostFacts, isSameProcess, pidNamespace, processStart } from "./host.ts";
-import { environmentOf, isZombie, signalAll } from "./processes.ts";
+import { environmentOf, isZombie, parentOf, sessionOf, signalAll } from "./processes.ts";
 
 const MARK = "LASTGOOD_CHILD_OF";
 
@@ -11,14 +11,15 @@ const MARK = "LASTGOOD_CHILD_OF";
  */
 export function childMark(): Record<string, string> {
   const { pid } = hostFacts();
-  return { [MARK]: [pidNamespace(), pid, processStart(pid)].join(" ") };
+  return { [MARK]: [pidNamespace(), pid, processStart(pid), sessionOf(pid)].join(" ") };
 }
 
 const ENDS_MS_MAX = 5000;
 const POLL_MS = 50;
 
 /**
- * Ends programs whose lastgood is gone: after a crash one may still change data that are just being
+ * Ends programs whose lastgood is gone and that are still in its session; a service that one of them
+ * started has one of its own, and stays: after a crash one may still change data that are just being
  * put back. Returns how many there were.
  */
 export async function endOrphans(): Promise<number> {
@@ -34,6 +35,7 @@ export async function endOrphans(): Promise<number> {
 
 function orphans(): number[] {
   const here = pidNamespace();
+  const above = ancestors();
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {
@@ -41,10 +43,18 @@ function orphans(): number[] {
         .split("\0")
         .find((one) => one.startsWith(`${MARK}=`));
       if (entry === undefined) return false;
-      const [namespace, parent, start = ""] = entry.slice(MARK.length + 1).split(" ");
+      const [namespace, parent, start = "", session] = entry.slice(MARK.length + 1).split(" ");
       // Who lives in another namespace cannot be asked for.
       if (namespace !== here || namespace === "") return false;
+      if (above.has(Number(pid)) || String(sessionOf(Number(pid))) !== session) return false;
       return !isSameProcess(Number(parent), start) && !isZombie(pid);
     })
     .map(Number);
+}
+
+/** We ourselves, and all that we were started by. */
+function ancestors(): ReadonlySet<number> {
+  const found = new Set<number>();
+  for (let pid = hostFacts().pid; pid > 0 && !found.has(pid); pid = parentOf(pid)) found.add(pid);
+  return found;
 }

@@ -91,9 +91,23 @@ function hasProgram(pid: string): boolean {
 
 /** Whether it was started by `startMarked` itself and not by such a one. */
 export function isSessionLeader(pid: number): boolean {
+  return sessionOf(pid) === pid;
+}
+
+/** The session that a process belongs to; 0 when it is gone. */
+export function sessionOf(pid: number): number {
+  return Number(fieldsOf(pid)[3] ?? 0);
+}
+
+/** 0 when it has none, or is gone. */
+export function parentOf(pid: number): number {
+  return Number(fieldsOf(pid)[1] ?? 0);
+}
+
+/** Of /proc/PID/stat, behind the program's name: state, parent, group, session, … */
+function fieldsOf(pid: number): string[] {
   const stat = readOf(`/proc/${pid}/stat`);
-  const session = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[3];
-  return session === String(pid);
+  return stat === "" ? [] : stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
 /** Whether the process that began then is there still; a zombie is not. */

@@ -66,7 +66,9 @@ async function cleanUp(id: string, plan: Plan, executor: Executor, run: Run): Pr
   const toTheEnd = uncancelled(run);
   for (const step of plan.cleanup ?? []) {
     try {
-      await performReported(step, executor, toTheEnd);
+      // It may take hours, and can be done by hand.
+      const isLong = step.act === "rebuilt";
+      await performReported(step, executor, isLong ? run : toTheEnd);
     } catch (error) {
       run.report({ type: "warning", message: `${describeStep(step)}: ${messageOf(error)}` });
     }

@@ -61,8 +61,11 @@ export async function prepareRestore(
   refuseOtherLayout(stores, description, options);
   if (!options.force) await refuseOtherServers(stores, description, run);
   for (const { store } of stores) await refuseMountsInside(store);
-  const stale = wanted.filter((store) => !has(store));
-  const rebuilds = stale.filter(({ config }) => config.rebuild !== undefined);
+  const stale = [
+    ...wanted.filter((store) => !has(store)),
+    ...derivedFrom(stores, system).filter((store) => !wanted.includes(store)),
+  ];
+  const rebuilds = inOrder(stale.filter(({ config }) => config.rebuild !== undefined));
   const names = new Set([...stores, ...rebuilds].map(({ component }) => component));
   return {
     point,
@@ -72,6 +75,39 @@ export async function prepareRestore(
     stale: stale.map(({ store }) => store.name),
     rebuilds,
   };
+}
+
+const nameOf = ({ store }: OpenStore): string => store.name;
+const sourceOf = ({ component, config }: OpenStore): string =>
+  `${component}/${config["derived-from"]}`;
+
+/** What is made of stores that change, and of what is made of those. */
+function derivedFrom(stores: readonly OpenStore[], { components }: System): OpenStore[] {
+  const all = components.flatMap((component) => component.stores);
+  const changed = new Set(stores.map(nameOf));
+  const found: OpenStore[] = [];
+  for (let before = -1; before !== found.length;) {
+    before = found.length;
+    for (const one of all) {
+      if (changed.has(nameOf(one)) || !changed.has(sourceOf(one))) continue;
+      changed.add(nameOf(one));
+      found.push(one);
+    }
+  }
+  return found;
+}
+
+/** Each after what it is made of. */
+function inOrder(stores: readonly OpenStore[]): OpenStore[] {
+  const ordered: OpenStore[] = [];
+  const add = (one: OpenStore): void => {
+    if (ordered.includes(one)) return;
+    const source = stores.find((other) => nameOf(other) === sourceOf(one));
+    if (source !== undefined && source !== one) add(source);
+    ordered.push(one);
+  };
+  for (const one of stores) add(one);
+  return ordered;
 }
 
 /** It would go aside with the old folder, mount and all, and the new data lie below it. */

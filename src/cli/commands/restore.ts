@@ -145,7 +145,7 @@ function describePreview({
     ...Object.entries(loss).flatMap(([store, lines]) =>
       (lines.length === 0 ? ["nothing"] : lines).map((line) => `  ${store}: ${line}`),
     ),
-    ...stale.map((store) => `Not in the point, stays as it is: ${store}`),
+    ...stale.map((store) => `Stays as it is, and may no longer fit: ${store}`),
     ...rebuilds.map(
       ({ store, command, costs }) =>
         `${store} is made anew afterwards, by ${command.join(" ")}: ${costs}`,
@@ -164,7 +164,9 @@ export function describeResult(value: RestoreResult): Result {
       `${stamp}: ${outcome}, ${formatMs(elapsedMs)}. ${says}`,
       ...(error === undefined ? [] : [`  ${error}`]),
       ...(hint === undefined ? [] : [`  ${hint}`]),
-      ...stale.map((store) => `  ${store} was not in the point and may no longer fit: rebuild it`),
+      ...stale.map(
+        (store) => `  ${store} did not come back with it and may no longer fit: rebuild it`,
+      ),
       ...(outcome === "committed"
         ? [
             `  Put back what was there: lastgood undo ${operation}`,

@@ -39,15 +39,21 @@ export async function dataFor(
     throw error;
   });
   const names = component.stores.map(({ store }) => store.name);
+  // What is copied on request only, or can be made again, need not be in it.
+  const needed = component.stores
+    .filter(({ config }) => config.include === "always" && config.rebuild === undefined)
+    .map(({ store }) => store.name);
   const fitting = points.findLast(
     ({ valid, isSafety, stores, snapshot, releases }) =>
       valid &&
       !isSafety &&
-      names.every((name) => stores.includes(name)) &&
+      stores.some((name) => names.includes(name)) &&
+      needed.every((name) => stores.includes(name)) &&
       (releases[component.name] ?? liveAt(changes, snapshot.time)) === release,
   );
   if (fitting === undefined) return undefined;
-  return { version: fitting.stamp, isAside: false, at: fitting.snapshot.time, stores: names };
+  const stores = names.filter((name) => fitting.stores.includes(name));
+  return { version: fitting.stamp, isAside: false, at: fitting.snapshot.time, stores };
 }
 
 /** What is live now and would not be afterwards, by store, for people. */

@@ -216,8 +216,22 @@ async function planFor(
       },
     ],
     saved: savedStores(component, id).filter(({ slot }) => data?.stores.includes(slot) !== true),
+    rebuilds: rebuildsFor(component, data),
     components: (await withRunningDependents(system, [component], run)).map((one) => one.name),
   });
+}
+
+/** What does not come back with the others, and is made of them. */
+function rebuildsFor(
+  { name, stores }: Deployable,
+  data: DataBack | undefined,
+): { slot: string; component: string }[] {
+  if (data === undefined) return [];
+  return stores
+    .filter(
+      ({ store, config }) => config.rebuild !== undefined && !data.stores.includes(store.name),
+    )
+    .map(({ store }) => ({ slot: store.name, component: name }));
 }
 
 function storesBack(component: string, data: DataBack | undefined, id: string): StoreSwitch[] {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { chown, mkdir, readFile, stat } from "node:fs/promises";
+import { mkdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
-import { AppError, nothingThere } from "../../base/errors.ts";
+import { AppError, nothingThere, systemCode } from "../../base/errors.ts";
 import { waitForFileLock } from "../../base/file-lock.ts";
 import { writeFileDurable } from "../../base/fs.ts";
 import { realPath } from "../../base/real-path.ts";
@@ -51,8 +51,15 @@ export async function writeKey(
       : lines.with(found, line).join("\n");
   const old = await stat(real).catch(nothingThere);
   const mode = old === undefined ? 0o600 : old.mode & 0o7777;
-  await writeFileDurable(real, Buffer.from(changed), "replace", mode);
-  if (old !== undefined) await chown(real, old.uid, old.gid);
+  await writeFileDurable(real, Buffer.from(changed), "replace", mode, old).catch(
+    (error: unknown) => {
+      if (systemCode(error) !== "EPERM") throw error;
+      throw new AppError("REFUSED", `write ${key} in ${file}: it would get another owner`, {
+        hint: "Run lastgood as root, or as who owns the file.",
+        cause: error,
+      });
+    },
+  );
 }
 
 async function readText(file: string): Promise<string> {
