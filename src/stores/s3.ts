@@ -28,7 +28,8 @@ export type S3StoreConfig = Pick<S3Access, "endpoint" | "region"> & {
 };
 
 const OBJECTS = "objects";
-const AT_ONCE = 16;
+/** Half of them are on their way from the server, and half into the repository. */
+const AT_ONCE = 32;
 /** Up to this size an object is one chunk. */
 const WHOLE_BYTES_MAX = 512 * 1024;
 

@@ -17,6 +17,7 @@ import { type Chunking, createFileStore } from "./file-store.ts";
 import { createLayout } from "./layout.ts";
 import { openParent } from "./parent.ts";
 import { statNode, systemNames } from "./stat-node.ts";
+import { smallBlobs } from "./small-blobs.ts";
 import { storeStream } from "./stream.ts";
 import { type TreeSummary, walkFolder } from "./walk.ts";
 import {
@@ -99,11 +100,9 @@ export function openWriter(
   const total: TreeSummary = newSummary();
   let hasAttributes = true;
 
-  const storeBytes = async (content: Uint8Array): Promise<string[]> => {
-    if (content.length === 0) return [];
-    const { done } = await sink.start("storeBlobs", { type: "data", blobs: [content] });
-    return [Buffer.from((await done).ids).toString("hex")];
-  };
+  const storeSmall = smallBlobs(sink);
+  const storeBytes = async (content: Uint8Array): Promise<string[]> =>
+    content.length === 0 ? [] : [await storeSmall(content)];
 
   const addFile = (
     name: string,
