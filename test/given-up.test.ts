@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { suite, test } from "node:test";
+import { systemClock } from "../src/base/clock.ts";
+import { AppError } from "../src/base/errors.ts";
+import { expireSetAside, saveGivenUp } from "../src/operations/given-up.ts";
+import { listPoints } from "../src/operations/points/catalogue.ts";
 import { backup } from "../src/operations/backup.ts";
 import { restore } from "../src/operations/restore.ts";
 import { throughPoint } from "./support/given-up.ts";
@@ -60,4 +65,41 @@ suite("given up", () => {
       assert.match(await live(), /then/);
     });
   }
+
+  test("of several stores each has to be in a point before it is freed", async () => {
+    await using temporary = await temporaryFolder();
+    const folder = temporary.path;
+    for (const name of ["a", "b"]) await writeFile(path.join(folder, name), name);
+    const stores = { a: { file: "a" }, b: { file: "b" } };
+    using system = await newSystem(folder, { stores });
+    const { stamp } = await backup(system, { include: [], reason: "" }, run);
+    const { operation } = await restore(system, stamp, { reason: "", force: false }, run);
+    // As a restore leaves it whose application wrote, and that went back.
+    const lying = (name: string): string =>
+      path.join(folder, `.${name}.lastgood/=rejected-${operation}`);
+    for (const name of ["a", "b"]) {
+      await mkdir(lying(name), { recursive: true });
+      await writeFile(path.join(lying(name), name), `written to ${name}`);
+    }
+    const day = 86_400_000;
+    const clock = { ...systemClock, now: () => new Date(Date.now() + 100 * day) };
+    const later = { ...system, host: { ...system.host, clock } };
+    // One of them is out of reach just then.
+    await rename(path.join(folder, ".b.lastgood"), path.join(folder, "away"));
+    await saveGivenUp(later, run);
+    await rename(path.join(folder, "away"), path.join(folder, ".b.lastgood"));
+    const { repository } = system;
+    const broken = async (): Promise<never> => {
+      throw new AppError("UNAVAILABLE", "it is away");
+    };
+    await expireSetAside({ ...later, repository: broken }, run);
+    assert(existsSync(lying("a")) && existsSync(lying("b")), "nobody could see that it is saved");
+    await expireSetAside({ ...later, repository }, run);
+    const saved = (await listPoints(system, run)).filter(({ isSafety }) => isSafety);
+    assert.deepEqual(
+      saved.map((point) => point.stores),
+      [["app/a"], ["app/b"]],
+    );
+    assert(!existsSync(lying("a")) && !existsSync(lying("b")));
+  });
 });
