@@ -104,6 +104,11 @@ suite("checks", () => {
     assert.throws(() => parseConfig(config("  a: { depends-on: [x] }\n"), "f"), /no component x/);
     const shared = "  a: { target: { folder: v } }\n  b: { target: { folder: v } }\n";
     assert.throws(() => parseConfig(config(shared), "f"), /its target, v, is that of a too/);
+    const checked = '  a: { checks: { c: { sql: { store: db, query: "SELECT 1" } } } }\n';
+    assert.throws(
+      () => parseConfig(config(checked), "f"),
+      /checks\.c\.sql\.store: there is no store db/,
+    );
   });
 });
 

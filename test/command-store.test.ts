@@ -56,15 +56,8 @@ suite("command stores", () => {
     assert.equal(await readFile(`${file}2`, "utf8"), "newer");
   });
 
-  test("a program that has all it needs may end at once", async () => {
+  test("a program that ends before it has all that it is given is an error, whatever it says", async () => {
     const tools = toolsAt({ container: undefined, dockerHost: undefined }, async () => ({}));
-    const all = Buffer.from("x".repeat(9));
-    for (let times = 0; times < 60; times++) {
-      const source = (async function* () {
-        yield all;
-      })();
-      await tools.write(["head", "-c", "9"], source, run);
-    }
     const endless = (async function* () {
       for (;;) yield Buffer.alloc(65_536);
     })();

@@ -3,6 +3,7 @@ import { open, rm } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AppError, hasCode } from "../base/errors.ts";
+import { unlessAborted } from "../base/unless-aborted.ts";
 import type { Run } from "../base/events.ts";
 import type { Command } from "../base/exec.ts";
 import { type Backend, isKey, type Key, type ObjectInfo, type SpoolFile } from "./backend.ts";
@@ -217,7 +218,7 @@ function reconnecting(config: SftpConfig): Server {
       for (let tries = 1; ; tries++) {
         run.signal.throwIfAborted();
         try {
-          return await work(await unlessAborted(connected(), run));
+          return await work(await unlessAborted(connected(), run.signal));
         } catch (error) {
           run.signal.throwIfAborted();
           if (!hasCode(error, "UNAVAILABLE") || tries === TRIES_MAX) throw translate(error, doing);
@@ -230,17 +231,6 @@ function reconnecting(config: SftpConfig): Server {
       await found?.[Symbol.asyncDispose]();
     },
   };
-}
-
-async function unlessAborted<T>(asked: Promise<T>, { signal }: Run): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = (): void => aborted.reject(signal.reason as Error);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([asked, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
 
 function translate(error: unknown, doing: string): unknown {

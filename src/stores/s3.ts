@@ -9,7 +9,8 @@ import { dumpMetadata, orUnreadable } from "./capturing.ts";
 import { type Buckets, type Listed, openBuckets, type Place } from "./bucket/buckets.ts";
 import { type Entry, idOf, MANIFEST, readEntries, writeEntries } from "./bucket/manifest.ts";
 import { objectNames } from "./bucket/names.ts";
-import { liveIn, readList, sideKey } from "./bucket/lists.ts";
+import { type Context, liveIn, readList, sideKey } from "./bucket/lists.ts";
+import { versionFiles } from "./version-files.ts";
 import { bucketVersions } from "./bucket/versions.ts";
 import { type Captured, errorWord, type ServerStore, type StoreContext } from "./store.ts";
 import type { Version } from "../slots/slot.ts";
@@ -39,6 +40,8 @@ export function s3Store(config: S3StoreConfig, { name, now, effects }: StoreCont
   const buckets = once(
     async (): Promise<Buckets> => await openBuckets({ endpoint, region, ...(await keys()) }, where),
   );
+  const files = versionFiles(config.folder, effects);
+  const context: Context = { config, name, open: buckets, files };
   return {
     kind: "s3",
     name,
@@ -48,7 +51,7 @@ export function s3Store(config: S3StoreConfig, { name, now, effects }: StoreCont
       return await capture(objects, await buckets(), name, now, into, at, run);
     },
     async captureVersion(version, into, at, run) {
-      const entries = await readList({ config, name, open: buckets, effects }, version);
+      const entries = await readList(context, version);
       const objects = versionObjects(entries, version);
       return await capture(objects, await buckets(), name, now, into, at, run);
     },
@@ -69,7 +72,7 @@ export function s3Store(config: S3StoreConfig, { name, now, effects }: StoreCont
       return sizes;
     },
 
-    versions: bucketVersions(config, name, buckets, effects),
+    versions: bucketVersions(context),
   };
 }
 

@@ -3,6 +3,7 @@ import type { Command } from "../../base/exec.ts";
 import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { environmentOf } from "../../base/host.ts";
+import { unlessAborted } from "../../base/unless-aborted.ts";
 import { type Field, Fields, packet, PACKET_BYTES_MAX, STATUS, TYPE } from "./packets.ts";
 
 /** What a server answers when it does not do what was asked. */
@@ -54,14 +55,7 @@ export async function connect(command: Command, label: string): Promise<Connecti
       const id = nextId++;
       const answer = answers.expect(id);
       program.input.write(packet(type, [id, ...fields]));
-      const aborted = Promise.withResolvers<never>();
-      const abort = (): void => aborted.reject(signal.reason as Error);
-      signal.addEventListener("abort", abort, { once: true });
-      try {
-        return await Promise.race([answer, aborted.promise]);
-      } finally {
-        signal.removeEventListener("abort", abort);
-      }
+      return await unlessAborted(answer, signal);
     },
     async [Symbol.asyncDispose]() {
       program.input.end();

@@ -117,22 +117,36 @@ const target = z
   )
   .refine((value) => value.image !== undefined || value.key === undefined, "env-file is of images");
 
-export const component = z.strictObject({
-  target: target.optional().describe("Where its releases live"),
-  run: runner.optional().describe("How its processes are stopped and started"),
-  "depends-on": z
-    .array(name)
-    .default([])
-    .describe("Components that have to run before it, and stop after it"),
-  stores: z.record(name, store).default({}),
-  checks: z.record(name, check).default({}),
-  verify: z
-    .strictObject({ "healthy-for": duration.prefault("1s"), deadline: duration.prefault("30s") })
-    .refine((v) => v["healthy-for"] < v.deadline, "healthy-for has to be shorter than deadline")
-    .prefault({}),
-  bake: bake.optional(),
-  files: z
-    .array(filePath)
-    .default([])
-    .describe("Env files, units, proxy configuration: in every point, for a new machine"),
-});
+export const component = z
+  .strictObject({
+    target: target.optional().describe("Where its releases live"),
+    run: runner.optional().describe("How its processes are stopped and started"),
+    "depends-on": z
+      .array(name)
+      .default([])
+      .describe("Components that have to run before it, and stop after it"),
+    stores: z.record(name, store).default({}),
+    checks: z.record(name, check).default({}),
+    verify: z
+      .strictObject({ "healthy-for": duration.prefault("1s"), deadline: duration.prefault("30s") })
+      .refine((v) => v["healthy-for"] < v.deadline, "healthy-for has to be shorter than deadline")
+      .prefault({}),
+    bake: bake.optional(),
+    files: z
+      .array(filePath)
+      .default([])
+      .describe("Env files, units, proxy configuration: in every point, for a new machine"),
+  })
+  .superRefine(({ stores, checks }, context) => {
+    for (const [called, { sql, relation }] of Object.entries(checks)) {
+      const { rows, objects, documents } = relation ?? {};
+      const named = { sql: { store: sql?.store }, relation: { rows, objects, documents } };
+      for (const [kind, keys] of Object.entries(named)) {
+        for (const [key, wanted] of Object.entries(keys)) {
+          if (wanted === undefined || wanted in stores) continue;
+          const path = ["checks", called, kind, key];
+          context.addIssue({ code: "custom", path, message: `there is no store ${wanted}` });
+        }
+      }
+    }
+  });

@@ -1,4 +1,5 @@
 import path from "node:path";
+import type { Run } from "../../base/events.ts";
 import { realPath } from "../../base/real-path.ts";
 import type { StoreConfig } from "../../config/schema.ts";
 import { readSecret } from "../../config/secrets.ts";
@@ -65,9 +66,9 @@ export async function openServerStore(
     const common = { path: await realPath(folder), ownership: ownershipOf(config) };
     return await STORES.redis({ ...common, tools, connection }, context);
   }
+  const run = quietly();
   if (config.s3 !== undefined) {
     const { "access-key": access, "secret-key": secret, ...s3 } = config.s3;
-    const run = { signal: new AbortController().signal, report: () => {} };
     const { env = {}, state } = surroundings;
     const keys = async (): Promise<{ accessKey: string; secretKey: string }> => ({
       accessKey: await readSecret(access, env, run),
@@ -78,7 +79,6 @@ export async function openServerStore(
   }
   if (config.elasticsearch !== undefined) {
     const { password: secret, ...search } = config.elasticsearch;
-    const run = { signal: new AbortController().signal, report: () => {} };
     const { env = {}, state } = surroundings;
     const password = async (): Promise<string | undefined> =>
       secret === undefined ? undefined : await readSecret(secret, env, run);
@@ -95,6 +95,9 @@ export async function openServerStore(
   }
   return undefined;
 }
+
+/** For secrets that are asked for later, by whoever needs them then. */
+const quietly = (): Run => ({ signal: new AbortController().signal, report: () => {} });
 
 /** What all kinds of database have in common. */
 function databaseConfig(
@@ -116,7 +119,6 @@ function databaseTools(
 ): Tools {
   return toolsAt({ container, dockerHost }, async () => {
     if (password === undefined) return {};
-    const run = { signal: new AbortController().signal, report: () => {} };
-    return { [variable]: await readSecret(password, env, run) };
+    return { [variable]: await readSecret(password, env, quietly()) };
   });
 }

@@ -1,13 +1,9 @@
-import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir } from "node:fs/promises";
-import path from "node:path";
-import { pipeline } from "node:stream/promises";
-import { type Effects, namesIn } from "../../base/effects.ts";
+import { createReadStream } from "node:fs";
 import { hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
-import { syncFile } from "../../base/fs.ts";
 import type { Version } from "../../slots/slot.ts";
 import type { S3StoreConfig } from "../s3.ts";
+import type { VersionFiles } from "../version-files.ts";
 import type { Buckets, Listed } from "./buckets.ts";
 import { type Entry, idOf, readEntries, writeEntries } from "./manifest.ts";
 
@@ -29,32 +25,23 @@ export type Context = {
   readonly config: S3StoreConfig;
   readonly name: string;
   readonly open: () => Promise<Buckets>;
-  readonly effects: Effects;
+  /** A list a version. */
+  readonly files: VersionFiles;
 };
 
-export const listName = (version: Version): string => `=${version}.jsonl`;
 export const sideKey = (version: Version, key: string): string => `${SIDE}${version}/${key}`;
 
-export async function isReady({ config }: Context, version: Version): Promise<boolean> {
-  return (await namesIn(config.folder)).includes(listName(version));
-}
-
-export async function readList({ config }: Context, version: Version): Promise<Entry[]> {
-  const file = path.join(config.folder, listName(version));
-  return await Array.fromAsync(readEntries(createReadStream(file)));
+export async function readList({ files }: Context, version: Version): Promise<Entry[]> {
+  return await Array.fromAsync(readEntries(createReadStream(files.fileOf(version))));
 }
 
 /** With it the version is ready: all that it names has to be in its place. */
 export async function writeList(
-  { config, effects }: Context,
+  { files }: Context,
   version: Version,
   entries: readonly Entry[],
 ): Promise<void> {
-  await mkdir(config.folder, { recursive: true, mode: 0o700 });
-  const staging = path.join(config.folder, `~${version}`);
-  await pipeline(writeEntries(entries), createWriteStream(staging, { mode: 0o600 }));
-  await syncFile(staging);
-  await effects.rename(staging, path.join(config.folder, listName(version)));
+  await files.put(version, writeEntries(entries));
 }
 
 /** All that is live, by bucket and key; buckets that are named and gone are empty. */

@@ -1,20 +1,15 @@
-import path from "node:path";
-import { type Effects, namesIn } from "../../base/effects.ts";
 import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { inParallel } from "../../base/in-parallel.ts";
 import type { Reader } from "../../repository/repository.ts";
 import type { Version } from "../../slots/slot.ts";
-import type { S3StoreConfig } from "../s3.ts";
 import { errorWord, type StoreVersions } from "../store.ts";
-import type { Buckets, Listed } from "./buckets.ts";
+import type { Listed } from "./buckets.ts";
 import {
   type Context,
   isNoBucket,
-  isReady,
   listAside,
   listLive,
-  listName,
   readList,
   sideKey,
   writeList,
@@ -27,25 +22,17 @@ import { type Entry, idOf, MANIFEST, readEntries } from "./manifest.ts";
 
 const AT_ONCE = 16;
 
-export function bucketVersions(
-  config: S3StoreConfig,
-  name: string,
-  open: () => Promise<Buckets>,
-  effects: Effects,
-): StoreVersions {
-  const context: Context = { config, name, open, effects };
+export function bucketVersions(context: Context): StoreVersions {
+  const { files } = context;
   return {
-    isReady: (version) => isReady(context, version),
-    async readyAmong(versions) {
-      const names = new Set(await namesIn(config.folder));
-      return new Set(versions.filter((version) => names.has(listName(version))));
-    },
+    isReady: files.isReady,
+    readyAmong: files.readyAmong,
     stage: (version, from, at, run) => stage(context, version, from, at, run),
     problemsOf: (version, _facts, run) => problemsOf(context, version, run),
     activate: (version, displaced, run) => activate(context, version, displaced, run),
     discard: (version, run) => discard(context, version, run),
     async save(version, run) {
-      if (await isReady(context, version)) return;
+      if (await context.files.isReady(version)) return;
       const live = [...(await listLive(context, run)).values()];
       await keepAside(context, version, live, () => true, run);
     },
@@ -129,7 +116,7 @@ async function activate(
   displaced: Version,
   run: Run,
 ): Promise<void> {
-  if (!(await isReady(context, version))) return;
+  if (!(await context.files.isReady(version))) return;
   const buckets = await context.open();
   const entries = await readList(context, version);
   const wanted = new Map(entries.map((entry) => [idOf(entry), entry]));
@@ -143,7 +130,7 @@ async function activate(
     return entry.aside !== true && (now?.etag !== entry.etag || now.size !== entry.size);
   });
   refuseLost(context.name, version, lost, run);
-  if (!(await isReady(context, displaced))) {
+  if (!(await context.files.isReady(displaced))) {
     await keepAside(context, displaced, [...live.values()], (object) => !stays(object), run);
   }
   const aside = entries.filter((entry) => entry.aside === true);
@@ -181,8 +168,8 @@ async function copyVersion(
   version: Version,
   run: Run,
 ): Promise<void> {
-  if (await isReady(context, version)) return;
-  if (!(await isReady(context, from))) {
+  if (await context.files.isReady(version)) return;
+  if (!(await context.files.isReady(from))) {
     throw new AppError("NOT_FOUND", `copy ${context.name} ${from}: it is not there any more`);
   }
   const buckets = await context.open();
@@ -202,9 +189,9 @@ async function copyVersion(
 
 /** The list goes first: a version that is not whole is not ready. */
 async function discard(context: Context, version: Version, run: Run): Promise<void> {
-  const { config, effects, open } = context;
-  const listed = (await isReady(context, version)) ? await readList(context, version) : [];
-  await effects.removeTree(path.join(config.folder, listName(version)));
+  const { config, files, open } = context;
+  const listed = (await context.files.isReady(version)) ? await readList(context, version) : [];
+  await files.remove(version);
   const buckets = await open();
   const named = "match" in config.buckets ? [] : config.buckets;
   for (const bucket of new Set([...named, ...listed.map((entry) => entry.bucket)])) {
