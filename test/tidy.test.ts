@@ -51,7 +51,12 @@ const MAY_IMPORT_TYPES: Record<string, readonly string[]> = {
   cli: ["repository", "journal", "checks"],
 };
 
-const PROGRAMS = ["main.ts", "operations/demo/app.ts", "operations/demo/control.ts"];
+const PROGRAMS = [
+  "main.ts",
+  "operations/demo/app.ts",
+  "operations/demo/control.ts",
+  "operations/drill/inside.ts",
+];
 
 /** Words that only the named files may use. */
 const RESERVED: readonly { word: RegExp; why: string; files: readonly string[] }[] = [

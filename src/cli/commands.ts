@@ -137,6 +137,11 @@ export const COMMANDS: readonly {
     load: async () => (await import("./commands/key.ts")).keyCommand,
   },
   {
+    name: "drill",
+    summary: "Restore into a place apart, start it there, and measure",
+    load: async () => (await import("./commands/drill.ts")).drillCommand,
+  },
+  {
     name: "runbook",
     summary: "Print how to do it by hand, for the day on which lastgood is broken",
     load: async () => (await import("./commands/runbook.ts")).runbookCommand,

@@ -129,7 +129,9 @@ function withAbsolutePaths(config: Config, folder: string): Config {
       return isPath ? path.resolve(folder, value) : value;
     }
     if (Array.isArray(value)) {
-      return key === "files" ? value.map((file) => path.resolve(folder, file as string)) : value;
+      return key === "files" || key === "writable"
+        ? value.map((file) => path.resolve(folder, file as string))
+        : value;
     }
     // What is sent to an application is its own business.
     if (typeof value !== "object" || value === null || key === "body") return value;

@@ -66,6 +66,13 @@ const fields = z.strictObject({
       drill: z.strictObject({ every: duration }).optional(),
     })
     .optional(),
+  objectives: z
+    .strictObject({
+      "recovery-time": duration.optional().describe("So long it may take until all runs again"),
+      "data-loss": duration.optional().describe("So much of the last work may be lost"),
+    })
+    .optional()
+    .describe("What is promised: drills and the console measure against it"),
   export: z
     .strictObject({ at: filePath, keep: z.int().min(1).default(7) })
     .optional()

@@ -59,7 +59,7 @@ async function proveFiles(
 }
 
 /** Under a name of its own beside what is live, and gone afterwards. */
-async function proveInServer(
+export async function proveInServer(
   { name, versions }: ServerStore,
   stamp: string,
   facts: Facts | undefined,

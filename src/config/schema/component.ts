@@ -132,6 +132,22 @@ export const component = z
       .refine((v) => v["healthy-for"] < v.deadline, "healthy-for has to be shorter than deadline")
       .prefault({}),
     bake: bake.optional(),
+    drill: z
+      .strictObject({
+        run: runner
+          .refine(
+            ({ process, command: own }) => process !== undefined || own !== undefined,
+            "process or command: a drill starts it where there is nothing else",
+          )
+          .optional()
+          .describe("How it is started in a drill; by default as it is"),
+        writable: z
+          .array(filePath)
+          .default([])
+          .describe("Folders that it writes to and that are in no store: empty ones in a drill"),
+      })
+      .optional()
+      .describe("How a restored copy is started apart from everything that is live"),
     files: z
       .array(filePath)
       .default([])

@@ -1,7 +1,7 @@
 import type { Run } from "../../base/events.ts";
 import type { System } from "../system.ts";
 import { listPoints } from "./catalogue.ts";
-import { findPoint, markerTags } from "./point.ts";
+import { findPoint, type MarkerWord, markerTags, type Point } from "./point.ts";
 
 /** Keeps a point whatever the policy says, or no longer; by a marker, since points never change. */
 export async function pin(
@@ -12,6 +12,18 @@ export async function pin(
   run: Run,
 ): Promise<{ stamp: string; pinned: boolean }> {
   const point = findPoint(await listPoints(system, run), named);
+  await mark(system, point, word, reason, run);
+  return { stamp: point.stamp, pinned: word === "pinned" };
+}
+
+/** Says something of a point for good; whoever reads the repository finds it there. */
+export async function mark(
+  system: System,
+  point: Pick<Point, "stamp" | "system">,
+  word: MarkerWord,
+  reason: string,
+  run: Run,
+): Promise<void> {
   const repository = await system.repository(run);
   const time = system.host.clock.now();
   const mtimeNs = BigInt(time.getTime()) * 1_000_000n;
@@ -26,5 +38,4 @@ export async function pin(
       tags: markerTags(point, word),
     });
   });
-  return { stamp: point.stamp, pinned: word === "pinned" };
 }

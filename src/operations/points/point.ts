@@ -110,10 +110,13 @@ export function pointTags(point: {
   ];
 }
 
+/** What may be said of a point after it was taken. */
+export type MarkerWord = "pinned" | "unpinned" | `drill:${"proven" | "data-proven" | "failed"}`;
+
 /** A small snapshot that says something of a point afterwards: points themselves never change. */
 export function markerTags(
   { stamp, system }: Pick<Point, "stamp" | "system">,
-  word: "pinned" | "unpinned",
+  word: MarkerWord,
 ): string[] {
   return [MARKER_TAG, `of:${stamp}`, `system:${system}`, word];
 }
@@ -123,7 +126,8 @@ export function pointsAmong(snapshots: readonly Snapshot[]): Point[] {
   const pins = new Map<string, boolean>();
   for (const { tags = [] } of snapshots) {
     const of = valueOf(tags, "of");
-    if (!tags.includes(MARKER_TAG) || of === undefined) continue;
+    const isPin = tags.includes("pinned") || tags.includes("unpinned");
+    if (!tags.includes(MARKER_TAG) || of === undefined || !isPin) continue;
     pins.set(`${valueOf(tags, "system") ?? NO_SYSTEM} ${of}`, tags.includes("pinned"));
   }
   return snapshots.flatMap((snapshot) => {

@@ -1,0 +1,255 @@
+import { rm } from "node:fs/promises";
+import path from "node:path";
+import { monotonicMs } from "../../base/clock.ts";
+import { AppError, type ErrorCode, hasCode } from "../../base/errors.ts";
+import type { Run } from "../../base/events.ts";
+import { type FileStore, isFileStore } from "../../stores/store.ts";
+import { sampleChecks } from "../acts/healthy.ts";
+import { lockComponents } from "../operation-lock.ts";
+import { describePoint, listPoints } from "../points/catalogue.ts";
+import { mark } from "../points/pin.ts";
+import { findPoint, type Point, type PointDescription, storePath } from "../points/point.ts";
+import { newOperationId, recordDone } from "../record.ts";
+import { needSpace } from "../space.ts";
+import type { System } from "../system.ts";
+import { proveInServer } from "../validate.ts";
+import { type Evidence, type Fault, writeEvidence } from "./evidence.ts";
+import type { Tried } from "./inside.ts";
+import { type DrillPlace, drillPlace } from "./place.ts";
+import { runApart, whyNoSandbox } from "./sandbox.ts";
+
+export type DrillOptions = {
+  /** A point, "latest", or "random". */
+  readonly named: string;
+  readonly reason: string;
+};
+
+const LOCK = ".drill";
+/** Beyond what the components themselves may take. */
+const SPARE_MS = 60_000;
+
+/** What went wrong in a drill, and whose fault it is. */
+class DrillFailure extends Error {
+  readonly fault: Fault;
+
+  constructor(fault: Fault, problem: string) {
+    super(problem);
+    this.fault = fault;
+  }
+}
+
+/** Filled as the drill goes on; what is there when it fails is evidence too. */
+type Found = {
+  stores: Evidence["stores"][number][];
+  checks: Evidence["checks"];
+  lastWords: Evidence["lastWords"];
+  reasons: string[];
+  recoveryMs: number | undefined;
+};
+
+/**
+ * Restores a point into a place of its own, starts there what can be started there, asks its checks, and
+ * keeps what it found as evidence. What is live is not touched. A drill that fails returns: it has done
+ * what it is for. LOCKED, NOT_FOUND, UNAVAILABLE, WRONG_KEY.
+ */
+export async function drill(
+  system: System,
+  { named, reason }: DrillOptions,
+  run: Run,
+): Promise<Evidence> {
+  using _lock = lockComponents(system.paths.locks, [LOCK]);
+  const begun = system.host.clock.now();
+  const point = choosePoint(await listPoints(system, run), named);
+  const description = await describePoint(await system.repository(run), point, run);
+  const id = newOperationId(system);
+  const found: Found = {
+    stores: [],
+    checks: [],
+    lastWords: [],
+    reasons: [],
+    recoveryMs: undefined,
+  };
+  const folder = path.join(system.paths.temporary, "drill");
+  let failure: DrillFailure | undefined;
+  try {
+    await tryOut(system, point, description, folder, found, run);
+  } catch (error) {
+    run.signal.throwIfAborted();
+    failure = failureOf(error);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  const evidence = evidenceOf(system, { id, reason, begun, point, description, found, failure });
+  await writeEvidence(system, evidence);
+  recordDone(system, "drill", reason, failure === undefined ? undefined : failure.message);
+  await mark(system, point, `drill:${evidence.verdict}`, id, run).catch((error: unknown) => {
+    run.report({ type: "warning", message: `mark ${point.stamp}: ${(error as Error).message}` });
+  });
+  return evidence;
+}
+
+function choosePoint(points: readonly Point[], named: string): Point {
+  if (named !== "random") return findPoint(points, named);
+  const valid = points.filter((point) => point.valid && !point.isSafety);
+  const chosen = valid[Math.floor(Math.random() * valid.length)];
+  return chosen ?? findPoint(points, "latest");
+}
+
+async function tryOut(
+  system: System,
+  point: Point,
+  description: PointDescription,
+  folder: string,
+  found: Found,
+  run: Run,
+): Promise<void> {
+  const started = monotonicMs();
+  const open = system.components.flatMap(({ stores }) => stores.map(({ store }) => store));
+  const stores = open.filter(({ name }) => point.stores.includes(name));
+  const files = stores.filter(isFileStore);
+  await refuseFull(files, description, folder);
+  const place = await drillPlace(system, files, folder);
+  const unknown = point.stores.filter((name) => !open.some((store) => store.name === name));
+  found.reasons.push(...unknown.map((name) => `${name} is in the point, and not configured`));
+  const repository = await system.repository(run);
+  for (const store of stores) {
+    const began = monotonicMs();
+    const step = `restore ${store.name} apart`;
+    run.report({ type: "step.started", step });
+    const { facts } = description.stores[store.name] ?? {};
+    const problems = await repository.read(point.snapshot, run, async (reader, inner) => {
+      if (!isFileStore(store)) return await proveInServer(store, point.stamp, facts, reader, inner);
+      const target = place.folderOf(store);
+      await store.materialise(reader, storePath(store.name), target, inner);
+      return await store.validate(target, facts, inner);
+    });
+    const elapsedMs = monotonicMs() - began;
+    run.report({ type: "step.finished", step, elapsedMs });
+    found.stores.push({ store: store.name, elapsedMs, ...(facts && { facts }), problems });
+    if (problems.length > 0) throw new DrillFailure("backup", problems.join(", "));
+  }
+  await tryApplication(system, place, found, run);
+  found.recoveryMs = monotonicMs() - started;
+}
+
+/** Starts what can be started apart, and asks the checks; says what could not be. */
+async function tryApplication(
+  system: System,
+  place: DrillPlace,
+  found: Found,
+  run: Run,
+): Promise<void> {
+  found.reasons.push(...place.left);
+  const why = await whyNoSandbox(run);
+  if (why !== undefined) {
+    found.reasons.push(`no place apart can be had: ${why}`);
+    return;
+  }
+  const step = "start it apart, and ask its checks";
+  const began = monotonicMs();
+  run.report({ type: "step.started", step });
+  const suffix = import.meta.url.endsWith(".ts") ? "ts" : "js";
+  const program = [
+    process.execPath,
+    path.join(import.meta.dirname, `inside.${suffix}`),
+    path.join(place.folder, "trial.json"),
+  ];
+  const timeoutMs = Object.values(place.trial.components).reduce(
+    (sum, { run: how, verify }) => sum + (how?.["start-timeout"] ?? 0) + verify.deadline,
+    SPARE_MS,
+  );
+  const ended = await runApart(program, await place.mounts(), timeoutMs, run);
+  run.report({ type: "step.finished", step, elapsedMs: monotonicMs() - began });
+  if (ended.exitCode !== 0) {
+    const last = ended.stderr.trim().split("\n").at(-1) ?? "";
+    throw new DrillFailure("surroundings", `the place apart: ${last}`);
+  }
+  const tried = JSON.parse(ended.stdout) as Tried;
+  found.checks = tried.checks;
+  found.lastWords = tried.lastWords;
+  if (tried.problem === undefined) {
+    if (tried.checks.length === 0) found.reasons.push("nothing was checked");
+    return;
+  }
+  throw new DrillFailure(await faultOf(system, tried, run), tried.problem);
+}
+
+/** What never ran lacks something around it; and what is bad now as well is not the point's fault. */
+async function faultOf(system: System, { at, checks }: Tried, run: Run): Promise<Fault> {
+  if (at === "start") return "surroundings";
+  const live = await sampleChecks(system.components, run);
+  const wrong = checks.filter(({ need, verdict }) => need === "required" && verdict !== "good");
+  const isEverywhere =
+    wrong.length > 0 &&
+    wrong.every(({ component, check }) => live[`${component}/${check}`] !== "good");
+  return isEverywhere ? "surroundings" : "backup";
+}
+
+/** Of what was thrown while the repository was read. What nobody expected is a bug, and thrown. */
+function failureOf(error: unknown): DrillFailure {
+  if (error instanceof DrillFailure) return error;
+  const isBackup = (["CORRUPT", "NOT_FOUND", "POINT_INVALID"] satisfies ErrorCode[]).some((code) =>
+    hasCode(error, code),
+  );
+  if (!(error instanceof AppError)) throw error;
+  return new DrillFailure(isBackup ? "backup" : "surroundings", error.message);
+}
+
+async function refuseFull(
+  stores: readonly FileStore[],
+  { stores: described }: PointDescription,
+  folder: string,
+): Promise<void> {
+  const space = await needSpace(
+    stores.map(({ name }) => ({
+      path: folder,
+      bytes: described[name]?.facts?.bytes ?? 0,
+      files: described[name]?.facts?.files ?? 1,
+    })),
+  );
+  const full = space.find(({ enough }) => !enough);
+  if (full === undefined) return;
+  const { bytesNeeded, bytesFree } = full;
+  throw new DrillFailure(
+    "surroundings",
+    `restore to ${folder}: ${bytesNeeded} bytes needed, ${bytesFree} free`,
+  );
+}
+
+type Ended = {
+  readonly id: string;
+  readonly reason: string;
+  readonly begun: Date;
+  readonly point: Point;
+  readonly description: PointDescription;
+  readonly found: Found;
+  readonly failure: DrillFailure | undefined;
+};
+
+function evidenceOf(
+  { name, config, host }: System,
+  { id, reason, begun, point, description, found, failure }: Ended,
+): Evidence {
+  const { objectives } = config;
+  // What would be lost if the machine died at the moment when the drill began.
+  const dataLossMs = begun.getTime() - Date.parse(point.snapshot.time);
+  const isWhole = found.reasons.length === 0;
+  return {
+    format: 1,
+    id,
+    system: name,
+    reason,
+    started: begun.toISOString(),
+    ended: host.clock.now().toISOString(),
+    point: point.stamp,
+    releases: description.releases ?? {},
+    verdict: failure === undefined ? (isWhole ? "proven" : "data-proven") : "failed",
+    ...(failure === undefined ? {} : { fault: failure.fault, problem: failure.message }),
+    reasons: found.reasons,
+    recovery: { ms: found.recoveryMs, objectiveMs: objectives?.["recovery-time"] },
+    dataLoss: { ms: dataLossMs, objectiveMs: objectives?.["data-loss"] },
+    stores: found.stores,
+    checks: found.checks,
+    lastWords: found.lastWords,
+  };
+}
