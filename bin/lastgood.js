@@ -26,6 +26,11 @@ function startBy(node) {
 }
 
 function start() {
+  // A service that mostly waits is to be small; what takes long it has others do.
+  if (process.argv.includes("serve")) {
+    require("node:v8").setFlagsFromString("--optimize-for-size");
+    require("node:v8").setFlagsFromString("--max-semi-space-size=1");
+  }
   // The published package is compiled; a clone runs the sources, and remembers what Node made of them.
   var source = path.join(root, "src/main.ts");
   var isClone = fs.existsSync(source);

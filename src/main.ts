@@ -51,6 +51,7 @@ async function main(): Promise<number> {
   // restic asks by SIGHUP whether the owner of a lock lives, and a closed terminal sends it too.
   process.on("SIGHUP", () => {});
 
+  const program = [process.execPath, fileURLToPath(new URL("../bin/lastgood.js", import.meta.url))];
   const isJson = argv.includes("--json");
   return await runCli(argv, {
     env: process.env,
@@ -60,9 +61,9 @@ async function main(): Promise<number> {
     print: stdout,
     output: isJson ? jsonOutput(stdout) : textOutput(stdout, stderr, process.stderr.isTTY),
     confirm: (question) => confirm(question, stop.signal),
-    program: [process.execPath, fileURLToPath(new URL("../bin/lastgood.js", import.meta.url))],
+    program,
     serve: async (system, run) =>
-      (await import("./http/serve.ts")).serve(system, ownVersion(), run),
+      (await import("./http/serve.ts")).serve(system, { version: ownVersion(), program }, run),
   });
 }
 

@@ -1,6 +1,11 @@
 import type { Backend } from "./backends/backend.ts";
 import type { SftpConfig } from "./backends/sftp.ts";
 import type { S3Config } from "./backends/s3.ts";
+import type { CommandNotifierConfig } from "./notifiers/command.ts";
+import type { EmailConfig } from "./notifiers/email.ts";
+import type { Notifier } from "./notifiers/notifier.ts";
+import type { NtfyConfig } from "./notifiers/ntfy.ts";
+import type { WebhookConfig } from "./notifiers/webhook.ts";
 import type { Store, StoreContext } from "./stores/store.ts";
 import type { ElasticsearchConfig } from "./stores/elasticsearch.ts";
 import type { CommandConfig } from "./stores/command.ts";
@@ -47,6 +52,18 @@ export const STORES: {
     (await import("./stores/command.ts")).commandStore(config, context),
   redis: async (config, context) => (await import("./stores/redis.ts")).redisStore(config, context),
   s3: async (config, context) => (await import("./stores/s3.ts")).s3Store(config, context),
+};
+
+export const NOTIFIERS: {
+  readonly webhook: (config: WebhookConfig) => Promise<Notifier>;
+  readonly email: (config: EmailConfig) => Promise<Notifier>;
+  readonly command: (config: CommandNotifierConfig) => Promise<Notifier>;
+  readonly ntfy: (config: NtfyConfig) => Promise<Notifier>;
+} = {
+  webhook: async (config) => (await import("./notifiers/webhook.ts")).webhookNotifier(config),
+  email: async (config) => (await import("./notifiers/email.ts")).emailNotifier(config),
+  command: async (config) => (await import("./notifiers/command.ts")).commandNotifier(config),
+  ntfy: async (config) => (await import("./notifiers/ntfy.ts")).ntfyNotifier(config),
 };
 
 export const BACKENDS: {

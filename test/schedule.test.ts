@@ -3,13 +3,18 @@ import fs from "node:fs";
 import path from "node:path";
 import { suite } from "node:test";
 import { type Clock, systemClock } from "../src/base/clock.ts";
-import { AppError } from "../src/base/errors.ts";
+import type { Run } from "../src/base/events.ts";
+import { backup } from "../src/operations/backup.ts";
+import { listEvidence } from "../src/operations/drill/evidence.ts";
 import { lockComponents } from "../src/operations/operation-lock.ts";
 import { listPoints } from "../src/operations/points/catalogue.ts";
-import { jobsOf } from "../src/operations/schedule/jobs.ts";
+import { type Job, jobsOf } from "../src/operations/schedule/jobs.ts";
 import { doWhatIsDue } from "../src/operations/schedule/schedule.ts";
 import { status } from "../src/operations/status.ts";
+import { verify } from "../src/operations/verify.ts";
+import { version } from "../src/slots/slot.ts";
 import type { System } from "../src/operations/system.ts";
+import { commandsIn } from "./support/commands.ts";
 import { put, testIn } from "./support/files.ts";
 import { newSystem } from "./support/system.ts";
 import { quietRun } from "./support/temporary.ts";
@@ -31,6 +36,19 @@ async function newScheduled(folder: string, clock: Clock, schedule: object): Pro
   return await newSystem(folder, { stores: { files: { folder: "files" } } }, { schedule }, clock);
 }
 
+/** Does what is due; drills only where they are asked for. */
+async function work(
+  system: System,
+  inner: Run = run,
+  jobs: readonly Job[] = jobsOf(system.config).filter(({ kind }) => kind !== "drill"),
+): Promise<void> {
+  const commands = commandsIn(path.dirname(system.loaded.file), system.host.clock);
+  await doWhatIsDue(system, commands, inner, jobs);
+}
+
+const take = async (system: System): Promise<unknown> =>
+  await backup(system, { include: [], reason: "" }, run);
+
 const points = async (system: System): Promise<number> => (await listPoints(system, run)).length;
 
 suite("schedule", () => {
@@ -39,16 +57,16 @@ suite("schedule", () => {
     async (folder) => {
       const clock = settable();
       using system = await newScheduled(folder, clock, { backup: [{ cron: DAILY }] });
-      await doWhatIsDue(system, run);
+      await work(system);
       assert.equal(await points(system), 0, "nothing was due yet");
       clock.set("2026-11-21T03:00:05");
-      await doWhatIsDue(system, run);
-      await doWhatIsDue(system, run);
+      await work(system);
+      await work(system);
       assert.equal(await points(system), 1);
       // The machine was off for a week.
       clock.set("2026-11-28T09:00:00");
-      await doWhatIsDue(system, run);
-      await doWhatIsDue(system, run);
+      await work(system);
+      await work(system);
       assert.equal(await points(system), 2);
       const { schedule } = await status(system, run);
       assert.equal(schedule[0]?.next, new Date("2026-11-29T03:00:00").toISOString());
@@ -72,14 +90,14 @@ suite("schedule", () => {
         prune: "0 4 * * *",
       };
       using system = await newSystem(folder, { stores }, { schedule, keep: { last: 1 } }, clock);
-      await doWhatIsDue(system, run);
+      await work(system);
       // A Sunday.
       clock.set("2026-11-22T03:30:00");
-      await doWhatIsDue(system, run);
+      await work(system);
       const stored = (await listPoints(system, run)).map(({ stores: names }) => names.join());
       assert.deepEqual(stored.toSorted(), ["app/files", "app/files,app/index"]);
       clock.set("2026-11-23T04:30:00");
-      await doWhatIsDue(system, run);
+      await work(system);
       // Of each set of stores one stays.
       assert.equal(await points(system), 2);
       assert.equal(system.journal.history(1)[0]?.kind, "prune");
@@ -91,11 +109,11 @@ suite("schedule", () => {
     async (folder) => {
       const clock = settable();
       using system = await newScheduled(folder, clock, { backup: [{ cron: DAILY }] });
-      await doWhatIsDue(system, run);
+      await work(system);
       clock.set("2026-11-21T03:00:05");
       {
         using _held = lockComponents(system.paths.locks, ["app"]);
-        await doWhatIsDue(system, run);
+        await work(system);
         assert.equal(await points(system), 0);
       }
       const told: string[] = [];
@@ -103,18 +121,15 @@ suite("schedule", () => {
         if (event.type === "warning") told.push(event.message);
       };
       fs.renameSync(path.join(folder, "files"), path.join(folder, "away"));
-      await doWhatIsDue(system, { ...run, report });
-      assert.match(
-        told.join(),
-        /backup at 0 3 \* \* \*: back up: point \w+ is invalid: files_missing/,
-      );
+      await work(system, { ...run, report });
+      assert.match(told.join(), /^backup at 0 3 \* \* \*: .*files_missing/);
       assert.match((await status(system, run)).schedule[0]?.error ?? "", /files_missing/);
       fs.renameSync(path.join(folder, "away"), path.join(folder, "files"));
       clock.set("2026-11-21T03:10:00");
-      await doWhatIsDue(system, run);
+      await work(system);
       assert.equal(await points(system), 1, "a while has to go by");
       clock.set("2026-11-21T03:16:00");
-      await doWhatIsDue(system, run);
+      await work(system);
       assert.equal(await points(system), 2);
       const [job] = (await status(system, run)).schedule;
       assert.equal(job?.error, undefined);
@@ -124,7 +139,7 @@ suite("schedule", () => {
   testIn("overdue is said, also when nobody serves", async (folder) => {
     const clock = settable();
     using system = await newScheduled(folder, clock, { backup: [{ cron: DAILY }] });
-    await doWhatIsDue(system, run);
+    await work(system);
     clock.set("2026-11-22T12:00:00");
     const { ok, sentence } = await status(system, run);
     assert.equal(ok, false);
@@ -138,16 +153,16 @@ suite("schedule", () => {
     const clock = settable();
     using system = await newScheduled(folder, clock, { backup: [{ cron: DAILY }] });
     clock.set("2099-01-01T03:30:00");
-    await doWhatIsDue(system, run);
+    await work(system);
     clock.set("2026-11-20T12:00:00");
-    await doWhatIsDue(system, run);
+    await work(system);
     clock.set("2026-11-21T03:00:05");
-    await doWhatIsDue(system, run);
+    await work(system);
     assert.equal(await points(system), 1);
     fs.writeFileSync(path.join(system.paths.state, "schedule.json"), '{"backup at');
-    await doWhatIsDue(system, run);
+    await work(system);
     clock.set("2026-11-22T03:00:05");
-    await doWhatIsDue(system, run);
+    await work(system);
     assert.equal(await points(system), 2);
   });
 
@@ -155,15 +170,89 @@ suite("schedule", () => {
     const clock = settable();
     using system = await newScheduled(folder, clock, { backup: [{ cron: DAILY }], prune: DAILY });
     const [first, second] = jobsOf(system.config);
-    const done: string[] = [];
-    const jobs = [
-      { ...first!, work: () => Promise.reject(new AppError("NO_SPACE", "the disk is full")) },
-      { ...second!, work: async () => void done.push("prune") },
-    ];
-    await doWhatIsDue(system, run, jobs);
+    const jobs: Job[] = [{ ...first!, commands: [["backup", "--include", "none"]] }, second!];
+    await take(system);
+    await work(system, run, jobs);
     clock.set("2026-11-21T03:00:05");
-    await doWhatIsDue(system, run, jobs);
-    assert.deepEqual(done, ["prune"]);
-    assert.match((await status(system, run)).schedule[0]?.error ?? "", /the disk is full/);
+    await work(system, run, jobs);
+    assert.equal(system.journal.history(1)[0]?.kind, "prune");
+    assert.match((await status(system, run)).schedule[0]?.error ?? "", /there is none/);
+  });
+
+  testIn("whoever is kept from beginning for long says so, once", async (folder) => {
+    const clock = settable();
+    using system = await newScheduled(folder, clock, { backup: [{ cron: DAILY }] });
+    await work(system);
+    using _held = lockComponents(system.paths.locks, ["app"]);
+    for (const time of ["03:00:05", "03:10:00", "03:16:00", "03:30:00", "05:00:00"]) {
+      clock.set(`2026-11-21T${time}`);
+      await work(system);
+    }
+    const told = system.journal.history(10).map(({ kind, error }) => `${kind}: ${error}`);
+    assert.equal(told.length, 1);
+    assert.match(told[0]!, /^backup: it could not begin: lock app: another operation is under way/);
+  });
+
+  testIn("a command that never came so far is in the history too", async (folder) => {
+    const clock = settable();
+    using system = await newScheduled(folder, clock, { backup: [{ cron: DAILY }] });
+    await work(system);
+    clock.set("2026-11-21T03:00:05");
+    fs.appendFileSync(path.join(folder, "lastgood.yaml"), "colour: red\n");
+    await work(system);
+    assert.match(system.journal.history(1)[0]?.error ?? "", /could not begin: .*colour/);
+  });
+
+  testIn("a drill comes a day after the first look, and after a migration", async (folder) => {
+    const clock = settable();
+    using system = await newScheduled(folder, clock, { backup: [{ cron: DAILY }] });
+    const drills = jobsOf(system.config).filter(({ kind }) => kind === "drill");
+    await take(system);
+    await work(system, run, drills);
+    clock.set("2026-11-21T11:00:00");
+    await work(system, run, drills);
+    assert.equal((await listEvidence(system, 9)).length, 0);
+    clock.set("2026-11-21T12:30:00");
+    await work(system, run, drills);
+    await work(system, run, drills);
+    assert.equal((await listEvidence(system, 9)).length, 1);
+    clock.set("2026-11-25T12:30:00");
+    await work(system, run, drills);
+    assert.equal((await listEvidence(system, 9)).length, 1);
+    system.journal.record({
+      id: "x",
+      kind: "deploy",
+      setup: { components: {} },
+      who: "",
+      reason: "",
+      plan: { steps: [{ act: "migrated", slot: "app", version: version("2.0.0") }], ways: [] },
+      started: clock.now().toISOString(),
+      outcome: "committed",
+      error: undefined,
+      ended: clock.now().toISOString(),
+    });
+    clock.set("2026-11-25T12:31:00");
+    await work(system, run, drills);
+    await work(system, run, drills);
+    assert.equal((await listEvidence(system, 9)).length, 2);
+  });
+
+  testIn("the repository is read part by part, until all of it was read", async (folder) => {
+    const clock = settable();
+    using system = await newScheduled(folder, clock, { verify: { cron: DAILY, parts: 2 } });
+    const next = async (): Promise<number> =>
+      (await verify(system, { readData: { nextOf: 2 } }, "", run)).bytesRead;
+    for (const name of ["a", "b", "c", "d"]) {
+      put(folder, { [`files/${name}`]: crypto.randomUUID() });
+      await take(system);
+    }
+    const all = (await verify(system, { readData: "all" }, "", run)).bytesRead;
+    fs.rmSync(path.join(system.paths.state, "verified.db"));
+    const [first, second] = [await next(), await next()];
+    assert(first < all && second < all && first + second >= all, `${first} ${second} ${all}`);
+    await work(system);
+    clock.set("2026-11-21T03:00:05");
+    await work(system);
+    assert.equal(system.journal.history(1)[0]?.kind, "check");
   });
 });

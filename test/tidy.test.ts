@@ -65,7 +65,11 @@ const RESERVED: readonly { word: RegExp; why: string; files: readonly string[] }
     why: "only main.ts speaks with the process",
     files: [...PROGRAMS, "base/host.ts", "base/freeze.ts", "base/processes.ts"],
   },
-  { word: /\bconsole\./, why: "report an event instead", files: [] },
+  {
+    word: /\bconsole\.(log|error|warn|info|debug|table|trace)/,
+    why: "report an event instead",
+    files: [],
+  },
   {
     word: /\bDate\.now\(|new Date\(\)/,
     why: "only the clock reads the time",
@@ -76,6 +80,7 @@ const RESERVED: readonly { word: RegExp; why: string; files: readonly string[] }
     why: "only base/exec.ts runs programs",
     files: [
       "base/exec.ts",
+      "base/exec-lines.ts",
       "base/exec-stream.ts",
       "base/freeze.ts",
       "base/processes.ts",

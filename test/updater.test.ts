@@ -93,13 +93,13 @@ function onFleet(name: string, work: (fleet: Fleet) => Promise<void>): void {
       report: `${base}/report`,
     };
     const ticking: Clock = { now: () => clock.now };
-    using system = await newSystem(folder, component, { updater }, ticking);
+    using system = await newSystem(folder, component, { updater, serve: ANY_PORT }, ticking);
     const warnings: string[] = [];
     let stop = new AbortController();
     const begin = (): Promise<void> => {
       const report: typeof run.report = (event) =>
         void (event.type === "warning" && warnings.push(event.message));
-      return serve(system, "1", { signal: stop.signal, report });
+      return serve(system, { version: "1", program: [] }, { signal: stop.signal, report });
     };
     let served = begin();
     const api = `http://127.0.0.1:${own}/api/v1.0`;
@@ -163,6 +163,9 @@ function onFleet(name: string, work: (fleet: Fleet) => Promise<void>): void {
 
 const isFactory = (line: string): boolean =>
   /the factory release 1\.0\.0 is damaged: it has no manifest/.test(line);
+
+/** That of the console is not what is tested here. */
+const ANY_PORT = { listen: "127.0.0.1:0" };
 
 suite("the updater's interface", () => {
   onFleet("downloads, updates, reports and goes back", async (fleet) => {

@@ -22,6 +22,11 @@ export function plainEnvironment(): Record<string, string> {
   return environmentOf(PLAIN);
 }
 
+/** For a program that is what we are: it knows what only we should know. */
+export function wholeEnvironment(): Record<string, string | undefined> {
+  return { ...process.env };
+}
+
 /** By which the engine's program finds its engine. */
 export const ENGINE_VARIABLES = [
   "DOCKER_HOST",

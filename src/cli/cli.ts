@@ -3,6 +3,7 @@ import { translateDiskError } from "../base/disk-errors.ts";
 import { AppError, ERRORS } from "../base/errors.ts";
 import type { Event } from "../base/events.ts";
 import { loadConfig } from "../config/load.ts";
+import { tellWhatEnded } from "../operations/notices/tell.ts";
 import { openSystem } from "../operations/system.ts";
 import type { Arguments, Command, Context, Output } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
@@ -120,7 +121,11 @@ function contextOf(configFile: string | undefined, host: CliHost): Context {
     run: { signal, report },
     async withSystem(work) {
       using system = await openSystem(await loadConfig(configFile, folder), { env, clock });
-      return await work(system);
+      try {
+        return await work(system);
+      } finally {
+        await tellWhatEnded(system, { signal, report });
+      }
     },
   };
 }

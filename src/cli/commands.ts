@@ -142,6 +142,11 @@ export const COMMANDS: readonly {
     load: async () => (await import("./commands/drill.ts")).drillCommand,
   },
   {
+    name: "incident",
+    summary: "What went wrong: list, report, describe, close",
+    load: async () => (await import("./commands/incident.ts")).incidentCommand,
+  },
+  {
     name: "runbook",
     summary: "Print how to do it by hand, for the day on which lastgood is broken",
     load: async () => (await import("./commands/runbook.ts")).runbookCommand,
@@ -155,6 +160,11 @@ export const COMMANDS: readonly {
     name: "serve",
     summary: "Run as a service",
     load: async () => (await import("./commands/serve.ts")).serveCommand,
+  },
+  {
+    name: "token",
+    summary: "Who may use the console and the API",
+    load: async () => (await import("./commands/token.ts")).tokenCommand,
   },
   {
     name: "history",

@@ -1,7 +1,9 @@
 import * as z from "zod";
 import { dependencyProblem, sharedTarget } from "./dependencies.ts";
 import { component } from "./schema/component.ts";
+import { deadMan, notifier } from "./schema/notify.ts";
 import { updater } from "./schema/updater.ts";
+import { adminBackup, serve } from "./schema/serve.ts";
 import { count, cron, duration, filePath, name, secret } from "./schema/values.ts";
 
 // What may stand in lastgood.yaml. Unknown keys are errors everywhere. The descriptions become the
@@ -63,9 +65,24 @@ const fields = z.strictObject({
     .strictObject({
       backup: z.array(z.strictObject({ cron, include: z.array(name).default([]) })).default([]),
       prune: cron.optional().describe("forget, and then prune"),
-      drill: z.strictObject({ every: duration }).optional(),
+      verify: z
+        .strictObject({ cron, parts: z.int().min(1).max(9999).default(30) })
+        .optional()
+        .describe("Reads one part of the repository: what was not read for longest"),
+      drill: z
+        .strictObject({ every: duration })
+        .prefault({ every: "90d" })
+        .describe("Also after a release that may have changed the form of the data"),
     })
     .optional(),
+  health: z
+    .strictObject({
+      every: duration.prefault("5m").describe("How often lastgood serve asks the checks"),
+      keep: duration.prefault("400d").describe("How long it is remembered what they said"),
+    })
+    .prefault({}),
+  notify: z.record(name, notifier).default({}).describe("Whom lastgood tells of what"),
+  "dead-man": deadMan.optional().describe("What is heard as long as lastgood serve lives"),
   objectives: z
     .strictObject({
       "recovery-time": duration.optional().describe("So long it may take until all runs again"),
@@ -83,6 +100,10 @@ const fields = z.strictObject({
     .regex(/^(unix|tcp|ssh):\/\//, "as in unix:///run/docker.sock")
     .optional()
     .describe("Where the container engine is; by default where docker itself looks"),
+  serve: serve.prefault({}).describe("The console and the API of lastgood serve"),
+  "admin-backup": adminBackup
+    .optional()
+    .describe("The interface for backups that other programs call: POST /admin/backup"),
   updater: updater
     .optional()
     .describe("The interface of an over-the-air updater that fleets speak with already"),

@@ -1,78 +1,118 @@
-import { once } from "node:events";
-import type { Server } from "node:http";
+import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createAdaptorServer } from "@hono/node-server";
 import { monotonicMs } from "../base/clock.ts";
-import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
+import { digest } from "../operations/incidents/digest.ts";
+import { flushOutbox, Patience } from "../operations/notices/flush.ts";
 import { recover, recoverable } from "../operations/recover.ts";
 import { verifyFactories } from "../operations/releases/verify-factories.ts";
+import { commandRunner } from "../operations/runs/child.ts";
+import { Feed } from "../operations/runs/feed.ts";
+import { openRuns } from "../operations/runs/runs.ts";
 import { keepSchedule } from "../operations/schedule/schedule.ts";
 import type { System } from "../operations/system.ts";
-import { flushOutbox } from "../operations/updater/announce.ts";
+import { listTokens } from "../operations/tokens.ts";
 import { openUpdater } from "../operations/updater/updater.ts";
-import { updaterApi } from "./updater.ts";
+import { pingDeadMan } from "../operations/watch/dead-man.ts";
+import { noteSpace } from "../operations/watch/space.ts";
+import { watchHealth } from "../operations/watch/watch-health.ts";
+import { noteOverdue } from "../operations/watch/watch-overdue.ts";
+import { apiApp } from "./api/app.ts";
+import { asker, type Server } from "./api/context.ts";
+import { listen } from "./listen.ts";
+import { adminBackupApi } from "./procedures/admin-backup.ts";
+import { updaterApi } from "./procedures/updater.ts";
 
-const FLUSH_EVERY_MS = 5000;
-const VERIFY_EVERY_MS = 24 * 3_600_000;
+const TICK_MS = 5000;
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+
+/** What the process gives to the service. */
+export type ServeHost = {
+  readonly version: string;
+  /** With which lastgood can be started again. */
+  readonly program: readonly string[];
+};
 
 /**
- * Runs until it is cancelled: ends what a crash interrupted, does what is scheduled, answers the updater's
- * interface where the configuration has one, and sends the reports that wait. What is under way then
- * goes back.
+ * Runs until it is cancelled: ends what a crash interrupted, does what is scheduled, watches health, tells
+ * who wants to know, and answers HTTP. What takes long it has done by processes of their own, which go back
+ * when it is cancelled.
  */
-export async function serve(system: System, version: string, run: Run): Promise<void> {
+export async function serve(
+  system: System,
+  { version, program }: ServeHost,
+  run: Run,
+): Promise<void> {
   await recover(recoverable(system), run, "interrupted");
-  const { updater, schedule } = system.config;
-  if (updater === undefined && schedule === undefined) {
-    throw new AppError("CONFIG_INVALID", "serve: there is nothing to serve", {
-      hint: "Add schedule: or updater: to lastgood.yaml.",
-    });
-  }
-  await using _listening = updater === undefined ? undefined : await listen(system, version, run);
-  const scheduled = keepSchedule(system, run);
-  await flushAndVerify(system, run);
-  await scheduled;
+  const feed = new Feed(randomBytes(4).toString("hex"));
+  const runCommand = commandRunner(system, program);
+  const runs = openRuns(system, runCommand, feed, run);
+  const ask = asker(runCommand, run);
+  const server: Server = { system, runs, feed, version, run, ask };
+  await using _listening = await listenAll(server);
+  await Promise.all([
+    keepSchedule(system, runs.carryOut, run),
+    watchHealth(system, (looks) => feed.send({ type: "health", looks }), run),
+    pingDeadMan(system, run),
+    tick(server),
+  ]);
+  await runs.settled();
 }
 
-/** The updater's interface, until it is disposed. UNAVAILABLE. */
-async function listen(system: System, version: string, run: Run): Promise<AsyncDisposable> {
-  const config = system.config.updater!;
-  const updater = openUpdater(system, run);
-  const server = createAdaptorServer({ fetch: updaterApi(updater, config.allow, version).fetch });
-  const at = config.listen.lastIndexOf(":");
-  const address = config.listen.slice(0, at).replaceAll(/[[\]]/g, "");
-  server.listen(Number(config.listen.slice(at + 1)), address);
-  try {
-    await once(server, "listening");
-  } catch (error) {
-    throw new AppError("UNAVAILABLE", `listen on ${config.listen}: ${(error as Error).message}`, {
-      hint: "Another program has that port, mostly: choose another under updater.listen.",
-      cause: error,
-    });
+async function listenAll(server: Server): Promise<AsyncDisposable> {
+  const { system, version, run } = server;
+  const { config } = system;
+  await using stack = new AsyncDisposableStack();
+  const tell = (message: string): void => run.report({ type: "told", message });
+  const { port } = stack.use(await listen(apiApp(server), config.serve.listen, "serve.listen"));
+  tell(`The console and the API: http://${config.serve.listen.replace(/:0$/, `:${port}`)}/`);
+  if ((await listTokens(system)).length === 0) {
+    tell("Nobody can log in yet: lastgood token add NAME --scope admin");
   }
-  run.report({ type: "told", message: `The updater listens on ${config.listen}.` });
-  return {
-    async [Symbol.asyncDispose]() {
-      server.close();
-      // Whoever sent half a request would keep us.
-      (server as Server).closeAllConnections();
-      await updater.settled();
-    },
-  };
+  const adminBackup = config["admin-backup"];
+  if (adminBackup !== undefined) {
+    stack.use(await listen(adminBackupApi(server), adminBackup.listen, "admin-backup.listen"));
+    tell(`POST /admin/backup is answered on ${adminBackup.listen}.`);
+  }
+  if (config.updater !== undefined) {
+    const updater = openUpdater(system, run);
+    stack.defer(async () => await updater.settled());
+    const { allow, listen: at } = config.updater;
+    stack.use(await listen(updaterApi(updater, allow, version), at, "updater.listen"));
+    tell(`The updater listens on ${at}.`);
+  }
+  return stack.move();
 }
 
-async function flushAndVerify(system: System, run: Run): Promise<void> {
-  let verifiedMs = -Infinity;
-  while (!run.signal.aborted) {
-    await flushOutbox(system.paths, run);
-    if (monotonicMs() - verifiedMs > VERIFY_EVERY_MS) {
-      verifiedMs = monotonicMs();
-      await verifyFactories(system, run).catch((error: unknown) => {
-        if (run.signal.aborted) return;
-        run.report({ type: "warning", message: `verify factory: ${(error as Error).message}` });
-      });
+/** What is done again and again, each by itself: that one of them fails stops no other. */
+async function tick({ system, feed, run }: Server): Promise<void> {
+  const patience = new Patience();
+  const last = new Map<string, number>();
+  const now = (): number => monotonicMs();
+  const every = async (ms: number, what: string, work: () => unknown): Promise<void> => {
+    if (now() - (last.get(what) ?? -Infinity) < ms) return;
+    last.set(what, now());
+    try {
+      await work();
+    } catch (error) {
+      if (run.signal.aborted) return;
+      run.report({ type: "warning", message: `${what}: ${(error as Error).message}` });
     }
-    await sleep(FLUSH_EVERY_MS, undefined, { signal: run.signal }).catch(() => {});
+  };
+  let seen = system.journal.audit.head.entries;
+  while (!run.signal.aborted) {
+    await every(0, "incidents", () => digest(system, run));
+    await every(0, "events", () => {
+      const { entries } = system.journal.audit.head;
+      if (entries !== seen) feed.send({ type: "changed" });
+      seen = entries;
+    });
+    await every(MINUTE_MS, "overdue", async () => await noteOverdue(system));
+    await every(MINUTE_MS, "space", async () => await noteSpace(system));
+    await every(DAY_MS, "verify factory", async () => await verifyFactories(system, run));
+    // A receiver that does not answer must not keep the rest waiting.
+    void every(0, "outbox", async () => await flushOutbox(system, run, patience));
+    await sleep(TICK_MS, undefined, { signal: run.signal }).catch(() => {});
   }
 }

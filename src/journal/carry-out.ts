@@ -95,7 +95,7 @@ async function goBack(
   run.report({ type: "warning", message: `going back: ${reason}` });
   for (const [index, way] of plan.ways.entries()) {
     if (index + 1 < firstWay || !applies(way, begun)) continue;
-    bestEffort(() => executor.journal.recordBack(id, index + 1, reason), run);
+    bestEffort(() => executor.journal.recordBack(id, index + 1, reason, now(executor)), run);
     const outcome = outcomeOf(way, plan, begun);
     run.report({ type: "back.began", depth: way.depth, outcome, reason });
     const problem = await problemOn(way, begun, executor, toTheEnd);

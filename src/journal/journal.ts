@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AppError } from "../base/errors.ts";
+import { AuditLog } from "./audit.ts";
 import type { Plan } from "./plan.ts";
 
 /** How an operation ended. */
@@ -58,6 +59,8 @@ type Row = {
  */
 export class Journal implements Disposable {
   readonly #database: DatabaseSync;
+  /** What was done, which nobody can change unseen. */
+  readonly audit: AuditLog;
 
   /** UNAVAILABLE when the file cannot be opened or is none of ours. */
   constructor(file: string) {
@@ -81,7 +84,9 @@ export class Journal implements Disposable {
           ended TEXT,
           error TEXT
         ) STRICT;
+        CREATE INDEX IF NOT EXISTS operations_v1_kind ON operations_v1 (kind, started);
       `);
+      this.audit = new AuditLog(this.#database, (work) => this.#together(work));
     } catch (error) {
       throw new AppError("UNAVAILABLE", `open journal ${file}: ${(error as Error).message}`, {
         hint: "See whether the disk is full or read-only, and who owns the folder.",
@@ -92,32 +97,30 @@ export class Journal implements Disposable {
 
   create(operation: Operation): void {
     const { id, kind, plan, setup, started, who, reason } = operation;
-    this.#database
-      .prepare(
-        "INSERT INTO operations_v1 (id, kind, plan, setup, started, who, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
-      )
-      .run(id, kind, JSON.stringify(plan), JSON.stringify(setup), started, who, reason);
+    this.#together(() => {
+      this.#database
+        .prepare(
+          "INSERT INTO operations_v1 (id, kind, plan, setup, started, who, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .run(id, kind, JSON.stringify(plan), JSON.stringify(setup), started, who, reason);
+      const facts = { kind, reason };
+      this.audit.add({ at: started, who, what: "begun", of: id, facts });
+    });
   }
 
   /** What was done without steps and is over: there is nothing to recover. */
   record(operation: Operation & Pick<Progress, "outcome" | "ended" | "error">): void {
     const { id, kind, plan, setup, started, who, reason, outcome, ended, error } = operation;
-    this.#database
-      .prepare(
-        "INSERT INTO operations_v1 (id, kind, plan, setup, started, who, reason, outcome, ended, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-      )
-      .run(
-        id,
-        kind,
-        JSON.stringify(plan),
-        JSON.stringify(setup),
-        started,
-        who,
-        reason,
-        outcome ?? null,
-        ended ?? null,
-        error ?? null,
-      );
+    const texts = [id, kind, JSON.stringify(plan), JSON.stringify(setup), started, who, reason];
+    this.#together(() => {
+      this.#database
+        .prepare(
+          "INSERT INTO operations_v1 (id, kind, plan, setup, started, who, reason, outcome, ended, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .run(...texts, outcome ?? null, ended ?? null, error ?? null);
+      const facts = { kind, reason, outcome, error };
+      this.audit.add({ at: ended ?? started, who, what: "ended", of: id, facts });
+    });
   }
 
   /** NOT_FOUND. */
@@ -137,17 +140,26 @@ export class Journal implements Disposable {
   }
 
   /** From here on it goes back, on this way. */
-  recordBack(id: string, sequence: number, error: string): void {
-    this.#database
-      // Why it went back at first is what people look for.
-      .prepare("UPDATE operations_v1 SET sequence = ?, error = COALESCE(error, ?) WHERE id = ?")
-      .run(sequence, error, id);
+  recordBack(id: string, sequence: number, error: string, at: string): void {
+    this.#together(() => {
+      this.#database
+        // Why it went back at first is what people look for.
+        .prepare("UPDATE operations_v1 SET sequence = ?, error = COALESCE(error, ?) WHERE id = ?")
+        .run(sequence, error, id);
+      const facts = { sequence, error };
+      this.audit.add({ at, who: "", what: "back", of: id, facts });
+    });
   }
 
   finish(id: string, outcome: Outcome, ended: string): void {
-    this.#database
-      .prepare("UPDATE operations_v1 SET outcome = ?, ended = ? WHERE id = ?")
-      .run(outcome, ended, id);
+    this.#together(() => {
+      this.#database
+        .prepare("UPDATE operations_v1 SET outcome = ?, ended = ? WHERE id = ?")
+        .run(outcome, ended, id);
+      const { kind, who, reason, error } = this.read(id);
+      const facts = { kind, reason, outcome, error };
+      this.audit.add({ at: ended, who, what: "ended", of: id, facts });
+    });
   }
 
   /** Operations that a crash interrupted, oldest first. */
@@ -165,6 +177,37 @@ export class Journal implements Disposable {
   /** Operations that changed which release is live, newest first. */
   releaseChanges(): Progress[] {
     return this.#select("WHERE kind IN ('deploy', 'rollback', 'undo') ORDER BY rowid DESC");
+  }
+
+  /** Whether a release that may have changed the form of the data was deployed since. */
+  migratedSince(time: string): boolean {
+    const row = this.#database
+      .prepare(
+        `SELECT 1 FROM operations_v1 WHERE kind = 'deploy' AND outcome = 'committed' AND ended > ?
+         AND plan LIKE '%"act":"migrated"%' LIMIT 1`,
+      )
+      .get(time);
+    return row !== undefined;
+  }
+
+  /** Whether an operation of a kind was begun since, whatever became of it. */
+  hasBegun(kind: string, since: string): boolean {
+    const row = this.#database
+      .prepare("SELECT 1 FROM operations_v1 WHERE kind = ? AND started >= ? LIMIT 1")
+      .get(kind, since);
+    return row !== undefined;
+  }
+
+  /** By "kind day": how many were committed, and how many were not. */
+  countByDay(since: string): ReadonlyMap<string, { readonly good: number; readonly bad: number }> {
+    const rows = this.#database
+      .prepare(
+        `SELECT kind, substr(started, 1, 10) AS day, sum(outcome = 'committed') AS good,
+         sum(outcome != 'committed') AS bad FROM operations_v1
+         WHERE started >= ? AND outcome IS NOT NULL GROUP BY kind, day`,
+      )
+      .all(since) as { kind: string; day: string; good: number; bad: number }[];
+    return new Map(rows.map(({ kind, day, good, bad }) => [`${kind} ${day}`, { good, bad }]));
   }
 
   /** Goes on with one that needed a human. */
@@ -195,7 +238,33 @@ export class Journal implements Disposable {
 
   /** All operations, newest first. */
   history(limit: number): Progress[] {
-    return this.#select(`ORDER BY rowid DESC LIMIT ${Math.trunc(limit)}`);
+    return this.page(limit, undefined);
+  }
+
+  /** The same, from before an operation on. */
+  page(limit: number, before: string | undefined): Progress[] {
+    const until =
+      before === undefined ? "" : "WHERE rowid < (SELECT rowid FROM operations_v1 WHERE id = ?)";
+    const values = before === undefined ? [] : [before];
+    return this.#select(`${until} ORDER BY rowid DESC LIMIT ${Math.trunc(limit)}`, ...values);
+  }
+
+  /** Oldest first; the newest of them where there are more. */
+  startedSince(time: string, limit: number): Progress[] {
+    const rest = `WHERE started >= ? ORDER BY rowid DESC LIMIT ${Math.trunc(limit)}`;
+    return this.#select(rest, time).toReversed();
+  }
+
+  #together(work: () => void): void {
+    this.#database.exec("BEGIN IMMEDIATE");
+    try {
+      work();
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      // Where the disk is full SQLite may have taken it back itself.
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      throw error;
+    }
   }
 
   #select(rest: string, ...values: string[]): Progress[] {

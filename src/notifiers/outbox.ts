@@ -46,10 +46,13 @@ export class Outbox implements Disposable {
     return (row as { n: number }).n;
   }
 
-  /** Sends what waits, oldest first for each receiver, until one is not received. */
+  /**
+   * Sends what waits, oldest first for each receiver, until one is not received. None waits for another
+   * who does not answer.
+   */
   async flush(send: Send): Promise<void> {
     const rows = this.#database.prepare("SELECT DISTINCT receiver FROM outbox_v1").all();
-    for (const { receiver } of rows) await this.#flushTo(String(receiver), send);
+    await Promise.all(rows.map(({ receiver }) => this.#flushTo(String(receiver), send)));
   }
 
   async #flushTo(to: string, send: Send): Promise<void> {

@@ -7,7 +7,7 @@ import { exportPoint } from "./export.ts";
 import { recordHeld, releaseAbandoned } from "./held.ts";
 import { lockComponents } from "./operation-lock.ts";
 import type { OpenStore } from "./components.ts";
-import { recordDone } from "./record.ts";
+import { recorded } from "./record.ts";
 import { listPoints, rememberPoints } from "./points/catalogue.ts";
 import { nextStamp, type Consistency, pointsAmong, storePath } from "./points/point.ts";
 import {
@@ -48,6 +48,13 @@ export async function backup(
   options: BackupOptions,
   run: Run,
 ): Promise<BackupResult> {
+  return await recorded(system, "backup", options.reason, run, async () => {
+    const value = await takePoint(system, options, run);
+    return { value, error: value.valid ? undefined : value.errors.join(", ") };
+  });
+}
+
+async function takePoint(system: System, options: BackupOptions, run: Run): Promise<BackupResult> {
   const started = monotonicMs();
   await saveGivenUp(system, run);
   using _lock = lockComponents(
@@ -77,7 +84,6 @@ export async function backup(
   const { valid, errors, warnings, consistency, skewMs } = description;
   await rememberPoints(system, [...points, ...pointsAmong([snapshot])]);
   const exported = valid ? await exportOrWarn(system, stamp, run) : [];
-  recordDone(system, "backup", options.reason, valid ? undefined : errors.join(", "));
   return {
     stamp,
     snapshot: snapshot.id,

@@ -58,6 +58,11 @@ export async function exportPoint(
   return { stamp: point.stamp, at: target };
 }
 
+/** Where a point lies as a plain folder, or would; undefined: nowhere. */
+export function exportedAt({ config }: System, stamp: string): string | undefined {
+  return config.export === undefined ? undefined : path.join(config.export.at, stamp);
+}
+
 /** What would lie on top of something else is told apart by its component. */
 function foldersFor({ stores }: PointDescription): Map<string, string> {
   const isFolder = (kind: string): boolean => kind === "folder" || kind === "chroma";
@@ -81,11 +86,21 @@ function folderFor(store: string, kind: string): string {
   return kind === "file" ? "config" : own;
 }
 
+/** As AtoCore has it: besides the folder, where each store lies in it, by its own name. */
 function metadataOf(description: PointDescription, target: string): object {
   const { stamp, valid, errors, stores } = description;
+  const folders = foldersFor(description);
+  const paths = Object.entries(stores).flatMap(([name, { kind, path: live, facts }]) => {
+    if (facts === undefined) return [];
+    const folder = path.join(target, folders.get(name)!);
+    const isFolder = ["folder", "chroma", "faiss"].includes(kind);
+    const own = name.slice(name.indexOf("/") + 1).replaceAll("-", "_");
+    return [[`${own}_snapshot_path`, isFolder ? folder : path.join(folder, path.basename(live))]];
+  });
   return {
     stamp,
     backup_root: target,
+    ...(Object.fromEntries(paths) as Record<string, string>),
     validated: valid,
     validation_errors: errors,
     stores: Object.fromEntries(

@@ -1,8 +1,9 @@
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { applyPolicy, type KeepPolicy } from "../repository/retention.ts";
-import { listPoints, rememberPoints } from "./points/catalogue.ts";
+import { type Listed, listPoints, rememberPoints } from "./points/catalogue.ts";
 import { findPoint, isMarkerOf, type Point } from "./points/point.ts";
+import { recorded } from "./record.ts";
 import type { System } from "./system.ts";
 
 export type Forgetting = {
@@ -11,14 +12,19 @@ export type Forgetting = {
   readonly reasons: readonly string[];
 };
 
+/** What a policy looks at. */
+type Judged = Pick<Point, "stamp" | "stores" | "valid" | "isSafety" | "pinned"> & {
+  readonly snapshot: { readonly time: string };
+};
+
 /**
  * Says of each point whether the policy keeps it, and why. Applied for each set of stores, so that
  * the daily points without an index do not push out the weekly ones with it. Pinned, safety and
  * invalid points neither enter nor use up anything; invalid ones go once a valid one is newer.
  */
-export function judgePoints(points: readonly Point[], policy: KeepPolicy): Forgetting[] {
+export function judgePoints(points: readonly Judged[], policy: KeepPolicy): Forgetting[] {
   const reasons = new Map<string, readonly string[]>();
-  const isOrdinary = (point: Point): boolean => point.valid && !point.isSafety && !point.pinned;
+  const isOrdinary = (point: Judged): boolean => point.valid && !point.isSafety && !point.pinned;
   const groups = Map.groupBy(points.filter(isOrdinary), ({ stores }) =>
     stores.toSorted().join(" "),
   );
@@ -32,7 +38,7 @@ export function judgePoints(points: readonly Point[], policy: KeepPolicy): Forge
   }));
 }
 
-function ownReasons(point: Point, newer: readonly Point[]): string[] {
+function ownReasons(point: Judged, newer: readonly Judged[]): string[] {
   const found: string[] = [];
   if (point.pinned) found.push("pinned");
   if (point.isSafety) found.push("safety point");
@@ -41,18 +47,48 @@ function ownReasons(point: Point, newer: readonly Point[]): string[] {
   return found;
 }
 
+/** As they were last seen, each with why it stays: without the repository. */
+export function judgeListed(
+  system: System,
+  points: readonly Listed[],
+): (Listed & { readonly reasons: readonly string[] })[] {
+  const judged = judgePoints(
+    points.map((point) => ({ ...point, isSafety: false, snapshot: point })),
+    policyOf(system),
+  );
+  return points.map((point, at) => ({ ...point, reasons: judged[at]!.reasons }));
+}
+
 export type ForgetOptions = {
   /** Named points go whatever the policy says. */
   readonly points: readonly string[];
   readonly plan: boolean;
 };
 
+export type Forgotten = {
+  readonly points: readonly Forgetting[];
+  readonly removed: readonly string[];
+};
+
 /** Removes points that the policy does not keep. REFUSED when it would leave none that is valid. */
 export async function forget(
   system: System,
+  options: ForgetOptions,
+  reason: string,
+  run: Run,
+): Promise<Forgotten> {
+  if (options.plan) return await forgetPoints(system, options, run);
+  return await recorded(system, "forget", reason, run, async () => {
+    const value = await forgetPoints(system, options, run);
+    return { value, detail: value.removed.join(" ") };
+  });
+}
+
+async function forgetPoints(
+  system: System,
   { points: named, plan }: ForgetOptions,
   run: Run,
-): Promise<{ points: readonly Forgetting[]; removed: readonly string[] }> {
+): Promise<Forgotten> {
   const points = await listPoints(system, run);
   const judged =
     named.length > 0 ? judgeNamed(points, named) : judgePoints(points, policyOf(system));

@@ -1,7 +1,7 @@
 import type { Run } from "../base/events.ts";
 import type { PruneReport } from "../repository/repository.ts";
 import { expireSetAside } from "./given-up.ts";
-import { recordDone } from "./record.ts";
+import { recorded } from "./record.ts";
 import type { System } from "./system.ts";
 
 /** Frees what no point needs, and what was set aside for longer than it is kept. LOCKED. */
@@ -11,8 +11,9 @@ export async function prune(
   reason: string,
   run: Run,
 ): Promise<PruneReport> {
-  if (how === "do") await expireSetAside(system, run);
-  const report = await (await system.repository(run)).prune(how, run);
-  if (how === "do") recordDone(system, "prune", reason, undefined);
-  return report;
+  if (how === "plan") return await (await system.repository(run)).prune(how, run);
+  return await recorded(system, "prune", reason, run, async () => {
+    await expireSetAside(system, run);
+    return { value: await (await system.repository(run)).prune(how, run) };
+  });
 }

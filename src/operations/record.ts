@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { hasCode } from "../base/errors.ts";
+import type { Run } from "../base/events.ts";
 import { stampOf } from "./points/point.ts";
 import type { System } from "./system.ts";
 
@@ -7,7 +9,32 @@ export function newOperationId({ host }: System): string {
 }
 
 export function whoIs({ host: { env } }: System): string {
-  return env["SUDO_USER"] ?? env["USER"] ?? "";
+  return env["LASTGOOD_WHO"] ?? env["SUDO_USER"] ?? env["USER"] ?? "";
+}
+
+/**
+ * Does something that has nothing to go back to, and puts into the history that it was done, or why not.
+ * What was cancelled was not begun.
+ */
+export async function recorded<T>(
+  system: System,
+  kind: string,
+  reason: string,
+  run: Run,
+  work: () => Promise<{ value: T; detail?: string; error?: string | undefined }>,
+): Promise<T> {
+  const started = system.host.clock.now().toISOString();
+  try {
+    const { value, detail = "", error } = await work();
+    recordDone(system, kind, [reason, detail].filter(Boolean).join(": "), error, started);
+    return value;
+  } catch (error) {
+    // Whom another keeps out has not tried.
+    if (!run.signal.aborted && !hasCode(error, "LOCKED")) {
+      recordDone(system, kind, reason, (error as Error).message, started);
+    }
+    throw error;
+  }
 }
 
 /**
@@ -19,6 +46,7 @@ export function recordDone(
   kind: string,
   reason: string,
   error: string | undefined,
+  started?: string,
 ): void {
   const now = system.host.clock.now().toISOString();
   const operation = {
@@ -26,7 +54,7 @@ export function recordDone(
     kind,
     plan: { steps: [], ways: [] },
     setup: { components: {}, baseline: {} },
-    started: now,
+    started: started ?? now,
     who: whoIs(system),
     reason,
     outcome: error === undefined ? "committed" : "aborted",

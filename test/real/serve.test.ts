@@ -13,7 +13,7 @@ import { temporaryFolder } from "../support/temporary.ts";
 // Goal: the real service takes the backup that is scheduled, needs little memory, and ends when it is told.
 
 const BIN = path.resolve(import.meta.dirname, "../../bin/lastgood.js");
-const IDLE_BYTES_MAX = 220 * 1024 * 1024;
+const IDLE_BYTES_MAX = 130 * 1024 * 1024;
 
 test(
   "lastgood serve backs up when it is time, and stops cleanly",

@@ -1,7 +1,6 @@
 import { AppError, ERRORS } from "../../base/errors.ts";
-import type { CheckOptions } from "../../repository/repository.ts";
-import { openCopy } from "../../operations/copy.ts";
-import { type Command, isSet, textOption } from "../command.ts";
+import { verify, type VerifyOptions } from "../../operations/verify.ts";
+import { type Command, isSet, reasonOf, textOption } from "../command.ts";
 import { formatBytes } from "../format.ts";
 
 export const checkCommand: Command = {
@@ -11,20 +10,24 @@ export const checkCommand: Command = {
     ["--read-data", "read and verify all data"],
     ["--copy <name>", "not the repository itself, but one under copies:"],
     ["--read-data-subset <n/t>", "read one part of t, such as 3/7: another each day"],
+    ["--read-next <t>", "read one part of t: what was not read for longest"],
+    ["--reason <text>", "why, for the history"],
   ],
   examples: [
     "lastgood check",
     "lastgood check --read-data",
     "lastgood check --read-data-subset 1/7",
+    "lastgood check --read-next 30   # each day: after a month all was read",
   ],
 
   async run(args, { withSystem, run }) {
-    const readData = isSet(args, "readData") ? "all" : partOf(textOption(args, "readDataSubset"));
+    const readData = isSet(args, "readData")
+      ? "all"
+      : (nextOf(textOption(args, "readNext")) ?? partOf(textOption(args, "readDataSubset")));
     const copy = textOption(args, "copy");
-    const value = await withSystem(async (system) => {
-      const opened = copy === undefined ? system.repository(run) : openCopy(system, copy, run);
-      return await (await opened).check({ readData }, run);
-    });
+    const value = await withSystem((system) =>
+      verify(system, { readData, copy }, reasonOf(args), run),
+    );
     const { errors, hints, snapshots, packs, bytesRead } = value;
     const read = bytesRead > 0 ? `, ${formatBytes(bytesRead)} read` : "";
     return {
@@ -41,7 +44,13 @@ export const checkCommand: Command = {
   },
 };
 
-function partOf(text: string | undefined): CheckOptions["readData"] {
+function nextOf(text: string | undefined): VerifyOptions["readData"] | undefined {
+  if (text === undefined) return undefined;
+  if (/^[1-9]\d{0,3}$/.test(text)) return { nextOf: Number(text) };
+  throw new AppError("USAGE", `check: ${text} is no number of parts; such as 30`);
+}
+
+function partOf(text: string | undefined): VerifyOptions["readData"] {
   if (text === undefined) return "none";
   const [, part, of] = /^(\d{1,3})\/(\d{1,3})$/.exec(text) ?? [];
   if (part !== undefined && Number(part) >= 1 && Number(part) <= Number(of)) {

@@ -1,6 +1,5 @@
 import { forget } from "../../operations/forget.ts";
 import { AppError } from "../../base/errors.ts";
-import { recordDone } from "../../operations/record.ts";
 import { type Command, isSet, reasonOf } from "../command.ts";
 import { table } from "../format.ts";
 
@@ -19,7 +18,7 @@ export const forgetCommand: Command = {
   async run(args, { withSystem, run, confirm }) {
     const points = args.positionals;
     return await withSystem(async (system) => {
-      const planned = await forget(system, { points, plan: true }, run);
+      const planned = await forget(system, { points, plan: true }, "", run);
       const lines = table(
         ["STAMP", "", "WHY"],
         planned.points.map(({ stamp, reasons }) => [
@@ -36,8 +35,7 @@ export const forgetCommand: Command = {
           hint: "Without a terminal, confirm with --yes.",
         });
       }
-      const value = await forget(system, { points, plan: false }, run);
-      recordDone(system, `forget ${value.removed.join(" ")}`, reasonOf(args), undefined);
+      const value = await forget(system, { points, plan: false }, reasonOf(args), run);
       return { value, lines: [`${value.removed.length} points removed.`] };
     });
   },

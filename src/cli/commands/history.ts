@@ -1,4 +1,6 @@
 import { unfinishedOf } from "../../operations/unfinished.ts";
+import { ERRORS } from "../../base/errors.ts";
+import { verifyHistory } from "../../operations/verify-history.ts";
 import type { Command } from "../command.ts";
 import { table } from "../format.ts";
 
@@ -6,10 +8,25 @@ const HISTORY_MAX = 100;
 
 export const historyCommand: Command = {
   name: "history",
-  summary: "Lists what was done, newest first, with outcome, who and why.",
-  examples: ["lastgood history"],
+  summary:
+    "Lists what was done, newest first, with outcome, who and why; or verifies that nobody changed it.",
+  arguments: "[verify]",
+  examples: ["lastgood history", "lastgood history verify   # whether nobody changed it since"],
 
-  async run(_args, { withSystem }) {
+  async run(args, { withSystem, run }) {
+    if (args.positionals[0] === "verify") {
+      const value = await withSystem((system) => verifyHistory(system, run));
+      return {
+        value,
+        exit: value.problems.length === 0 ? 0 : ERRORS.CORRUPT.exit,
+        lines: [
+          ...value.problems.map(({ seq, problem }) => `entry ${seq}: ${problem}`),
+          value.problems.length === 0
+            ? `${value.entries} entries, each as it was written. ${value.compared}`
+            : "Somebody changed the history, or the disk did.",
+        ],
+      };
+    }
     const { operations, underWay } = await withSystem(async (system) => ({
       operations: system.journal.history(HISTORY_MAX),
       underWay: new Set(unfinishedOf(system).underWay.map(({ id }) => id)),

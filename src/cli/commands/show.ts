@@ -1,15 +1,32 @@
 import { describePoint, listPoints } from "../../operations/points/catalogue.ts";
 import { findPoint } from "../../operations/points/point.ts";
-import type { Command } from "../command.ts";
-import { formatBytes } from "../format.ts";
+import { listFiles } from "../../operations/points/files.ts";
+import { type Command, textOption } from "../command.ts";
+import { formatBytes, table } from "../format.ts";
 
 export const showCommand: Command = {
   name: "show",
   summary: "Shows what is in a point: stores, rows, files, why it is invalid.",
   arguments: "[point]",
-  examples: ["lastgood show latest", "lastgood show 20261121T030000Z"],
+  options: [["--files <folder>", "what lies in a folder of the point; / is its root"]],
+  examples: [
+    "lastgood show latest",
+    "lastgood show 20261121T030000Z",
+    "lastgood show latest --files /stores/app/uploads",
+  ],
 
-  async run({ positionals: [named = "latest"] }, { withSystem, run }) {
+  async run(args, { withSystem, run }) {
+    const [named = "latest"] = args.positionals;
+    const folder = textOption(args, "files");
+    if (folder !== undefined) {
+      const value = await withSystem((system) => listFiles(system, named, folder, run));
+      const rows = value.files.map(({ name, type, bytes, modified }) => [
+        type === "dir" ? `${name}/` : name,
+        bytes === undefined ? "" : formatBytes(bytes),
+        modified,
+      ]);
+      return { value, lines: table(["NAME", "SIZE", "MODIFIED"], rows) };
+    }
     const value = await withSystem(async (system) => {
       const point = findPoint(await listPoints(system, run), named);
       const description = await describePoint(await system.repository(run), point, run);
@@ -24,7 +41,7 @@ export const showCommand: Command = {
         `stores captured ${consistency}, within ${skewMs} ms`,
         ...Object.entries(stores).flatMap(([name, { kind, path, facts }]) => [
           `  ${name}: ${kind} ${path}, ${facts === undefined ? "absent" : formatBytes(facts.bytes)}`,
-          ...Object.entries(facts?.rows ?? {}).map(([table, rows]) => `    ${table}: ${rows} rows`),
+          ...Object.entries(facts?.rows ?? {}).map(([one, rows]) => `    ${one}: ${rows} rows`),
           ...(facts?.files === undefined ? [] : [`    ${facts.files} files`]),
         ]),
         ...warnings.map((warning) => `  warning: ${warning}`),

@@ -1,12 +1,10 @@
 import * as z from "zod";
+import { listen } from "./serve.ts";
 import { filePath, name } from "./values.ts";
 
 export const updater = z.strictObject({
   component: name.describe("Whose releases it deploys"),
-  listen: z
-    .string()
-    .regex(/^(\[[0-9a-f:]+\]|[^:[\]]+):\d{1,5}$/i, "address:port")
-    .default("127.0.0.1:12315"),
+  listen: listen.default("127.0.0.1:12315"),
   auth: z.literal("none").describe("This interface knows no tokens; say that you know that"),
   allow: z
     .array(z.union([z.ipv4(), z.ipv6()]))

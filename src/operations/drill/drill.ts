@@ -9,7 +9,7 @@ import { lockComponents } from "../operation-lock.ts";
 import { describePoint, listPoints } from "../points/catalogue.ts";
 import { mark } from "../points/pin.ts";
 import { findPoint, type Point, type PointDescription, storePath } from "../points/point.ts";
-import { newOperationId, recordDone } from "../record.ts";
+import { newOperationId, recorded } from "../record.ts";
 import { needSpace } from "../space.ts";
 import type { System } from "../system.ts";
 import { proveInServer } from "../validate.ts";
@@ -52,12 +52,20 @@ type Found = {
  * keeps what it found as evidence. What is live is not touched. A drill that fails returns: it has done
  * what it is for. LOCKED, NOT_FOUND, UNAVAILABLE, WRONG_KEY.
  */
-export async function drill(
+export async function drill(system: System, options: DrillOptions, run: Run): Promise<Evidence> {
+  using _lock = lockComponents(system.paths.locks, [LOCK]);
+  return await recorded(system, "drill", options.reason, run, async () => {
+    const value = await drillOnce(system, options, run);
+    const { fault, problem } = value;
+    return { value, error: fault === undefined ? undefined : `${problem} (at fault: ${fault})` };
+  });
+}
+
+async function drillOnce(
   system: System,
   { named, reason }: DrillOptions,
   run: Run,
 ): Promise<Evidence> {
-  using _lock = lockComponents(system.paths.locks, [LOCK]);
   const begun = system.host.clock.now();
   const point = choosePoint(await listPoints(system, run), named);
   const description = await describePoint(await system.repository(run), point, run);
@@ -81,7 +89,6 @@ export async function drill(
   }
   const evidence = evidenceOf(system, { id, reason, begun, point, description, found, failure });
   await writeEvidence(system, evidence);
-  recordDone(system, "drill", reason, failure === undefined ? undefined : failure.message);
   await mark(system, point, `drill:${evidence.verdict}`, id, run).catch((error: unknown) => {
     run.report({ type: "warning", message: `mark ${point.stamp}: ${(error as Error).message}` });
   });

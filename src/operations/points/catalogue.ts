@@ -5,11 +5,20 @@ import type { Repository } from "../../repository/repository.ts";
 import type { System } from "../system.ts";
 import { DESCRIPTION_PATH, type Point, type PointDescription, pointsAmong } from "./point.ts";
 
-/** What `status` shows without opening the repository; without safety points. */
-export type Catalogue = {
-  readonly at: string;
-  readonly points: readonly { readonly stamp: string; readonly valid: boolean }[];
+/** What is known of a point without opening the repository. */
+export type Listed = {
+  readonly stamp: string;
+  readonly snapshot: string;
+  readonly time: string;
+  readonly valid: boolean;
+  readonly errors: readonly string[];
+  readonly pinned: boolean;
+  readonly stores: readonly string[];
+  readonly releases: Readonly<Record<string, string>>;
 };
+
+/** The points as they were last seen, oldest first; without safety points. */
+export type Catalogue = { readonly at: string; readonly points: readonly Listed[] };
 
 /** All points of this system, oldest first; what was found is remembered for `status`. */
 export async function listPoints(system: System, run: Run): Promise<Point[]> {
@@ -27,7 +36,16 @@ export async function rememberPoints(system: System, points: readonly Point[]): 
     at: system.host.clock.now().toISOString(),
     points: points
       .filter(({ isSafety }) => !isSafety)
-      .map(({ stamp, valid }) => ({ stamp, valid })),
+      .map(({ stamp, snapshot, valid, errors, pinned, stores, releases }) => ({
+        stamp,
+        snapshot: snapshot.id,
+        time: snapshot.time,
+        valid,
+        errors,
+        pinned,
+        stores,
+        releases,
+      })),
   };
   const bytes = Buffer.from(JSON.stringify(catalogue));
   await writeFileDurable(system.paths.catalogue, bytes, "replace").catch(() => {});

@@ -49,6 +49,8 @@ export type PointDescription = {
   readonly folders?: Parents;
   /** Where the configuration stood, whose relative paths start there. */
   readonly configFile?: string;
+  /** How far the audit log went: what is cut off it later is missed. */
+  readonly history?: { readonly entries: number; readonly hash: string };
 };
 
 export type Consistency = "independent" | "ordered" | "paused" | "atomic";

@@ -139,6 +139,7 @@ function describe(
     ...facts,
     system: system.name,
     configFile: system.loaded.file,
+    history: system.journal.audit.head,
     valid: errors.length === 0 && !isEmpty,
     errors: isEmpty && errors.length === 0 ? ["nothing_captured"] : errors,
     warnings: [...captured.flatMap(({ warnings }) => warnings), ...missing],

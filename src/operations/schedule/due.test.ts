@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isDue, nextAfter, overdueSince } from "./due.ts";
+import { isDue, nextOf, overdueSince } from "./due.ts";
 
 process.env["TZ"] = "Europe/Paris";
 
 const at = (text: string): Date => new Date(text);
-const DAILY = "0 3 * * *";
+const DAILY = { cron: "0 3 * * *" };
+const QUARTERLY = { every: 90 * 86_400_000, first: 86_400_000 };
+const UNSEEN = { since: "2026-01-01T00:00:00Z" };
 
 test("a job is due once its moment has come, once, however many were missed", () => {
   const since = "2026-11-20T12:00:00Z";
@@ -35,7 +37,7 @@ test("a clock that is put back, or was ahead, stops nothing", () => {
   assert.equal(isDue(DAILY, ahead, at("2026-11-21T12:00:00Z")), false);
   // From then on it counts from now, so the next moment is the next one.
   assert.equal(
-    nextAfter(DAILY, at("2026-11-21T12:00:00Z"))?.toISOString(),
+    nextOf(DAILY, UNSEEN, at("2026-11-21T12:00:00Z"))?.toISOString(),
     "2026-11-22T02:00:00.000Z",
   );
   assert.equal(
@@ -50,7 +52,7 @@ test("daylight saving: once a night, also in the night that has no such hour or 
     let last = at(from);
     const end = last.getTime() + days * 86_400_000;
     for (;;) {
-      last = nextAfter(cron, last)!;
+      last = nextOf({ cron }, UNSEEN, last)!;
       if (last.getTime() > end) return found;
       found.push(last.toISOString());
     }
@@ -65,4 +67,19 @@ test("overdue is what two moments have gone by for", () => {
   assert.equal(overdueSince(DAILY, entry, at("2026-11-21T12:00:00Z")), undefined);
   const since = overdueSince(DAILY, entry, at("2026-11-22T02:00:00Z"));
   assert.equal(since?.toISOString(), "2026-11-21T02:00:00.000Z");
+});
+
+test("what is done every so often comes first after a while, then in its time, and is overdue soon", () => {
+  const since = "2026-01-01T00:00:00Z";
+  assert.equal(isDue(QUARTERLY, { since }, at("2026-01-01T12:00:00Z")), false);
+  assert.equal(isDue(QUARTERLY, { since }, at("2026-01-02T00:00:00Z")), true);
+  const started = "2026-01-02T00:00:00Z";
+  assert.equal(isDue(QUARTERLY, { since, started }, at("2026-04-01T00:00:00Z")), false);
+  assert.equal(isDue(QUARTERLY, { since, started }, at("2026-04-02T00:00:00Z")), true);
+  const done = { since, started, succeeded: started };
+  assert.equal(overdueSince(QUARTERLY, done, at("2026-04-09T00:00:00Z")), undefined);
+  assert.equal(
+    overdueSince(QUARTERLY, done, at("2026-04-12T00:00:00Z"))?.toISOString(),
+    "2026-04-02T00:00:00.000Z",
+  );
 });

@@ -1,47 +1,74 @@
-import type { Run } from "../../base/events.ts";
-import { AppError } from "../../base/errors.ts";
 import type { Config } from "../../config/schema.ts";
-import { backup } from "../backup.ts";
-import { forget } from "../forget.ts";
-import { prune } from "../prune.ts";
 import type { System } from "../system.ts";
+import type { Entry, When } from "./due.ts";
 
 /** What the configuration wants to have done again and again. */
 export type Job = {
   /** For people, and in the ledger: "backup at 0 3 * * *". */
   readonly name: string;
-  readonly cron: string;
-  /** Fails when it was not done. */
-  readonly work: (system: System, run: Run) => Promise<void>;
+  /** Of the operations that it makes, as the history has them. */
+  readonly kind: "backup" | "prune" | "check" | "drill";
+  readonly when: When;
+  /** Commands of lastgood, one after the other as long as they do what they are asked for. */
+  readonly commands: readonly (readonly string[])[];
+  /** Whether it is due for another reason than the time. */
+  readonly isWanted?: (system: System, entry: Entry) => boolean;
 };
 
-const REASON = "scheduled";
+/** Whoever looks into the history knows that nobody typed it. */
+export const SCHEDULED = "scheduled";
+
+const WHY = ["--reason", SCHEDULED] as const;
+const FIRST_DRILL_MS = 86_400_000;
 
 /** Backups first, so that what is due at the same moment is there before anything goes. */
 export function jobsOf({ schedule }: Pick<Config, "schedule">): Job[] {
-  const { backup: backups = [], prune: pruned } = schedule ?? {};
+  if (schedule === undefined) return [];
+  const { backup: backups, prune, verify, drill } = schedule;
   return [
     ...backups.map(({ cron, include }): Job => {
       const more = include.length === 0 ? "" : ` with ${include.join(", ")}`;
+      const flags = include.length === 0 ? [] : ["--include", ...include];
       return {
         name: `backup at ${cron}${more}`,
-        cron,
-        work: (...args) => takeBackup(include, ...args),
+        kind: "backup",
+        when: { cron },
+        commands: [["backup", ...WHY, ...flags]],
       };
     }),
-    ...(pruned === undefined
-      ? []
-      : [{ name: `prune at ${pruned}`, cron: pruned, work: forgetAndPrune }]),
+    ...(prune === undefined ? [] : [pruneJob(prune)]),
+    ...(verify === undefined ? [] : [verifyJob(verify)]),
+    ...(backups.length === 0 ? [] : [drillJob(drill)]),
   ];
 }
 
-async function takeBackup(include: readonly string[], system: System, run: Run): Promise<void> {
-  const { valid, stamp, errors } = await backup(system, { include, reason: REASON }, run);
-  if (valid) return;
-  throw new AppError("POINT_INVALID", `back up: point ${stamp} is invalid: ${errors.join(", ")}`);
+function pruneJob(cron: string): Job {
+  return {
+    name: `prune at ${cron}`,
+    kind: "prune",
+    when: { cron },
+    commands: [
+      ["forget", "--yes", ...WHY],
+      ["prune", ...WHY],
+    ],
+  };
 }
 
-async function forgetAndPrune(system: System, run: Run): Promise<void> {
-  await forget(system, { points: [], plan: false }, run);
-  await prune(system, "do", REASON, run);
+function verifyJob({ cron, parts }: { cron: string; parts: number }): Job {
+  return {
+    name: `verify at ${cron}`,
+    kind: "check",
+    when: { cron },
+    commands: [["check", "--read-next", String(parts), ...WHY]],
+  };
+}
+
+function drillJob({ every }: { every: number }): Job {
+  return {
+    name: "drill",
+    kind: "drill",
+    when: { every, first: Math.min(FIRST_DRILL_MS, every) },
+    commands: [["drill", ...WHY]],
+    isWanted: ({ journal }, { started }) => started !== undefined && journal.migratedSince(started),
+  };
 }

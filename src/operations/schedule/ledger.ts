@@ -14,6 +14,7 @@ const ledger = z.record(
     succeeded: z.iso.datetime().optional(),
     error: z.string().optional(),
     failures: z.number().optional(),
+    kept: z.iso.datetime().optional(),
   }),
 );
 

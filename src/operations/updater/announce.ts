@@ -1,10 +1,9 @@
 import path from "node:path";
-import { hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { appendRotating } from "../../notifiers/rotating-log.ts";
-import { Outbox, type Send } from "../../notifiers/outbox.ts";
+import { Outbox } from "../../notifiers/outbox.ts";
 import type { Outcome } from "../../journal/journal.ts";
-import { lockComponents } from "../operation-lock.ts";
+import { flushOutbox } from "../notices/flush.ts";
 import type { Deployable } from "../releases/target-of.ts";
 import type { System } from "../system.ts";
 import { type Report, type Said, sayer } from "./say.ts";
@@ -16,16 +15,15 @@ export type Announcer = {
   readonly flush: (run: Run) => Promise<void>;
 };
 
-const SEND_MS_MAX = 5000;
 const FLUSH_MS_MAX = 5000;
-const FLUSH_LOCK = ".outbox";
 
 /** Undefined for a component that no updater speaks of. */
 export function announcerOf(
-  { config, paths, host }: System,
+  system: System,
   component: string,
   onReport: (report: Report) => void = () => {},
 ): Announcer | undefined {
+  const { config, paths, host } = system;
   const { updater } = config;
   if (updater?.component !== component) return undefined;
   const file = path.join(paths.state, "outbox.db");
@@ -53,47 +51,11 @@ export function announcerOf(
     },
     async flush(run) {
       const signal = AbortSignal.any([run.signal, AbortSignal.timeout(FLUSH_MS_MAX)]);
-      const waiting = await flushOutbox(paths, { ...run, signal });
+      const waiting = await flushOutbox(system, { ...run, signal });
       if (waiting === 0) return;
       const message = `${waiting} reports wait until their receiver answers; lastgood serve sends them`;
       run.report({ type: "warning", message });
     },
-  };
-}
-
-/** Sends what waits, unless somebody else is at it. How many wait still. */
-export async function flushOutbox({ state, locks }: System["paths"], run: Run): Promise<number> {
-  try {
-    using outbox = new Outbox(path.join(state, "outbox.db"));
-    if (outbox.waiting === 0) return 0;
-    using _lock = lockComponents(locks, [FLUSH_LOCK]);
-    await outbox.flush(sender(run));
-    return outbox.waiting;
-  } catch (error) {
-    if (hasCode(error, "LOCKED")) return 0;
-    const message = `reports wait: ${(error as Error).message}`;
-    run.report({ type: "warning", message });
-    return 0;
-  }
-}
-
-/** Received is what was answered with 200, in the header and in the body. */
-function sender({ signal }: Run): Send {
-  return async ({ to, body }) => {
-    try {
-      const response = await fetch(to, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body,
-        redirect: "error",
-        signal: AbortSignal.any([signal, AbortSignal.timeout(SEND_MS_MAX)]),
-      });
-      const answer = (await response.json()) as { code?: unknown };
-      return response.status === 200 && answer.code === 200;
-    } catch {
-      // It is being restarted, mostly: the next attempt finds it.
-      return false;
-    }
   };
 }
 

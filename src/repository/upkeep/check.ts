@@ -25,8 +25,14 @@ export type CheckReport = {
 };
 
 export type CheckOptions = {
-  /** Which part of the packs is read: 0 none, 1 all; n of t: those of a turn. */
-  readonly readData: "none" | "all" | { readonly part: number; readonly of: number };
+  /** Which packs are read; n of t: those of a turn; or those that somebody chooses, by their sizes. */
+  readonly readData:
+    | "none"
+    | "all"
+    | { readonly part: number; readonly of: number }
+    | { readonly choose: (bytes: ReadonlyMap<string, number>) => ReadonlySet<string> };
+  /** Hears of each pack that was read and is sound. */
+  readonly onSound?: (packId: string) => void;
 };
 
 /** Gives the same verdict as `restic check`, with the same meaning of error and hint. */
@@ -109,15 +115,15 @@ async function readPacks(
   core: Core,
   packs: ReadonlyMap<string, readonly PackEntry[]>,
   sizes: ReadonlyMap<string, number>,
-  { readData }: CheckOptions,
+  { readData, onSound }: CheckOptions,
   errors: string[],
   run: Run,
 ): Promise<number> {
   if (readData === "none") return 0;
   // One of the wrong size is damaged anyway, and may be larger than any memory.
-  const chosen = [...packs].filter(
-    ([id, blobs]) => sizes.get(id) === packSize(blobs) && isChosen(id, readData),
-  );
+  const whole = [...packs].filter(([id, blobs]) => sizes.get(id) === packSize(blobs));
+  const isChosen = choiceOf(readData, new Map(whole.map(([id]) => [id, sizes.get(id)!])));
+  const chosen = whole.filter(([id]) => isChosen(id));
   const bytesTotal = chosen.reduce((sum, [id]) => sum + sizes.get(id)!, 0);
   let bytesDone = 0;
   await using pool = openReadPool(core);
@@ -129,6 +135,7 @@ async function readPacks(
       problems = await readPack(core, pool, packId, blobs, run);
       if (problems.length === 0) break;
     }
+    if (problems.length === 0) onSound?.(packId);
     errors.push(...problems.map((problem) => `pack ${packId.slice(0, 8)}: ${problem}`));
     bytesDone += sizes.get(packId)!;
     run.report({ type: "progress", step: "read", bytesDone, bytesTotal });
@@ -162,10 +169,18 @@ async function checkKeys(core: Core, errors: string[], run: Run): Promise<void> 
   }
 }
 
-/** As restic's --read-data-subset n/t: by the first byte of the id. */
-function isChosen(id: string, readData: Exclude<CheckOptions["readData"], "none">): boolean {
-  if (readData === "all") return true;
-  return Number.parseInt(id.slice(0, 2), 16) % readData.of === readData.part - 1;
+function choiceOf(
+  readData: Exclude<CheckOptions["readData"], "none">,
+  bytes: ReadonlyMap<string, number>,
+): (id: string) => boolean {
+  if (readData === "all") return () => true;
+  if ("choose" in readData) {
+    const chosen = readData.choose(bytes);
+    return (id) => chosen.has(id);
+  }
+  // As restic's --read-data-subset n/t: by the first byte of the id.
+  const { part, of } = readData;
+  return (id) => Number.parseInt(id.slice(0, 2), 16) % of === part - 1;
 }
 
 async function collect(errors: string[], work: () => Promise<void>): Promise<void> {

@@ -1,9 +1,10 @@
-import type { HttpBindings } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import * as z from "zod";
-import { AppError } from "../base/errors.ts";
-import { type Updater, UpdaterError } from "../operations/updater/updater.ts";
+import { AppError } from "../../base/errors.ts";
+import { type Updater, UpdaterError } from "../../operations/updater/updater.ts";
+import type { Env } from "../listen.ts";
+import { onlyKnown } from "./only-known.ts";
 
 const BODY_BYTES_MAX = 64 * 1024;
 
@@ -22,8 +23,6 @@ const downloadRequest = z.object({
 
 const updateRequest = z.object({ version });
 
-type Env = { Bindings: HttpBindings };
-
 /**
  * The interface of TOP.E's updater, as contracts/updater-api.yaml has it: the status is always 200,
  * and what it means stands in the body. It knows no tokens, so only listed addresses may speak with
@@ -35,14 +34,7 @@ export function updaterApi(
   version_: string,
 ): Hono<Env> {
   const app = new Hono<Env>();
-  app.use(async (context, next) => {
-    const address = context.env.incoming.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "";
-    if (!allowed.includes(address)) return context.json(answer(403, "This address may not"), 403);
-    if (context.req.header("origin") !== undefined) {
-      return context.json(answer(403, "No page in a browser may"), 403);
-    }
-    await next();
-  });
+  app.use(onlyKnown(allowed, (context, why) => context.json(answer(403, why), 403)));
   app.use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: (c) => c.json(answer(400, "Too long")) }));
   app.get("/", (c) => c.json({ status: "ok", service: "tope-updater", version: version_ }));
   app.get("/api/v1.0/progress", (c) => c.json(progress(updater)));

@@ -1,0 +1,208 @@
+import type { Run } from "../base/events.ts";
+import type { Progress } from "../journal/journal.ts";
+import { type Evidence, listEvidence } from "./drill/evidence.ts";
+import { type Incident, Incidents } from "./incidents/incidents.ts";
+import { readCatalogue } from "./points/catalogue.ts";
+import { type Planned, plannedJobs } from "./schedule/schedule.ts";
+import type { System } from "./system.ts";
+import { needingHuman, unfinishedOf } from "./unfinished.ts";
+import { HealthHistory, type HealthSpan } from "./watch/health-history.ts";
+import { type Space, spaceOf } from "./watch/space.ts";
+
+/** What is measured, beside what was promised; undefined: nobody knows, or nobody said. */
+export type Gauge = {
+  readonly ms: number | undefined;
+  readonly objectiveMs: number | undefined;
+};
+
+/** Of one kind of work, what became of it on one day. */
+export type Cell = {
+  readonly day: string;
+  readonly good: number;
+  readonly bad: number;
+};
+
+export type Home = {
+  readonly system: string;
+  /** To what moment one can go back, in how long, and when that was last proven. */
+  readonly sentence: string;
+  /** What needs somebody; the worst first. */
+  readonly problems: readonly string[];
+  readonly components: readonly {
+    readonly name: string;
+    readonly point: string | undefined;
+    readonly dataLoss: Gauge;
+    /** The median of the last drills, and the slowest. */
+    readonly recovery: Gauge & { readonly slowestMs: number | undefined };
+    readonly proof: Gauge & { readonly drill: string | undefined };
+    readonly checks: readonly HealthSpan[];
+  }[];
+  readonly strips: Readonly<Record<string, readonly Cell[]>>;
+  readonly jobs: readonly Planned[];
+  readonly space: Space | undefined;
+  readonly incidents: readonly Incident[];
+  readonly underWay: readonly { readonly operation: string; readonly kind: string }[];
+  /** When the points were last seen. */
+  readonly seen: string | undefined;
+};
+
+const DRILLS = 10;
+const DAYS = 30;
+const DAY_MS = 86_400_000;
+const STRIPS = ["backup", "check", "drill", "prune"] as const;
+
+/** Answers the question that people come with. Opens no repository and asks no check. */
+export async function home(system: System, _run: Run): Promise<Home> {
+  const [catalogue, drills, jobs, space] = await Promise.all([
+    readCatalogue(system),
+    listEvidence(system, DRILLS),
+    plannedJobs(system),
+    spaceOf(system),
+  ]);
+  using history = new HealthHistory(system.paths.state);
+  using incidents = new Incidents(system.paths.state);
+  const checks = history.latest();
+  const open = incidents.list(DRILLS).filter(({ closed }) => closed === undefined);
+  const valid = (catalogue?.points ?? []).filter((point) => point.valid);
+  const now = system.host.clock.now();
+  const components = system.components.map(({ name, stores }) => {
+    const own = stores.map(({ store }) => store.name);
+    const point = valid.findLast((one) => own.some((store) => one.stores.includes(store)));
+    return {
+      name,
+      point: point?.stamp,
+      ...measured(system, drills, point?.time, now),
+      checks: checks.filter(({ component }) => component === name),
+    };
+  });
+  const { interrupted, underWay } = unfinishedOf(system);
+  return {
+    system: system.name,
+    sentence: sentenceOf(system, valid.at(-1)?.time, drills, now),
+    problems: problemsOf({ system, interrupted, jobs, open }),
+    components,
+    strips: stripsOf(system, now),
+    jobs,
+    space,
+    incidents: open,
+    underWay: underWay.map(({ id, kind }) => ({ operation: id, kind })),
+    seen: catalogue?.at,
+  };
+}
+
+/** Drills in which everything that was wanted was seen. */
+const isGood = ({ verdict }: Evidence): boolean => verdict !== "failed";
+
+function measured(
+  { config }: System,
+  drills: readonly Evidence[],
+  time: string | undefined,
+  now: Date,
+): Pick<Home["components"][number], "dataLoss" | "recovery" | "proof"> {
+  const { objectives, schedule } = config;
+  const times = recoveryTimes(drills);
+  const last = drills.find(isGood);
+  const since = (at: string | undefined): number | undefined =>
+    at === undefined ? undefined : Math.max(0, now.getTime() - Date.parse(at));
+  return {
+    dataLoss: { ms: since(time), objectiveMs: objectives?.["data-loss"] },
+    recovery: {
+      ms: medianOf(times),
+      slowestMs: times.at(-1),
+      objectiveMs: objectives?.["recovery-time"],
+    },
+    proof: { ms: since(last?.started), objectiveMs: schedule?.drill.every, drill: last?.id },
+  };
+}
+
+function recoveryTimes(drills: readonly Evidence[]): number[] {
+  return drills
+    .filter(isGood)
+    .flatMap(({ recovery }) => (recovery.ms === undefined ? [] : [recovery.ms]))
+    .toSorted((a, b) => a - b);
+}
+
+function medianOf(sorted: readonly number[]): number | undefined {
+  return sorted[Math.floor((sorted.length - 1) / 2)];
+}
+
+function sentenceOf(
+  { name }: System,
+  time: string | undefined,
+  drills: readonly Evidence[],
+  now: Date,
+): string {
+  if (time === undefined) return `You cannot bring ${name} back: there is no valid recovery point.`;
+  const lost = now.getTime() - Date.parse(time);
+  const recoveryMs = medianOf(recoveryTimes(drills));
+  const last = drills.find(isGood);
+  const how = recoveryMs === undefined ? "" : ` in about ${span(recoveryMs)}`;
+  const what = last?.verdict === "data-proven" ? "its data last proven" : "last proven";
+  const proven =
+    last === undefined
+      ? "how long that takes was never tried in a drill"
+      : `${what} ${span(now.getTime() - Date.parse(last.started))} ago`;
+  return `You can bring ${name} back to ${moment(time, now)} (${span(lost)} lost)${how}; ${proven}.`;
+}
+
+/** "02:30 today", in the machine's own time zone. */
+function moment(time: string, now: Date): string {
+  const at = new Date(time);
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const clock = `${two(at.getHours())}:${two(at.getMinutes())}`;
+  const days = dayNumber(now) - dayNumber(at);
+  if (days === 0) return `${clock} today`;
+  if (days === 1) return `${clock} yesterday`;
+  return `${clock} on ${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+}
+
+const dayNumber = (at: Date): number =>
+  Math.round(new Date(at.getFullYear(), at.getMonth(), at.getDate(), 12).getTime() / DAY_MS);
+
+/** "3 h 12 min", "2 days", as people say it. */
+function span(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const [minutes, hours, days] = [60, 3600, 86_400].map((unit) => Math.floor(seconds / unit)) as [
+    number,
+    number,
+    number,
+  ];
+  if (days >= 2) return `${days} days`;
+  if (hours > 0) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
+  return minutes > 0 ? `${minutes} min` : `${seconds} s`;
+}
+
+function problemsOf({
+  system,
+  interrupted,
+  jobs,
+  open,
+}: {
+  system: System;
+  interrupted: readonly Progress[];
+  jobs: readonly Planned[];
+  open: readonly Incident[];
+}): string[] {
+  return [
+    ...interrupted.map(({ id }) => `Operation ${id} was interrupted: lastgood recover`),
+    ...needingHuman(system).map(({ id }) => `Operation ${id} needs you: lastgood recover`),
+    ...open.filter(({ recovered }) => recovered === undefined).map(({ title }) => title),
+    ...jobs.flatMap(({ job, overdue }) =>
+      overdue === undefined ? [] : [`${job} is overdue since ${overdue}`],
+    ),
+  ];
+}
+
+/** By day, oldest first, in UTC as the history has it. */
+function stripsOf({ journal }: System, now: Date): Home["strips"] {
+  const days = Array.from({ length: DAYS }, (_, back) =>
+    new Date(now.getTime() - (DAYS - 1 - back) * DAY_MS).toISOString().slice(0, 10),
+  );
+  const counted = journal.countByDay(`${days[0]}T00:00:00`);
+  return Object.fromEntries(
+    STRIPS.map((kind) => [
+      kind,
+      days.map((day) => ({ day, ...(counted.get(`${kind} ${day}`) ?? { good: 0, bad: 0 }) })),
+    ]),
+  );
+}

@@ -1,0 +1,125 @@
+import type { AuditEntry } from "../../journal/audit.ts";
+import type { Progress } from "../../journal/journal.ts";
+import type { System } from "../system.ts";
+import { describe } from "./digest.ts";
+import type { Incident } from "./incidents.ts";
+
+/** One line of what happened. */
+export type TimelineEntry = { readonly at: string; readonly text: string };
+
+export type IncidentReport = Incident & {
+  readonly timeline: readonly TimelineEntry[];
+  /** From detection to recovery; undefined: it lasts. */
+  readonly downMs: number | undefined;
+  readonly rolledBack: readonly string[];
+  readonly dataLost: readonly string[];
+  /** In the template of the procedures. */
+  readonly markdown: string;
+};
+
+/** All that is known of an incident, with the report that people complete. */
+export function reportOf({ journal }: System, incident: Incident): IncidentReport {
+  const operations = incident.operations.map((id) => journal.read(id));
+  const entries = operations.flatMap(({ id }) => journal.audit.of(id));
+  const ofOperations = entries.flatMap((entry) => timelineOf(entry, operations));
+  const timeline = [...incident.events, ...ofOperations].toSorted((a, b) =>
+    a.at < b.at ? -1 : Number(a.at > b.at),
+  );
+  const { detected, recovered } = incident;
+  const known = {
+    ...incident,
+    timeline,
+    downMs: recovered === undefined ? undefined : Date.parse(recovered) - Date.parse(detected),
+    rolledBack: operations.flatMap(rolledBackBy),
+    dataLost: operations.flatMap(dataLostBy),
+  };
+  return { ...known, markdown: markdownOf(known, entries) };
+}
+
+function timelineOf(
+  { at, what, of }: AuditEntry,
+  operations: readonly Progress[],
+): TimelineEntry[] {
+  const operation = operations.find(({ id }) => id === of)!;
+  const { outcome, plan, sequence } = operation;
+  // What has no plan is begun and ended in one entry.
+  if (plan.steps.length === 0) return [];
+  if (what === "begun") return [{ at, text: `${describe(operation)} begun` }];
+  if (what === "back") return [{ at, text: "it goes back" }];
+  const depth = plan.ways[sequence - 1]?.depth;
+  const how = depth === undefined ? "" : `, back to ${depth}`;
+  return [{ at, text: `${describe(operation)} ended: ${outcome}${how}` }];
+}
+
+function rolledBackBy({ setup, outcome, sequence, plan }: Progress): string[] {
+  const { release } = setup as {
+    release?: { component: string; from?: string; to: string; factory?: string };
+  };
+  if (release === undefined || outcome === "committed" || outcome === "aborted") return [];
+  const isFactory = plan.ways[sequence - 1]?.depth === "factory";
+  const to = isFactory ? `factory (${release.factory})` : release.from;
+  return [`${release.component} from ${release.to} to ${to ?? "nothing: it was the first"}`];
+}
+
+/** What of the data went back, and where what was written since lies. */
+function dataLostBy({ kind, plan, outcome }: Progress): string[] {
+  if (kind !== "restore" || outcome !== "committed") return [];
+  return plan.steps.flatMap((step) =>
+    step.act === "active" && step.slot.includes("/")
+      ? [
+          `${step.slot}: what was written after ${step.version}; it is kept as ${step.displaced} until then`,
+        ]
+      : [],
+  );
+}
+
+type Known = Omit<IncidentReport, "markdown">;
+
+const TIME_LENGTH = "2026-04-07T06:00:00".length;
+
+function markdownOf(known: Known, entries: readonly AuditEntry[]): string {
+  const { title, detected, recovered, said, components, downMs, rolledBack, dataLost } = known;
+  const time = (at: string | undefined): string =>
+    at === undefined ? "[TIME]" : `${at.slice(0, TIME_LENGTH).replace("T", " ")} UTC`;
+  const back = entries.find(({ what }) => what === "back")?.at ?? known.timeline.at(0)?.at;
+  const resolution = [
+    ...rolledBack.map((one) => `Rolled back by lastgood: ${one}.`),
+    ...(known.events.length > 1 ? [`${known.events.at(-1)!.text}.`] : []),
+  ];
+  const impact = [
+    `Affected: ${components.join(", ")}.`,
+    downMs === undefined
+      ? "It lasts."
+      : `From detection to recovery: ${(downMs / 1000).toFixed(1)} s.`,
+    dataLost.length === 0 ? "No data were given up by lastgood." : `Data: ${dataLost.join("; ")}.`,
+  ];
+  const or = (text: string, else_: string): string => (text === "" ? else_ : text);
+  const lines = [
+    `## Incident Report - ${detected.slice(0, 10)}`,
+    "",
+    `**Summary**: ${or(said.summary, title)}`,
+    "",
+    "**Timeline**:",
+    `- ${time(detected)} Issue detected`,
+    ...(rolledBack.length > 0 ? [`- ${time(back)} Rollback initiated`] : []),
+    `- ${time(recovered)} System restored`,
+    `- ${time(recovered)} Validation complete`,
+    "",
+    ...known.timeline.map(({ at, text }) => `  - ${time(at)} ${text}`),
+    "",
+    `**Root Cause**: ${or(said.rootCause, "[What caused the issue]")}`,
+    "",
+    `**Resolution**: ${[...resolution, said.resolution].filter(Boolean).join(" ") || "[What was done to fix it]"}`,
+    "",
+    `**Impact**: ${[...impact, said.impact].filter(Boolean).join(" ")}`,
+    "",
+    `**Prevention**: ${or(said.prevention, "[How to prevent in future]")}`,
+    "",
+    "**Action Items**:",
+    ...(said.actionItems.length === 0 ? ["[Task 1]"] : said.actionItems).map(
+      (one) => `- [ ] ${one}`,
+    ),
+    "",
+  ];
+  return lines.join("\n");
+}

@@ -1,0 +1,39 @@
+import type { Run } from "../../base/events.ts";
+import type { System } from "../system.ts";
+import { listPoints } from "./catalogue.ts";
+import { findPoint } from "./point.ts";
+
+/** What lies in a folder of a point. */
+export type PointFiles = {
+  readonly stamp: string;
+  readonly folder: string;
+  readonly files: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly bytes?: number;
+    readonly modified: string;
+    readonly mode: string;
+  }[];
+};
+
+/** NOT_FOUND. */
+export async function listFiles(
+  system: System,
+  named: string,
+  folder: string,
+  run: Run,
+): Promise<PointFiles> {
+  const point = findPoint(await listPoints(system, run), named);
+  const repository = await system.repository(run);
+  const at = folder.replaceAll(/^\/+|\/+$/g, "");
+  const files = await repository.read(point.snapshot, run, async (reader) =>
+    (await reader.list(at)).map(({ name, node: { type, sizeBytes, mtime, mode } }) => ({
+      name,
+      type,
+      modified: mtime,
+      mode: (mode & 0o7777).toString(8),
+      ...(type === "file" ? { bytes: sizeBytes } : {}),
+    })),
+  );
+  return { stamp: point.stamp, folder: `/${at}`, files };
+}
