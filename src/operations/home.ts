@@ -30,6 +30,7 @@ export type Home = {
   readonly problems: readonly string[];
   readonly components: readonly {
     readonly name: string;
+    readonly hasReleases: boolean;
     readonly point: string | undefined;
     readonly dataLoss: Gauge;
     /** The median of the last drills, and the slowest. */
@@ -65,11 +66,12 @@ export async function home(system: System, _run: Run): Promise<Home> {
   const open = incidents.list(DRILLS).filter(({ closed }) => closed === undefined);
   const valid = (catalogue?.points ?? []).filter((point) => point.valid);
   const now = system.host.clock.now();
-  const components = system.components.map(({ name, stores }) => {
+  const components = system.components.map(({ name, stores, target }) => {
     const own = stores.map(({ store }) => store.name);
     const point = valid.findLast((one) => own.some((store) => one.stores.includes(store)));
     return {
       name,
+      hasReleases: target !== undefined,
       point: point?.stamp,
       ...measured(system, drills, point?.time, now),
       checks: checks.filter(({ component }) => component === name),

@@ -40,11 +40,22 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+export type DeviceOptions = {
+  readonly component?: object;
+  readonly verify?: object;
+  readonly hold?: boolean;
+  readonly port?: number;
+  /** Of the configuration, beside the component. */
+  readonly rest?: object;
+  /** Puts what the stores are to find. */
+  readonly before?: (folder: string) => void;
+};
+
 /** A system of one device whose service lastgood starts itself. */
 export async function newDevice(
   folder: string,
   port: number,
-  extra: { component?: object; verify?: object; hold?: boolean; port?: number } = {},
+  extra: DeviceOptions = {},
 ): Promise<System> {
   const url = `http://127.0.0.1:${port}`;
   const component = {
@@ -66,5 +77,6 @@ export async function newDevice(
     verify: { "healthy-for": "200ms", deadline: "5s", ...extra.verify },
     ...extra.component,
   };
-  return await newSystem(folder, component);
+  extra.before?.(folder);
+  return await newSystem(folder, component, extra.rest);
 }

@@ -117,7 +117,11 @@ export const READS: readonly Route[] = [
   route("get", "/config", {
     scope: "operate",
     summary: "The configuration as it is understood; secrets are references",
-    handle: (_, { system }) => ({ file: system.loaded.file, config: system.config }),
+    handle: (_, { system }) => ({
+      file: system.loaded.file,
+      text: system.loaded.text,
+      config: system.config,
+    }),
   }),
   route("get", "/version", {
     scope: "read",

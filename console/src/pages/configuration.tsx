@@ -1,0 +1,65 @@
+import type { JSX } from "preact";
+import { may } from "../api.ts";
+import { useLoad, useSession } from "../live.ts";
+import { Command, Empty, Page, Pill, When } from "../parts/basics.tsx";
+
+type Config = { file: string; text: string; config: unknown };
+type Doctor = { findings: { severity: "error" | "warning"; problem: string; hint: string }[] };
+
+export function ConfigurationPage(): JSX.Element {
+  const session = useSession();
+  return (
+    <Page title="Configuration">
+      <h2>What would go wrong in an emergency</h2>
+      <When loaded={useLoad<Doctor>("/doctor", false)}>
+        {({ findings }) =>
+          findings.length === 0 ? (
+            <p>
+              <Pill tone="good">nothing was found</Pill>
+            </p>
+          ) : (
+            <ul class="plain">
+              {findings.map(({ severity, problem, hint }) => (
+                <li key={problem}>
+                  <Pill tone={severity === "error" ? "bad" : "warn"}>{severity}</Pill> {problem}
+                  <br />
+                  <span class="quiet">{hint}</span>
+                </li>
+              ))}
+            </ul>
+          )
+        }
+      </When>
+      <Command words={["doctor"]} />
+      {may(session, "operate") ? (
+        <File />
+      ) : (
+        <Empty title="Your token may not read the configuration: that needs operate." />
+      )}
+    </Page>
+  );
+}
+
+function File(): JSX.Element {
+  return (
+    <When loaded={useLoad<Config>("/config", false)}>
+      {({ file, text, config }) => (
+        <>
+          <h2>As it stands in {file}</h2>
+          <ol class="source" aria-label={file} tabIndex={0}>
+            {text.split("\n").map((line, at) => (
+              <li key={at}>
+                <code>{line || " "}</code>
+              </li>
+            ))}
+          </ol>
+          <details>
+            <summary>As it is understood, with all that is by default</summary>
+            <pre>{JSON.stringify(config, undefined, 2)}</pre>
+          </details>
+          <Command words={["config"]} />
+        </>
+      )}
+    </When>
+  );
+}
