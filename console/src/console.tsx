@@ -29,6 +29,13 @@ const NAVIGATION = [
   ["configuration", "Configuration"],
 ] as const;
 
+/** Pages that belong to one of the navigation. */
+const PARTS: Readonly<Record<string, string>> = {
+  restore: "points",
+  rollback: "releases",
+  run: "activity",
+};
+
 function pageOf([page = "", first, second]: readonly string[]): JSX.Element | undefined {
   switch (page) {
     case "":
@@ -112,7 +119,9 @@ function Frame({ session, onLeave }: { session: Session; onLeave: () => void }):
             <a
               key={page}
               href={`#/${page}`}
-              {...((route[0] ?? "") === page ? { "aria-current": "page" as const } : {})}
+              {...((PARTS[route[0] ?? ""] ?? route[0] ?? "") === page
+                ? { "aria-current": "page" as const }
+                : {})}
             >
               {title}
             </a>
