@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -34,12 +42,14 @@ class AtoCore {
   readonly folder: string;
   readonly url: string;
   readonly chromaPort: number;
+  readonly adminPort: number;
   ingested = 0;
   #ingesting = false;
   #loop: Promise<void> = Promise.resolve();
 
-  private constructor(folder: string, port: number, chromaPort: number) {
+  private constructor(folder: string, port: number, chromaPort: number, adminPort: number) {
     this.folder = folder;
+    this.adminPort = adminPort;
     this.url = `http://127.0.0.1:${port}`;
     this.chromaPort = chromaPort;
   }
@@ -48,13 +58,17 @@ class AtoCore {
     cpSync(import.meta.dirname, folder, { recursive: true });
     const [port, chromaPort] = [await freePort(), await freePort()];
     const config = path.join(folder, "lastgood.yaml");
-    writeFileSync(config, readFileSync(config, "utf8").replaceAll("8100", String(port)));
+    const [adminPort, ownPort] = [await freePort(), await freePort()];
+    const text = readFileSync(config, "utf8")
+      .replaceAll("8100", String(port))
+      .replaceAll("8109", String(adminPort));
+    writeFileSync(config, `${text}serve: { listen: "127.0.0.1:${ownPort}" }\n`);
     const env = `ATOCORE_PORT=${port}\nCHROMA_PORT=${chromaPort}\nCHROMA=${chroma}\n`;
     writeFileSync(path.join(folder, ".env"), env);
     writeFileSync(path.join(folder, "repository.key"), "secret");
     const repository = folderBackend(path.join(folder, "backups", "repository"));
     await createRepository(repository, "secret", { cost: CHEAP }, quietRun());
-    return new AtoCore(folder, port, chromaPort);
+    return new AtoCore(folder, port, chromaPort, adminPort);
   }
 
   control(verb: string): void {
@@ -113,6 +127,78 @@ class AtoCore {
     const file = path.join(this.folder, "storage/data/db/atocore.db");
     using database = new DatabaseSync(file, { readOnly: true });
     return Number(database.prepare(`SELECT count(*) AS n FROM ${table}`).get()!["n"]);
+  }
+}
+
+/** Lines of the procedure as they stand there, and what has to come of each. */
+const CHEAT_SHEET: readonly (readonly [line: string, expected: RegExp])[] = [
+  [
+    `curl -fsS -X POST http://dalidou:8100/admin/backup \\
+  -H "Content-Type: application/json" -d '{}'`,
+    /"backup_root":".*\/snapshots\/\d{8}T\d{6}Z".*"validated":true.*"include_chroma":false/,
+  ],
+  [
+    `curl -fsS -X POST http://dalidou:8100/admin/backup \\
+  -H "Content-Type: application/json" -d '{"include_chroma": true}'`,
+    /"db_snapshot_path":".*\/db\/atocore\.db".*"include_chroma":true/,
+  ],
+  [
+    `curl -fsS -X POST http://dalidou:8100/admin/backup \\
+  -H "Content-Type: application/json" \\
+  -d '{"include_chroma": false}'`,
+    /"validation_errors":\[\]/,
+  ],
+  ["curl -fsS http://dalidou:8100/admin/backup", /^\{"backup_dir":".*\/backups","backups":\[\{/],
+  [
+    "curl -fsS http://dalidou:8100/admin/backup | jq '.backups[].stamp'",
+    /^("\d{8}T\d{6}Z"\n){4,}$/,
+  ],
+  [
+    `LATEST=$(curl -fsS http://dalidou:8100/admin/backup | jq -r '.backups[-1].stamp')
+curl -fsS http://dalidou:8100/admin/backup/$LATEST/validate | jq .`,
+    /"valid": true,\s+"errors": \[\]/,
+  ],
+];
+
+/** Those that ask the application itself. */
+const ITS_OWN: typeof CHEAT_SHEET = [
+  ["curl -fsS http://dalidou:8100/health | jq .", /ok/],
+  ["curl -fsS http://dalidou:8100/stats | jq .", /"documents": [1-9]/],
+  ["curl -fsS http://dalidou:8100/projects | jq '.projects | length'", /^[1-9]/],
+  [
+    `curl -fsS -X POST http://dalidou:8100/context/build \\
+  -H "Content-Type: application/json" \\
+  -d '{"prompt": "what is p05 about", "project": "p05-interferometer"}' | jq '.chunks_used'`,
+    /./,
+  ],
+];
+
+/** With a curl that finds the host of the procedure on a port of this machine. */
+function typeLines(lines: typeof CHEAT_SHEET, home: string, port: number): void {
+  mkdirSync(home, { recursive: true });
+  writeFileSync(path.join(home, ".curlrc"), `connect-to = "dalidou:8100:127.0.0.1:${port}"\n`);
+  for (const [line, expected] of lines) {
+    const { status, stdout, stderr } = spawnSync("bash", ["-euo", "pipefail", "-c", line], {
+      encoding: "utf8",
+      env: { ...process.env, CURL_HOME: home },
+    });
+    assert.equal(status, 0, `${line}\n${stderr}${stdout}`);
+    assert.match(stdout, expected, line);
+  }
+}
+
+async function serving(folder: string, work: () => Promise<void>): Promise<void> {
+  const service = spawn(process.execPath, [bin, "serve"], { cwd: folder, stdio: "pipe" });
+  try {
+    for await (const text of service.stdout) {
+      if (String(text).includes("POST /admin/backup is answered")) break;
+    }
+    service.stdout.resume();
+    await work();
+  } finally {
+    const gone = once(service, "exit");
+    service.kill("SIGTERM");
+    assert.deepEqual(await gone, [0, null]);
   }
 }
 
@@ -184,6 +270,24 @@ test("AtoCore: a point under ingestion, a loss, a restore, and its undo", { skip
     assert.equal(undone["outcome"], "rolled-back", JSON.stringify(undone));
     assert.equal(atocore.rows("source_chunks"), rows);
     assert.equal((await atocore.lastgood("status")).code, 0);
+
+    const drilled = await atocore.lastgood("drill", stamp);
+    assert.equal(drilled.value["verdict"], "proven", JSON.stringify(drilled.value));
+    await serving(folder, async () => {
+      // Somebody ingests just now: a backup of the vectors waits.
+      const lock = path.join(storage, "run/ingestion.lock");
+      writeFileSync(lock, JSON.stringify({ holder: "atocore" }));
+      spawn("sh", ["-c", `sleep 1.5; rm ${lock}`], { stdio: "ignore" });
+      const begun = performance.now();
+      typeLines([CHEAT_SHEET[1]!], path.join(folder, "admin-curl"), atocore.adminPort);
+      assert(performance.now() - begun > 1400);
+      typeLines(CHEAT_SHEET, path.join(folder, "admin-curl"), atocore.adminPort);
+      typeLines(ITS_OWN, path.join(folder, "own-curl"), Number(new URL(atocore.url).port));
+      const asked = await fetch(`http://127.0.0.1:${atocore.adminPort}/admin/backup`, {
+        method: "PUT",
+      });
+      assert.equal(asked.headers.get("content-type"), "application/problem+json");
+    });
   } finally {
     await atocore.stopIngesting().catch(() => {});
     atocore.control("stop");
