@@ -51,9 +51,7 @@ export function unitFiles(system: System, program: readonly string[]): UnitFile[
       "[Install]",
       "WantedBy=multi-user.target",
     ]),
-    ...(config.updater === undefined && config.schedule === undefined
-      ? []
-      : [unit(serveName(system), serveUnit(system, command, hasOwn))]),
+    ...(isServed(config) ? [unit(serveName(system), serveUnit(system, command, hasOwn))] : []),
     ...guarded.map(({ unitName, gate }) =>
       unit(`${unitName}.d/50-lastgood-${system.name}.conf`, [
         "# Not while an operation of lastgood was interrupted; lastgood itself may.",
@@ -77,11 +75,18 @@ function serveUnit(system: System, command: string, hasOwn: boolean): string[] {
     "RestartSec=10",
     // What is under way goes back first.
     "TimeoutStopSec=180",
-    ...(hasOwn ? ["KillMode=process"] : []),
+    // A command that it runs is told by it: told twice it would not go back.
+    `KillMode=${hasOwn ? "process" : "mixed"}`,
     "",
     "[Install]",
     "WantedBy=multi-user.target",
   ];
+}
+
+/** Whether there is anything to be done or answered without somebody typing it. */
+function isServed(config: System["config"]): boolean {
+  const keys = ["schedule", "updater", "admin-backup", "dead-man"] as const;
+  return keys.some((key) => config[key] !== undefined) || Object.keys(config.notify).length > 0;
 }
 
 /** A path that is a value by itself: only percent signs mean something. */
@@ -113,7 +118,7 @@ export async function installUnits(
   const options = { timeoutMs: RELOAD_MS_MAX };
   await execOk(["systemctl", "daemon-reload"], options, run);
   await execOk(["systemctl", "enable", recoverName(system)], options, run);
-  if (system.config.updater !== undefined || system.config.schedule !== undefined) {
+  if (isServed(system.config)) {
     await execOk(["systemctl", "enable", "--now", serveName(system)], options, run);
   }
   return files;
