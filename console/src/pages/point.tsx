@@ -78,6 +78,33 @@ function Details({ point }: { point: PointDetails }): JSX.Element {
           <code>{point.snapshot.slice(0, 16)}</code>
         </dd>
       </dl>
+      <Stores of={point} />
+      {point.warnings.length > 0 && (
+        <div class="notice warn">
+          <ul>
+            {point.warnings.map((warning) => (
+              <li key={warning}>{warning}</li>
+            ))}
+          </ul>
+        </div>
+      )}
+      <Compare point={point} others={listed.state === "there" ? listed.value.points : []} />
+      {may(session, "operate") && <Files stamp={point.stamp} />}
+      <h2>Drills that used it</h2>
+      {used.length === 0 && <p class="quiet">None.</p>}
+      {used.map(({ id, verdict, started }) => (
+        <p key={id}>
+          <Outcome of={verdict} /> <a href={`#/drills/${id}`}>{id}</a> <Time at={started} />
+        </p>
+      ))}
+      <Command words={["show", point.stamp]} />
+    </>
+  );
+}
+
+function Stores({ of: point }: { of: PointDetails }): JSX.Element {
+  return (
+    <>
       <h2>Stores</h2>
       <Table
         caption="Stores in this point"
@@ -98,25 +125,6 @@ function Details({ point }: { point: PointDetails }): JSX.Element {
           ],
         }))}
       />
-      {point.warnings.length > 0 && (
-        <div class="notice warn">
-          <ul>
-            {point.warnings.map((warning) => (
-              <li key={warning}>{warning}</li>
-            ))}
-          </ul>
-        </div>
-      )}
-      <Compare point={point} others={listed.state === "there" ? listed.value.points : []} />
-      {may(session, "operate") && <Files stamp={point.stamp} />}
-      <h2>Drills that used it</h2>
-      {used.length === 0 && <p class="quiet">None.</p>}
-      {used.map(({ id, verdict, started }) => (
-        <p key={id}>
-          <Outcome of={verdict} /> <a href={`#/drills/${id}`}>{id}</a> <Time at={started} />
-        </p>
-      ))}
-      <Command words={["show", point.stamp]} />
     </>
   );
 }
