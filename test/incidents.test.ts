@@ -175,7 +175,7 @@ suite("notices", () => {
     assert.equal(more.length, 0);
     const { headers, body } = hook!;
     const key = Buffer.from(SECRET.slice("whsec_".length), "base64");
-    const signed = `${headers["webhook-id"]}.${headers["webhook-timestamp"]}.${body}`;
+    const signed = [headers["webhook-id"], headers["webhook-timestamp"], body].join(".");
     const expected = `v1,${createHmac("sha256", key).update(signed).digest("base64")}`;
     assert.equal(headers["webhook-signature"], expected);
     assert.match(body, /"kind":"failure".*backup failed: files_missing/);

@@ -170,7 +170,7 @@ function Bar({ tone, children }: { tone: string; children: ComponentChildren }):
 
 function stepOf({ progress, events }: Run): string {
   const started = events.findLast(({ type }) => type === "step.started");
-  return progress?.step ?? String(started?.["step"] ?? "");
+  return progress?.step ?? (started?.["step"] as string | undefined) ?? "";
 }
 
 function App(): JSX.Element | null {
