@@ -15,7 +15,14 @@ export function DrillsPage(): JSX.Element {
     <Page title="Drills">
       <p class="lead">
         A drill restores a point into a place apart, starts the application there, asks its checks
-        and measures. What is live is not touched. Next: <Time at={next?.next} />
+        and measures. What is live is not touched.{" "}
+        {next === undefined ? (
+          "None is scheduled."
+        ) : (
+          <>
+            Next: <Time at={next.next} />
+          </>
+        )}
       </p>
       {may(session, "backup") && (
         <div class="actions">

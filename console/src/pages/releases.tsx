@@ -154,7 +154,7 @@ function Deploy({
   ];
   const options = { component, version, ...(from === "" ? {} : { from }) };
   return (
-    <section class="card">
+    <section class="card confirm">
       <h2>Deploy</h2>
       <label for="version">Version</label>
       <input
