@@ -34,7 +34,7 @@ export class AuditLog {
   constructor(database: DatabaseSync, together: (work: () => void) => void) {
     this.#database = database;
     this.#together = together;
-    database.exec(`
+    const create = `
       CREATE TABLE IF NOT EXISTS audit_v1 (
         seq INTEGER PRIMARY KEY,
         at TEXT NOT NULL,
@@ -45,7 +45,12 @@ export class AuditLog {
         hash TEXT NOT NULL
       ) STRICT;
       CREATE INDEX IF NOT EXISTS audit_v1_of ON audit_v1 ("of");
-    `);
+    `;
+    try {
+      database.exec(create);
+    } catch {
+      // What needs an entry fails; what goes back does so without.
+    }
   }
 
   /** Adds an entry; only within a transaction. */
@@ -104,39 +109,78 @@ export class AuditLog {
       before = { entries: seq, hash: entry.hash };
     }
     problems.push(...this.#unlike());
-    if (known === undefined || this.#hashAt(known.entries) === known.hash) return problems;
+    if (known === undefined || this.hashAt(known.entries) === known.hash) return problems;
     const problem = "a recovery point says otherwise: the log was cut off or written anew";
     return [...problems, { seq: known.entries, problem }];
   }
 
-  #hashAt(entries: number): string | undefined {
+  /** What the chain says at an entry; undefined: it does not go so far. */
+  hashAt(entries: number): string | undefined {
     if (entries === 0) return ORIGIN;
     const row = this.#database.prepare("SELECT hash FROM audit_v1 WHERE seq = ?").get(entries);
     return (row as { hash: string } | undefined)?.hash;
   }
 
-  /** Operations that do not say what the chain says of their end. */
+  /** Operations that do not say what the chain says of them, or of which it says nothing. */
   #unlike(): AuditProblem[] {
-    const rows = this.#database
+    const changed = this.#database
       .prepare(
-        `SELECT max(seq) AS seq, "of", facts ->> 'outcome' AS said, outcome, id
-         FROM audit_v1 LEFT JOIN operations_v1 ON id = "of"
-         WHERE what = 'ended' GROUP BY "of" HAVING said IS NOT outcome`,
+        `SELECT max(seq) AS seq, "of", what, facts, o.id, o.kind, o.who, o.reason, o.outcome, o.error,
+           a.who AS saidWho
+         FROM audit_v1 a LEFT JOIN operations_v1 o ON o.id = "of"
+         WHERE what IN ('begun', 'ended') GROUP BY "of"`,
       )
       .all() as Row[];
-    return (
-      rows
-        // One that needed a human and is tried again has no outcome for now.
-        .filter(({ outcome, id }) => outcome !== null || id === null)
-        .map(({ seq, of, said, outcome }) => ({
-          seq,
-          problem: `operation ${of} ended ${said}; its row ${outcome === null ? "is gone" : `says ${outcome}`}`,
-        }))
-    );
+    const unknown = this.#database
+      .prepare(
+        `SELECT id FROM operations_v1 WHERE id NOT IN (SELECT "of" FROM audit_v1) AND rowid >
+           (SELECT min(o.rowid) FROM operations_v1 o JOIN audit_v1 ON "of" = o.id)`,
+      )
+      .all() as { id: string }[];
+    return [
+      ...changed.flatMap(differenceOf),
+      ...unknown.map(({ id }) => ({
+        seq: this.head.entries,
+        problem: `operation ${id} has no entry: it was put there, or its entry was cut off`,
+      })),
+    ];
   }
 }
 
-type Row = { seq: number; of: string; said: string; outcome: string | null; id: string | null };
+type Row = {
+  seq: number;
+  of: string;
+  what: string;
+  facts: string;
+  id: string | null;
+  kind: string;
+  who: string;
+  reason: string;
+  outcome: string | null;
+  error: string | null;
+  saidWho: string;
+};
+
+function differenceOf(row: Row): AuditProblem[] {
+  const { seq, of, id, what } = row;
+  if (id === null) return [{ seq, problem: `operation ${of}: its row is gone` }];
+  const said = JSON.parse(row.facts) as Record<string, string | undefined>;
+  const wanted: Record<string, string | null> = {
+    kind: said["kind"] ?? "",
+    who: row.saidWho,
+    reason: said["reason"] ?? "",
+    ...(what === "ended" ? { outcome: said["outcome"] ?? null, error: said["error"] ?? null } : {}),
+  };
+  return Object.entries(wanted).flatMap(([field, value]) => {
+    const found = row[field as keyof Row];
+    // One that needed a human and is tried again has no outcome for now.
+    const isAgain = field === "outcome" && value === "needs-human" && found === null;
+    if (found === value || isAgain) return [];
+    return [
+      { seq, problem: `operation ${of} has another ${field} than it had: its row says ${found}` },
+    ];
+  });
+}
 
 function chained(before: string, entry: Omit<AuditEntry, "hash">): string {
   const { seq, at, who, what, of, facts } = entry;

@@ -76,6 +76,9 @@ async function cleanUp(id: string, plan: Plan, executor: Executor, run: Run): Pr
   return end(id, "committed", executor, run);
 }
 
+/** Why something went back that nothing was wrong with. */
+export const CANCELLED = "cancelled";
+
 /** What was cancelled must still be taken back, so going back does not listen to the signal. */
 function uncancelled(run: Run): Run {
   return { ...run, signal: new AbortController().signal };
@@ -91,7 +94,7 @@ async function goBack(
   run: Run,
 ): Promise<Outcome> {
   const toTheEnd = uncancelled(run);
-  const reason = messageOf(error);
+  const reason = run.signal.aborted ? CANCELLED : messageOf(error);
   run.report({ type: "warning", message: `going back: ${reason}` });
   for (const [index, way] of plan.ways.entries()) {
     if (index + 1 < firstWay || !applies(way, begun)) continue;

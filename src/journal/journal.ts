@@ -3,6 +3,7 @@ import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AppError } from "../base/errors.ts";
 import { AuditLog } from "./audit.ts";
+import { Past } from "./past.ts";
 import type { Plan } from "./plan.ts";
 
 /** How an operation ended. */
@@ -25,6 +26,9 @@ export type Operation = {
   readonly who: string;
   readonly reason: string;
 };
+
+/** Of what has no plan: what it was about, and how deep it looked. */
+export type Scope = { readonly of: readonly string[]; readonly depth: number };
 
 export type Progress = Operation & {
   /** 0: on the way forward; n: on the n-th way back. */
@@ -61,6 +65,8 @@ export class Journal implements Disposable {
   readonly #database: DatabaseSync;
   /** What was done, which nobody can change unseen. */
   readonly audit: AuditLog;
+  /** What can be asked of all that was done. */
+  readonly past: Past;
 
   /** UNAVAILABLE when the file cannot be opened or is none of ours. */
   constructor(file: string) {
@@ -86,7 +92,9 @@ export class Journal implements Disposable {
         ) STRICT;
         CREATE INDEX IF NOT EXISTS operations_v1_kind ON operations_v1 (kind, started);
       `);
+      // On a full disk an older journal has to open all the same: going back needs it.
       this.audit = new AuditLog(this.#database, (work) => this.#together(work));
+      this.past = new Past(this.#database);
     } catch (error) {
       throw new AppError("UNAVAILABLE", `open journal ${file}: ${(error as Error).message}`, {
         hint: "See whether the disk is full or read-only, and who owns the folder.",
@@ -109,8 +117,11 @@ export class Journal implements Disposable {
   }
 
   /** What was done without steps and is over: there is nothing to recover. */
-  record(operation: Operation & Pick<Progress, "outcome" | "ended" | "error">): void {
+  record(
+    operation: Operation & Pick<Progress, "outcome" | "ended" | "error"> & { scope?: Scope },
+  ): void {
     const { id, kind, plan, setup, started, who, reason, outcome, ended, error } = operation;
+    const { scope } = operation;
     const texts = [id, kind, JSON.stringify(plan), JSON.stringify(setup), started, who, reason];
     this.#together(() => {
       this.#database
@@ -118,20 +129,25 @@ export class Journal implements Disposable {
           "INSERT INTO operations_v1 (id, kind, plan, setup, started, who, reason, outcome, ended, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .run(...texts, outcome ?? null, ended ?? null, error ?? null);
-      const facts = { kind, reason, outcome, error };
+      const facts = { kind, reason, outcome, error, scope };
       this.audit.add({ at: ended ?? started, who, what: "ended", of: id, facts });
     });
   }
 
+  /** Undefined: there is none. */
+  find(id: string): Progress | undefined {
+    return this.#select("WHERE id = ?", id)[0];
+  }
+
   /** NOT_FOUND. */
   read(id: string): Progress {
-    const row = this.#database.prepare("SELECT * FROM operations_v1 WHERE id = ?").get(id);
-    if (row === undefined) {
+    const found = this.find(id);
+    if (found === undefined) {
       throw new AppError("NOT_FOUND", `read operation ${id}: there is none`, {
         hint: "See them with: lastgood history",
       });
     }
-    return toProgress(row as Row);
+    return found;
   }
 
   /** The step about to begin on the way forward. */
@@ -177,37 +193,6 @@ export class Journal implements Disposable {
   /** Operations that changed which release is live, newest first. */
   releaseChanges(): Progress[] {
     return this.#select("WHERE kind IN ('deploy', 'rollback', 'undo') ORDER BY rowid DESC");
-  }
-
-  /** Whether a release that may have changed the form of the data was deployed since. */
-  migratedSince(time: string): boolean {
-    const row = this.#database
-      .prepare(
-        `SELECT 1 FROM operations_v1 WHERE kind = 'deploy' AND outcome = 'committed' AND ended > ?
-         AND plan LIKE '%"act":"migrated"%' LIMIT 1`,
-      )
-      .get(time);
-    return row !== undefined;
-  }
-
-  /** Whether an operation of a kind was begun since, whatever became of it. */
-  hasBegun(kind: string, since: string): boolean {
-    const row = this.#database
-      .prepare("SELECT 1 FROM operations_v1 WHERE kind = ? AND started >= ? LIMIT 1")
-      .get(kind, since);
-    return row !== undefined;
-  }
-
-  /** By "kind day": how many were committed, and how many were not. */
-  countByDay(since: string): ReadonlyMap<string, { readonly good: number; readonly bad: number }> {
-    const rows = this.#database
-      .prepare(
-        `SELECT kind, substr(started, 1, 10) AS day, sum(outcome = 'committed') AS good,
-         sum(outcome != 'committed') AS bad FROM operations_v1
-         WHERE started >= ? AND outcome IS NOT NULL GROUP BY kind, day`,
-      )
-      .all(since) as { kind: string; day: string; good: number; bad: number }[];
-    return new Map(rows.map(({ kind, day, good, bad }) => [`${kind} ${day}`, { good, bad }]));
   }
 
   /** Goes on with one that needed a human. */

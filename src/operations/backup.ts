@@ -48,10 +48,17 @@ export async function backup(
   options: BackupOptions,
   run: Run,
 ): Promise<BackupResult> {
-  return await recorded(system, "backup", options.reason, run, async () => {
-    const value = await takePoint(system, options, run);
-    return { value, error: value.valid ? undefined : value.errors.join(", ") };
-  });
+  return await recorded(
+    system,
+    "backup",
+    options.reason,
+    run,
+    async () => {
+      const value = await takePoint(system, options, run);
+      return { value, error: value.valid ? undefined : value.errors.join(", ") };
+    },
+    { of: chooseStores(system, options).map(({ store }) => store.name), depth: 0 },
+  );
 }
 
 async function takePoint(system: System, options: BackupOptions, run: Run): Promise<BackupResult> {

@@ -97,7 +97,7 @@ async function saveOne(system: System, aside: SetAside, run: Run): Promise<void>
     return await commitPoint(system, stores, captured, { stamp, time, reason }, moment, writer);
   });
   await rememberPoints(system, [...points, ...pointsAmong([snapshot])]);
-  recordDone(system, "backup", reason, undefined);
+  recordDone(system, "safety point", reason, undefined);
 }
 
 /** What cannot be read as data is kept byte for byte. */

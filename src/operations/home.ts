@@ -47,7 +47,10 @@ export type Home = {
   readonly seen: string | undefined;
 };
 
-const DRILLS = 10;
+const DRILLS = 50;
+/** The times of so many say how long it takes. */
+const MEASURED = 10;
+const RECENT = 10;
 const DAYS = 30;
 const DAY_MS = 86_400_000;
 const STRIPS = ["backup", "check", "drill", "prune"] as const;
@@ -63,7 +66,11 @@ export async function home(system: System, _run: Run): Promise<Home> {
   using history = new HealthHistory(system.paths.state);
   using incidents = new Incidents(system.paths.state);
   const checks = history.latest();
-  const open = incidents.list(DRILLS).filter(({ closed }) => closed === undefined);
+  const lasting = incidents.allLasting();
+  const described = incidents.list(RECENT).filter(({ closed, recovered }) => {
+    return closed === undefined && recovered !== undefined;
+  });
+  const open = [...lasting, ...described];
   const valid = (catalogue?.points ?? []).filter((point) => point.valid);
   const now = system.host.clock.now();
   const components = system.components.map(({ name, stores, target }) => {
@@ -71,6 +78,8 @@ export async function home(system: System, _run: Run): Promise<Home> {
     const point = valid.findLast((one) => own.some((store) => one.stores.includes(store)));
     return {
       name,
+      hasData: own.length > 0,
+      time: point?.time,
       hasReleases: target !== undefined,
       point: point?.stamp,
       ...measured(system, drills, point?.time, now),
@@ -80,7 +89,7 @@ export async function home(system: System, _run: Run): Promise<Home> {
   const { interrupted, underWay } = unfinishedOf(system);
   return {
     system: system.name,
-    sentence: sentenceOf(system, valid.at(-1)?.time, drills, now),
+    sentence: sentenceOf(system, components, drills, now),
     problems: problemsOf({ system, interrupted, jobs, open }),
     components,
     strips: stripsOf(system, now),
@@ -120,6 +129,7 @@ function measured(
 function recoveryTimes(drills: readonly Evidence[]): number[] {
   return drills
     .filter(isGood)
+    .slice(0, MEASURED)
     .flatMap(({ recovery }) => (recovery.ms === undefined ? [] : [recovery.ms]))
     .toSorted((a, b) => a - b);
 }
@@ -128,23 +138,47 @@ function medianOf(sorted: readonly number[]): number | undefined {
   return sorted[Math.floor((sorted.length - 1) / 2)];
 }
 
+/** The worst wins: it is the component whose newest point is oldest. */
 function sentenceOf(
   { name }: System,
-  time: string | undefined,
+  components: readonly { name: string; hasData: boolean; time: string | undefined }[],
   drills: readonly Evidence[],
   now: Date,
 ): string {
-  if (time === undefined) return `You cannot bring ${name} back: there is no valid recovery point.`;
-  const lost = now.getTime() - Date.parse(time);
+  const withData = components.filter(({ hasData }) => hasData);
+  const without = withData.filter(({ time }) => time === undefined).map((one) => one.name);
+  const times = withData.flatMap(({ time }) => time ?? []).toSorted();
+  const [oldest] = times;
+  if (oldest === undefined)
+    return `You cannot bring ${name} back: there is no valid recovery point.`;
+  if (without.length > 0) {
+    return `You cannot bring all of ${name} back: ${without.join(", ")} has no valid recovery point.`;
+  }
+  const lost = now.getTime() - Date.parse(oldest);
+  if (lost < -CLOCKS_MS) {
+    return `The newest point of ${name} is of ${moment(oldest, now)}, which is to come: a clock is wrong.`;
+  }
   const recoveryMs = medianOf(recoveryTimes(drills));
-  const last = drills.find(isGood);
   const how = recoveryMs === undefined ? "" : ` in about ${span(recoveryMs)}`;
-  const what = last?.verdict === "data-proven" ? "its data last proven" : "last proven";
-  const proven =
-    last === undefined
+  return `You can bring ${name} back to ${moment(oldest, now)} (${span(lost)} lost)${how}; ${provenBy(drills, now)}.`;
+}
+
+/** Clocks of two machines differ by less. */
+const CLOCKS_MS = 60_000;
+
+function provenBy(drills: readonly Evidence[], now: Date): string {
+  const at = drills.findIndex(isGood);
+  const last = drills[at];
+  const failed = at === -1 ? drills.length : at;
+  const since = failed === 1 ? "the last drill failed" : `the last ${failed} drills failed`;
+  if (last === undefined) {
+    return failed === 0
       ? "how long that takes was never tried in a drill"
-      : `${what} ${span(now.getTime() - Date.parse(last.started))} ago`;
-  return `You can bring ${name} back to ${moment(time, now)} (${span(lost)} lost)${how}; ${proven}.`;
+      : `${since}, and none was good`;
+  }
+  const what = last.verdict === "data-proven" ? "its data last proven" : "last proven";
+  const proven = `${what} ${span(now.getTime() - Date.parse(last.started))} ago`;
+  return failed === 0 ? proven : `${proven}, but ${since}`;
 }
 
 /** "02:30 today", in the machine's own time zone. */
@@ -159,7 +193,7 @@ function moment(time: string, now: Date): string {
 }
 
 const dayNumber = (at: Date): number =>
-  Math.round(new Date(at.getFullYear(), at.getMonth(), at.getDate(), 12).getTime() / DAY_MS);
+  Date.UTC(at.getFullYear(), at.getMonth(), at.getDate()) / DAY_MS;
 
 /** "3 h 12 min", "2 days", as people say it. */
 function span(ms: number): string {
@@ -200,7 +234,7 @@ function stripsOf({ journal }: System, now: Date): Home["strips"] {
   const days = Array.from({ length: DAYS }, (_, back) =>
     new Date(now.getTime() - (DAYS - 1 - back) * DAY_MS).toISOString().slice(0, 10),
   );
-  const counted = journal.countByDay(`${days[0]}T00:00:00`);
+  const counted = journal.past.countByDay(`${days[0]}T00:00:00`);
   return Object.fromEntries(
     STRIPS.map((kind) => [
       kind,

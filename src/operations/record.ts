@@ -1,6 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { hasCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
+import { redact } from "../base/redact.ts";
+import type { Scope } from "../journal/journal.ts";
+import { tellAtOnce } from "./notices/flush.ts";
 import { stampOf } from "./points/point.ts";
 import type { System } from "./system.ts";
 
@@ -21,19 +24,46 @@ export async function recorded<T>(
   kind: string,
   reason: string,
   run: Run,
-  work: () => Promise<{ value: T; detail?: string; error?: string | undefined }>,
+  work: () => Promise<{ value: T; detail?: string; error?: string | undefined; scope?: Scope }>,
+  scope?: Scope,
 ): Promise<T> {
   const started = system.host.clock.now().toISOString();
   try {
-    const { value, detail = "", error } = await work();
-    recordDone(system, kind, [reason, detail].filter(Boolean).join(": "), error, started);
+    const { value, detail = "", error, scope: found } = await work();
+    const why = [reason, detail].filter(Boolean).join(": ");
+    await recordOrTell(system, { kind, reason: why, error, started, scope: found ?? scope }, run);
     return value;
   } catch (error) {
     // Whom another keeps out has not tried.
     if (!run.signal.aborted && !hasCode(error, "LOCKED")) {
-      recordDone(system, kind, reason, (error as Error).message, started);
+      const { message } = error as Error;
+      await recordOrTell(system, { kind, reason, error: message, started, scope }, run);
     }
     throw error;
+  }
+}
+
+type Done = {
+  readonly kind: string;
+  readonly reason: string;
+  readonly error: string | undefined;
+  readonly started?: string;
+  readonly scope?: Scope | undefined;
+};
+
+/** A failure that cannot even be written down, since the disk is full, must not stay unknown. */
+async function recordOrTell(system: System, done: Done, run: Run): Promise<void> {
+  try {
+    record(system, done);
+  } catch (error) {
+    const message = `history: ${(error as Error).message}`;
+    run.report({ type: "warning", message });
+    if (done.error === undefined) return;
+    const at = system.host.clock.now().toISOString();
+    const title = `${done.kind} failed: ${done.error}`;
+    const text = `${title}. It could not be written into the history: ${message}`;
+    const notice = { id: newOperationId(system), at, system: system.name, title, text };
+    await tellAtOnce(system, { ...notice, kind: "failure" }, run);
   }
 }
 
@@ -46,10 +76,17 @@ export function recordDone(
   kind: string,
   reason: string,
   error: string | undefined,
-  started?: string,
 ): void {
+  try {
+    record(system, { kind, reason, error });
+  } catch {
+    // A full disk, mostly; `doctor` says so.
+  }
+}
+
+function record(system: System, { kind, reason, error, started, scope }: Done): void {
   const now = system.host.clock.now().toISOString();
-  const operation = {
+  system.journal.record({
     id: newOperationId(system),
     kind,
     plan: { steps: [], ways: [] },
@@ -59,11 +96,7 @@ export function recordDone(
     reason,
     outcome: error === undefined ? "committed" : "aborted",
     ended: now,
-    error,
-  } as const;
-  try {
-    system.journal.record(operation);
-  } catch {
-    // A full disk, mostly; `doctor` says so.
-  }
+    error: error === undefined ? undefined : redact(error),
+    ...(scope === undefined ? {} : { scope }),
+  });
 }

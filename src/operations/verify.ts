@@ -23,26 +23,41 @@ export async function verify(
   reason: string,
   run: Run,
 ): Promise<CheckReport> {
-  return await recorded(system, "check", reason, run, async () => {
-    const opened = copy === undefined ? system.repository(run) : openCopy(system, copy, run);
-    const repository = await opened;
-    using ledger = new PackLedger(path.join(system.paths.state, "verified.db"), copy ?? "");
-    const isNext = typeof readData === "object" && "nextOf" in readData;
-    const now = system.host.clock.now().toISOString();
-    const sound: string[] = [];
-    const value = await repository.check(
-      {
-        readData: isNext
-          ? { choose: (bytes) => ledger.longestAgo(bytes, readData.nextOf) }
-          : readData,
-        onSound: (packId) => void sound.push(packId),
-      },
-      run,
-    );
-    ledger.readAt(sound, now);
-    const [first] = value.errors;
-    return { value, error: first && `${value.errors.length} errors: ${first}` };
-  });
+  return await recorded(
+    system,
+    "check",
+    reason,
+    run,
+    async () => {
+      const opened = copy === undefined ? system.repository(run) : openCopy(system, copy, run);
+      const repository = await opened;
+      using ledger = new PackLedger(path.join(system.paths.state, "verified.db"), copy ?? "");
+      const isNext = typeof readData === "object" && "nextOf" in readData;
+      const now = system.host.clock.now().toISOString();
+      const sound: string[] = [];
+      const value = await repository.check(
+        {
+          readData: isNext
+            ? { choose: (bytes) => ledger.longestAgo(bytes, readData.nextOf, now) }
+            : readData,
+          onSound: (packId) => void sound.push(packId),
+        },
+        run,
+      );
+      ledger.readAt(sound, now);
+      const [first] = value.errors;
+      return { value, error: first && `${value.errors.length} errors: ${first}` };
+    },
+    { of: [copy ?? "repository"], depth: depthOf(readData) },
+  );
+}
+
+/** What was found by reading is only over once as much was read. */
+function depthOf(readData: VerifyOptions["readData"]): number {
+  if (readData === "none") return 0;
+  if (readData === "all") return 3;
+  // What was not found sound is read first the next time.
+  return "nextOf" in readData ? 2 : 1;
 }
 
 /** Of each pack, when it was last read and found sound. */
@@ -64,26 +79,27 @@ class PackLedger implements Disposable {
     `);
   }
 
-  /** A part of so many, by bytes; those never read first. Forgets packs that are gone. */
-  longestAgo(bytes: ReadonlyMap<string, number>, parts: number): ReadonlySet<string> {
+  /**
+   * A part of so many, by bytes: of those that were read the ones longest ago, and of those that never were,
+   * so that neither keeps the other waiting. Forgets packs that are gone.
+   */
+  longestAgo(bytes: ReadonlyMap<string, number>, parts: number, now: string): ReadonlySet<string> {
     const rows = this.#database
       .prepare("SELECT pack, read_at FROM packs_v1 WHERE place = ?")
       .all(this.#place) as { pack: string; read_at: string }[];
     const remove = this.#database.prepare("DELETE FROM packs_v1 WHERE place = ? AND pack = ?");
     for (const { pack } of rows) if (!bytes.has(pack)) remove.run(this.#place, pack);
-    const readAt = new Map(rows.map(({ pack, read_at: at }) => [pack, at]));
-    const inOrder = [...bytes].toSorted(([a], [b]) => {
-      const [first, second] = [readAt.get(a) ?? "", readAt.get(b) ?? ""];
-      return first < second ? -1 : Number(first > second);
-    });
-    let left = inOrder.reduce((sum, [, size]) => sum + size, 0) / parts;
-    const chosen = new Set<string>();
-    for (const [pack, size] of inOrder) {
-      if (left <= 0) break;
-      chosen.add(pack);
-      left -= size;
-    }
-    return chosen;
+    // What a clock that was ahead has written down was never read.
+    const readAt = new Map(
+      rows.filter(({ read_at: at }) => at <= now).map(({ pack, read_at: at }) => [pack, at]),
+    );
+    const known = [...bytes].filter(([pack]) => readAt.has(pack));
+    const inOrder = known.toSorted(([a], [b]) => (readAt.get(a)! < readAt.get(b)! ? -1 : 1));
+    const fresh = [...bytes].filter(([pack]) => !readAt.has(pack));
+    return new Set([
+      ...firstOf(inOrder, sum(inOrder) / parts),
+      ...firstOf(fresh, sum([...bytes]) / parts),
+    ]);
   }
 
   readAt(packs: readonly string[], at: string): void {
@@ -96,4 +112,19 @@ class PackLedger implements Disposable {
   [Symbol.dispose](): void {
     this.#database.close();
   }
+}
+
+type Sized = readonly [pack: string, bytes: number];
+
+const sum = (packs: readonly Sized[]): number => packs.reduce((all, [, bytes]) => all + bytes, 0);
+
+function firstOf(packs: readonly Sized[], bytes: number): string[] {
+  let left = bytes;
+  const chosen: string[] = [];
+  for (const [pack, size] of packs) {
+    if (left <= 0) break;
+    chosen.push(pack);
+    left -= size;
+  }
+  return chosen;
 }

@@ -79,7 +79,12 @@ function Folder({
                     {name}/
                   </button>
                 ) : (
-                  name
+                  <a
+                    href={`/api/v1/points/${stamp}/file?path=${encodeURIComponent(`${folder}/${name}`)}`}
+                    download={name}
+                  >
+                    {name}
+                  </a>
                 ),
                 bytes === undefined ? "" : size(bytes),
                 modified.slice(0, 19).replace("T", " "),

@@ -1,6 +1,7 @@
+import { AppError } from "../../base/errors.ts";
 import { describePoint, listPoints } from "../../operations/points/catalogue.ts";
 import { findPoint } from "../../operations/points/point.ts";
-import { listFiles } from "../../operations/points/files.ts";
+import { listFiles, saveFile } from "../../operations/points/files.ts";
 import { type Command, textOption } from "../command.ts";
 import { formatBytes, table } from "../format.ts";
 
@@ -8,15 +9,26 @@ export const showCommand: Command = {
   name: "show",
   summary: "Shows what is in a point: stores, rows, files, why it is invalid.",
   arguments: "[point]",
-  options: [["--files <folder>", "what lies in a folder of the point; / is its root"]],
+  options: [
+    ["--files <folder>", "what lies in a folder of the point; / is its root"],
+    ["--file <file>", "one file of it, with --to"],
+    ["--to <path>", "where the file is written; nothing may be there yet"],
+  ],
   examples: [
     "lastgood show latest",
     "lastgood show 20261121T030000Z",
     "lastgood show latest --files /stores/app/uploads",
+    "lastgood show latest --file /stores/app/uploads/contract.pdf --to contract.pdf",
   ],
 
   async run(args, { withSystem, run }) {
     const [named = "latest"] = args.positionals;
+    const [file, to] = [textOption(args, "file"), textOption(args, "to")];
+    if (file !== undefined) {
+      if (to === undefined) throw new AppError("USAGE", "show: say where to, with --to PATH");
+      const value = await withSystem((system) => saveFile(system, named, file, to, run));
+      return { value, lines: [`${file} of ${value.stamp} is ${value.to}`] };
+    }
     const folder = textOption(args, "files");
     if (folder !== undefined) {
       const value = await withSystem((system) => listFiles(system, named, folder, run));

@@ -2,12 +2,13 @@ import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { deleteCookie, setCookie } from "hono/cookie";
 import * as z from "zod";
-import { includes, tokenOf } from "../../operations/tokens.ts";
+import { includes, type Scope, type Token, tokenOf } from "../../operations/tokens.ts";
 import { consoleApp } from "../pages.ts";
 import type { Env } from "../listen.ts";
 import { metricsText } from "../metrics.ts";
 import { COOKIE, isOwnHost, isOwnOrigin, whoAsks } from "./auth.ts";
 import type { Server } from "./context.ts";
+import { download } from "./download.ts";
 import { events } from "./events.ts";
 import { openapi } from "./openapi.ts";
 import { problem, problemOf } from "./problem.ts";
@@ -62,6 +63,13 @@ export function apiApp(server: Server): Hono<Env> {
     if (token === undefined) return refused(c);
     return c.text(await metricsText(server), 200, { "content-type": "text/plain; version=0.0.4" });
   });
+  app.get("/api/v1/points/:stamp/file", async (c) => {
+    const token = await whoAsks(c, system);
+    if (token === undefined) return refused(c);
+    return includes(token.scope, "operate")
+      ? await download(c, server, token.name)
+      : tooLittle(c, token, "operate");
+  });
   for (const route of ROUTES) {
     const path = `/api/v1${route.path.replaceAll(/\{(\w+)\}/g, ":$1")}`;
     app.on(route.method.toUpperCase(), path, async (c) => await answer(c, route, server));
@@ -81,14 +89,15 @@ const refused = (context: Context<Env>): Response => {
   return problem(context, 401, "no token that is known", { hint: "lastgood token add NAME" });
 };
 
+const tooLittle = (context: Context<Env>, { name, scope }: Token, needed: Scope): Response =>
+  problem(context, 403, "the token does not suffice", {
+    detail: `${name} may ${scope}; this needs ${needed}.`,
+  });
+
 async function answer(context: Context<Env>, route: Route, server: Server): Promise<Response> {
   const token = await whoAsks(context, server.system);
   if (token === undefined) return refused(context);
-  if (!includes(token.scope, route.scope)) {
-    return problem(context, 403, "the token does not suffice", {
-      detail: `${token.name} may ${token.scope}; this needs ${route.scope}.`,
-    });
-  }
+  if (!includes(token.scope, route.scope)) return tooLittle(context, token, route.scope);
   const params = check(route.params, context.req.param());
   if ("wrong" in params) return problem(context, 404, "not found", { detail: params.wrong });
   const query = check(route.query, single(context.req.queries()));

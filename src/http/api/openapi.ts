@@ -20,6 +20,7 @@ export function openapi(routes: readonly Route[], version: string): object {
   for (const one of routes) {
     paths[`/api/v1${one.path}`] = { ...paths[`/api/v1${one.path}`], [one.method]: operation(one) };
   }
+  paths["/api/v1/points/{stamp}/file"] = { get: DOWNLOAD };
   paths["/api/v1/events"] = { get: EVENTS };
   return {
     openapi: "3.1.0",
@@ -78,6 +79,23 @@ const EVENTS = {
     200: {
       description: "A stream",
       content: { "text/event-stream": { schema: { type: "string" } } },
+    },
+    default: { $ref: "#/components/responses/Problem" },
+  },
+};
+
+const DOWNLOAD = {
+  operationId: "getPointsStampFile",
+  summary: "One file of a point",
+  description: "Needs a token of scope `operate` or above.",
+  parameters: [
+    { name: "stamp", in: "path", required: true, schema: { type: "string" } },
+    { name: "path", in: "query", required: true, schema: { type: "string" } },
+  ],
+  responses: {
+    200: {
+      description: "The file",
+      content: { "application/octet-stream": { schema: { type: "string", format: "binary" } } },
     },
     default: { $ref: "#/components/responses/Problem" },
   },

@@ -1,5 +1,6 @@
 import type { AuditEntry } from "../../journal/audit.ts";
-import type { Outcome, Progress } from "../../journal/journal.ts";
+import { CANCELLED } from "../../journal/carry-out.ts";
+import type { Outcome, Progress, Scope } from "../../journal/journal.ts";
 import type { Event, Run } from "../../base/events.ts";
 import type { Notice } from "../../notifiers/notifier.ts";
 import { queueNotice } from "../notices/notice.ts";
@@ -16,8 +17,15 @@ const WENT_BACK: ReadonlySet<Outcome> = new Set(["rolled-back", "rolled-back-to-
 
 const SEEN = "audit";
 const ENTRIES_AT_ONCE = 500;
+/** Where nobody has looked yet, what is older than this is nobody's news. */
+const NEWS_MS = 3_600_000;
 
-type Ended = { readonly kind: string; readonly outcome?: Outcome; readonly error?: string };
+type Ended = {
+  readonly kind: string;
+  readonly outcome?: Outcome;
+  readonly error?: string;
+  readonly scope?: Scope;
+};
 
 /**
  * Looks through what has ended since the last look: opens incidents, ends them, and puts what people
@@ -28,7 +36,7 @@ export function digest(system: System, run: Run): void {
   try {
     using incidents = new Incidents(system.paths.state);
     for (;;) {
-      if (incidents.together(() => digestSome(system, incidents)) === "nothing new") return;
+      if (incidents.together(() => digestSome(system, incidents, run)) === "nothing new") return;
     }
   } catch (error) {
     const event: Event = { type: "warning", message: `incidents: ${(error as Error).message}` };
@@ -36,47 +44,76 @@ export function digest(system: System, run: Run): void {
   }
 }
 
-function digestSome(system: System, incidents: Incidents): "nothing new" | "some" {
-  const { journal } = system;
-  const entries = journal.audit.since(Number(incidents.seen(SEEN) ?? 0), ENTRIES_AT_ONCE);
+function digestSome(system: System, incidents: Incidents, run: Run): "nothing new" | "some" {
+  const { journal, host } = system;
+  const seen = incidents.seen(SEEN);
+  const entries = journal.audit.since(whereWeWere(system, seen), ENTRIES_AT_ONCE);
   const last = entries.at(-1);
   if (last === undefined) return "nothing new";
-  incidents.see(SEEN, String(last.seq));
+  incidents.see(SEEN, `${last.seq} ${last.hash}`);
+  const oldest = new Date(host.clock.now().getTime() - NEWS_MS).toISOString();
   const notices = entries
-    .filter(({ what }) => what === "ended")
-    .flatMap((entry) => noteEnd(system, incidents, entry));
+    .filter(({ what, at }) => what === "ended" && (seen !== undefined || at >= oldest))
+    .flatMap((entry) => {
+      try {
+        return noteEnd(system, incidents, entry);
+      } catch (error) {
+        // What one entry leads to may be gone; the others are news all the same.
+        const message = `incidents: entry ${entry.seq}: ${(error as Error).message}`;
+        run.report({ type: "warning", message });
+        return [];
+      }
+    });
   // Rather told twice than never, should we be ended between the two.
   for (const notice of notices) queueNotice(system, notice);
   return "some";
 }
 
+/** The entry that was seen last; 0 where it is none of this log, which was made anew since. */
+function whereWeWere({ journal }: System, seen: string | undefined): number {
+  const [seq = "0", hash] = (seen ?? "").split(" ");
+  return journal.audit.hashAt(Number(seq)) === hash ? Number(seq) : 0;
+}
+
 function noteEnd(system: System, incidents: Incidents, entry: AuditEntry): Notice[] {
-  const { kind, outcome, error } = JSON.parse(entry.facts) as Ended;
-  const noted: Noted = { system, incidents, entry, error: error ?? "" };
+  const { kind, outcome, error, scope } = JSON.parse(entry.facts) as Ended;
+  const noted: Noted = { system, incidents, entry, scope, error: error ?? "" };
   if (JOBS.has(kind)) {
     return outcome === "committed" ? jobIsWell(noted, kind) : jobFailed(noted, kind);
   }
+  if (kind.startsWith("keep ")) return settled(noted, [kind.slice("keep ".length)], [], kind);
   if (!SETTLING.has(kind)) return [];
   const operation = system.journal.read(entry.of);
   if (outcome === "needs-human") return wentWrong(noted, operation);
-  if (outcome !== undefined && WENT_BACK.has(outcome)) return wentBack(noted, operation, outcome);
-  return outcome === "committed" ? settled(noted, operation) : [];
+  if (outcome === "committed") {
+    return settled(noted, [operation.id], componentsOf(operation), describe(operation));
+  }
+  const isBack = outcome !== undefined && WENT_BACK.has(outcome);
+  return isBack || wasStopped(operation) ? wentBack(noted, operation) : [];
+}
+
+/** Nothing was switched, and yet the application was down, or its data were touched. */
+function wasStopped({ plan, begun }: Progress): boolean {
+  return plan.steps.slice(0, begun).some(({ act }) => act === "stopped" || act === "migrated");
 }
 
 type Noted = {
   readonly system: System;
   readonly incidents: Incidents;
   readonly entry: AuditEntry;
+  readonly scope: Scope | undefined;
   readonly error: string;
 };
 
-function jobFailed({ system, incidents, entry, error }: Noted, kind: string): Notice[] {
+function jobFailed({ system, incidents, entry, error, scope }: Noted, kind: string): Notice[] {
   const key = `job:${kind}`;
   const text = `${kind} failed: ${error}`;
   const lasting = incidents.lasting(key);
   if (lasting !== undefined) {
     const operations = [...lasting.operations, entry.of];
-    incidents.change(lasting, { operations }, { at: entry.at, text });
+    const both = together(lasting.scope, scope);
+    const changed = { operations, ...(both === undefined ? {} : { scope: both }) };
+    incidents.change(lasting, changed, { at: entry.at, text });
     return [];
   }
   const components = system.components.map(({ name }) => name);
@@ -87,13 +124,29 @@ function jobFailed({ system, incidents, entry, error }: Noted, kind: string): No
     components,
     detected: entry.at,
     operations: [entry.of],
+    scope,
   });
   return [noticeOf(system, "failure", opened, text)];
 }
 
-function jobIsWell({ system, incidents, entry }: Noted, kind: string): Notice[] {
+function together(a: Scope | undefined, b: Scope | undefined): Scope | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return { of: [...new Set([...a.of, ...b.of])], depth: Math.max(a.depth, b.depth) };
+}
+
+/** What succeeded for less than what failed says nothing of the rest. */
+function suffices(done: Scope | undefined, wanted: Scope | undefined): boolean {
+  if (wanted === undefined) return true;
+  return (
+    done !== undefined &&
+    done.depth >= wanted.depth &&
+    wanted.of.every((one) => done.of.includes(one))
+  );
+}
+
+function jobIsWell({ system, incidents, entry, scope }: Noted, kind: string): Notice[] {
   const lasting = incidents.lasting(`job:${kind}`);
-  if (lasting === undefined) return [];
+  if (lasting === undefined || !suffices(scope, lasting.scope)) return [];
   const text = `${kind} succeeded again`;
   const operations = [...lasting.operations, entry.of];
   const ended = { recovered: entry.at, operations };
@@ -101,22 +154,46 @@ function jobIsWell({ system, incidents, entry }: Noted, kind: string): Notice[] 
   return [noticeOf(system, "recovery", lasting, text)];
 }
 
+const BACK: Partial<Record<Outcome, string>> = {
+  "rolled-back": "what was live before is live again, and its checks are no worse than before",
+  "rolled-back-to-factory": "the factory version is live",
+  aborted: "nothing was switched; what was stopped runs again",
+};
+
 /** It failed, and what was live before is live again: over before anybody reads of it. */
-function wentBack(noted: Noted, operation: Progress, outcome: Outcome): Notice[] {
+function wentBack(noted: Noted, operation: Progress): Notice[] {
   const { system, incidents, entry, error } = noted;
-  const opened = openFor(noted, operation, `${describe(operation)}: ${outcome}: ${error}`);
-  const text =
-    outcome === "rolled-back"
-      ? "what was live before is live again, and its checks are no worse than before"
-      : "the factory version is live";
+  // Nothing was wrong: somebody wanted it.
+  const before = lastingOf(incidents, operation.id);
+  if (error === CANCELLED && before === undefined) return [];
+  const title = `${describe(operation)}: ${operation.outcome}: ${error}`;
+  const opened = before ?? openFor(noted, operation, title);
+  const text = BACK[operation.outcome ?? "rolled-back"] ?? "it went back";
   incidents.change(opened, { recovered: entry.at }, { at: entry.at, text });
-  return [noticeOf(system, "failure", opened, `${opened.title}. Now ${text}.`)];
+  return [
+    noticeOf(
+      system,
+      before === undefined ? "failure" : "recovery",
+      opened,
+      `${title}. Now ${text}.`,
+    ),
+  ];
+}
+
+function lastingOf(incidents: Incidents, operation: string): Incident | undefined {
+  return incidents.allLasting().find(({ operations }) => operations.includes(operation));
 }
 
 function wentWrong(noted: Noted, operation: Progress): Notice[] {
-  const opened = openFor(noted, operation, `${describe(operation)} needs you: ${noted.error}`);
-  const text = `${opened.title}. It could not be taken back by itself: lastgood recover`;
-  return [noticeOf(noted.system, "failure", opened, text)];
+  const { system, incidents, entry } = noted;
+  const title = `${describe(operation)} needs you: ${noted.error}`;
+  const before = lastingOf(incidents, operation.id);
+  if (before !== undefined) {
+    incidents.change(before, {}, { at: entry.at, text: `tried again: ${title}` });
+    return [];
+  }
+  const text = `${title}. It could not be taken back by itself: lastgood recover`;
+  return [noticeOf(system, "failure", openFor(noted, operation, title), text)];
 }
 
 function openFor(
@@ -126,7 +203,7 @@ function openFor(
 ): Incident {
   return incidents.open({
     id: newOperationId(system),
-    key: `operation:${componentsOf(operation).toSorted().join(",")}`,
+    key: `operation:${operation.id}`,
     title,
     components: componentsOf(operation),
     detected: backBegan(system, operation) ?? entry.at,
@@ -139,14 +216,27 @@ function backBegan({ journal }: System, { id }: Progress): string | undefined {
   return journal.audit.of(id).find(({ what }) => what === "back")?.at;
 }
 
-/** Somebody changed what is live, and it is healthy: what needed a human has had one. */
-function settled({ system, incidents, entry }: Noted, operation: Progress): Notice[] {
-  const lasting = incidents.lasting(`operation:${componentsOf(operation).toSorted().join(",")}`);
-  if (lasting === undefined) return [];
-  const text = `${describe(operation)} was committed`;
-  const operations = [...lasting.operations, operation.id];
-  incidents.change(lasting, { recovered: entry.at, operations }, { at: entry.at, text });
-  return [noticeOf(system, "recovery", lasting, text)];
+/** Somebody changed what is live, or says that it is right: what needed a human has had one. */
+function settled(
+  { system, incidents, entry }: Noted,
+  operations: readonly string[],
+  components: readonly string[],
+  what: string,
+): Notice[] {
+  const over = incidents
+    .allLasting()
+    .filter(
+      (one) =>
+        one.key.startsWith("operation:") &&
+        (one.operations.some((id) => operations.includes(id)) ||
+          one.components.some((name) => components.includes(name))),
+    );
+  return over.map((one) => {
+    const text = `${what} was committed`;
+    const all = [...new Set([...one.operations, entry.of])];
+    incidents.change(one, { recovered: entry.at, operations: all }, { at: entry.at, text });
+    return noticeOf(system, "recovery", one, text);
+  });
 }
 
 export function noticeOf(

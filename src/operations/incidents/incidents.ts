@@ -2,6 +2,8 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AppError } from "../../base/errors.ts";
+import { cut, redact } from "../../base/redact.ts";
+import type { Scope } from "../../journal/journal.ts";
 
 /** What only people know of an incident; what they have not said yet is empty. */
 export type Said = {
@@ -28,6 +30,8 @@ export type Incident = {
   readonly operations: readonly string[];
   readonly events: readonly { readonly at: string; readonly text: string }[];
   readonly said: Said;
+  /** Of what failed: it is over once as much as this succeeded. */
+  readonly scope?: Scope;
 };
 
 const NOTHING_SAID: Said = {
@@ -41,6 +45,8 @@ const NOTHING_SAID: Said = {
 
 /** Of one incident: what goes on for ever must not fill the disk. */
 const EVENTS_MAX = 500;
+const TITLE_MAX = 300;
+const TEXT_MAX = 1000;
 
 type Row = { id: string; closed: string | null; recovered: string | null; body: string };
 
@@ -91,24 +97,35 @@ export class Incidents implements Disposable {
   /** Newest first. */
   list(limit: number): Incident[] {
     const rows = this.#database
-      .prepare("SELECT * FROM incidents_v1 ORDER BY id DESC LIMIT ?")
+      .prepare("SELECT * FROM incidents_v1 ORDER BY rowid DESC LIMIT ?")
       .all(limit);
     return (rows as Row[]).map(toIncident);
   }
 
-  /** The one of this key that is not over. */
-  lasting(key: string): Incident | undefined {
-    const row = this.#database
-      .prepare("SELECT * FROM incidents_v1 WHERE key = ? AND recovered IS NULL AND closed IS NULL")
-      .get(key);
-    return row === undefined ? undefined : toIncident(row as Row);
+  /** Those that are not over, newest first. `closed`: nor those that somebody closed before they were. */
+  allLasting(closed: "too" | "not" = "not"): Incident[] {
+    const rows = this.#database
+      .prepare("SELECT * FROM incidents_v1 WHERE recovered IS NULL ORDER BY rowid DESC")
+      .all();
+    return (rows as Row[])
+      .map(toIncident)
+      .filter((one) => closed === "too" || one.closed === undefined);
   }
 
-  /** By the beginning of its id, or "latest". NOT_FOUND. */
+  /** The one of this key that is not over. */
+  lasting(key: string, closed: "too" | "not" = "not"): Incident | undefined {
+    return this.allLasting(closed).find((one) => one.key === key);
+  }
+
+  /** By its id, a beginning of it that no other has, or "latest". NOT_FOUND. */
   find(named: string): Incident {
-    const found = this.list(-1).find(({ id }) => named === "latest" || id.startsWith(named));
-    if (found !== undefined) return found;
-    throw new AppError("NOT_FOUND", `find incident ${named}: there is none`, {
+    const all = this.list(-1);
+    const begin = all.filter(({ id }) => named !== "" && id.startsWith(named));
+    const found = named === "latest" ? all.slice(0, 1) : begin;
+    const [first] = found;
+    if (first !== undefined && found.length === 1) return first;
+    const problem = found.length > 1 ? "several begin so" : "there is none";
+    throw new AppError("NOT_FOUND", `find incident ${named}: ${problem}`, {
       hint: "See them with: lastgood incident list",
     });
   }
@@ -117,14 +134,19 @@ export class Incidents implements Disposable {
     opened: Pick<Incident, "id" | "key" | "title" | "components" | "detected"> & {
       readonly operations?: readonly string[];
       readonly said?: Partial<Said>;
+      readonly scope?: Scope | undefined;
     },
   ): Incident {
+    const { scope, ...others } = opened;
+    const title = cut(redact(opened.title), TITLE_MAX);
     const incident: Incident = {
-      ...opened,
+      ...others,
+      title,
+      ...(scope === undefined ? {} : { scope }),
       operations: opened.operations ?? [],
       recovered: undefined,
       closed: undefined,
-      events: [{ at: opened.detected, text: opened.title }],
+      events: [{ at: opened.detected, text: title }],
       said: { ...NOTHING_SAID, ...opened.said },
     };
     this.#write(incident);
@@ -134,11 +156,12 @@ export class Incidents implements Disposable {
   /** Changes what is given and adds what happened; what was the same last time is not added again. */
   change(
     incident: Incident,
-    changed: Partial<Pick<Incident, "recovered" | "closed" | "said" | "operations">>,
+    changed: Partial<Pick<Incident, "recovered" | "closed" | "said" | "operations" | "scope">>,
     event?: { readonly at: string; readonly text: string },
   ): Incident {
-    const isNew = event !== undefined && incident.events.at(-1)?.text !== event.text;
-    const events = isNew ? [...incident.events, event].slice(-EVENTS_MAX) : incident.events;
+    const added = event && { ...event, text: cut(redact(event.text), TEXT_MAX) };
+    const isNew = added !== undefined && incident.events.at(-1)?.text !== added.text;
+    const events = isNew ? [...incident.events, added].slice(-EVENTS_MAX) : incident.events;
     const next = { ...incident, ...changed, events };
     this.#write(next);
     return next;
@@ -146,7 +169,10 @@ export class Incidents implements Disposable {
 
   #write({ id, recovered, closed, ...body }: Incident): void {
     this.#database
-      .prepare("INSERT OR REPLACE INTO incidents_v1 VALUES (?, ?, ?, ?, ?)")
+      .prepare(
+        `INSERT INTO incidents_v1 VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
+         SET recovered = excluded.recovered, closed = excluded.closed, body = excluded.body`,
+      )
       .run(id, body.key, recovered ?? null, closed ?? null, JSON.stringify(body));
   }
 

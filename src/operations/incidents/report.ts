@@ -19,7 +19,7 @@ export type IncidentReport = Incident & {
 
 /** All that is known of an incident, with the report that people complete. */
 export function reportOf({ journal }: System, incident: Incident): IncidentReport {
-  const operations = incident.operations.map((id) => journal.read(id));
+  const operations = incident.operations.flatMap((id) => journal.find(id) ?? []);
   const entries = operations.flatMap(({ id }) => journal.audit.of(id));
   const ofOperations = entries.flatMap((entry) => timelineOf(entry, operations));
   const timeline = [...incident.events, ...ofOperations].toSorted((a, b) =>
@@ -29,11 +29,17 @@ export function reportOf({ journal }: System, incident: Incident): IncidentRepor
   const known = {
     ...incident,
     timeline,
-    downMs: recovered === undefined ? undefined : Date.parse(recovered) - Date.parse(detected),
+    downMs: timeBetween(detected, recovered),
     rolledBack: operations.flatMap(rolledBackBy),
     dataLost: operations.flatMap(dataLostBy),
   };
   return { ...known, markdown: markdownOf(known, entries) };
+}
+
+/** Undefined also where a clock was put back meanwhile: then nobody knows. */
+function timeBetween(from: string, to: string | undefined): number | undefined {
+  const ms = to === undefined ? -1 : Date.parse(to) - Date.parse(from);
+  return ms < 0 ? undefined : ms;
 }
 
 function timelineOf(
@@ -55,22 +61,32 @@ function rolledBackBy({ setup, outcome, sequence, plan }: Progress): string[] {
   const { release } = setup as {
     release?: { component: string; from?: string; to: string; factory?: string };
   };
-  if (release === undefined || outcome === "committed" || outcome === "aborted") return [];
+  const isBack = outcome === "rolled-back" || outcome === "rolled-back-to-factory";
+  if (release === undefined || !isBack) return [];
   const isFactory = plan.ways[sequence - 1]?.depth === "factory";
-  const to = isFactory ? `factory (${release.factory})` : release.from;
+  const factory = release.factory === undefined ? "factory" : `factory (${release.factory})`;
+  const to = isFactory ? factory : release.from;
   return [`${release.component} from ${release.to} to ${to ?? "nothing: it was the first"}`];
 }
 
-/** What of the data went back, and where what was written since lies. */
-function dataLostBy({ kind, plan, outcome }: Progress): string[] {
-  if (kind !== "restore" || outcome !== "committed") return [];
-  return plan.steps.flatMap((step) =>
-    step.act === "active" && step.slot.includes("/")
-      ? [
-          `${step.slot}: what was written after ${step.version}; it is kept as ${step.displaced} until then`,
-        ]
-      : [],
-  );
+/** What of the data went back, or may have, and where what was written since lies. */
+function dataLostBy({ kind, plan, outcome, sequence, begun }: Progress): string[] {
+  const isForward = outcome === "committed";
+  const steps = isForward ? plan.steps : (plan.ways[sequence - 1]?.steps ?? []);
+  if (begun === 0) return [];
+  return steps.flatMap((step) => {
+    if (!("slot" in step) || !step.slot.includes("/")) return [];
+    // A restore that goes back gives up only what came out of the point.
+    if (step.act === "active" && (isForward || kind !== "restore")) {
+      return [
+        `${step.slot} went to ${step.version}; what was live then is kept as ${step.displaced}`,
+      ];
+    }
+    if (step.act !== "readable") return [];
+    return [
+      `${step.slot}: put back, if the release before could not have read it; what was written meanwhile is then kept as ${step.displaced}`,
+    ];
+  });
 }
 
 type Known = Omit<IncidentReport, "markdown">;
@@ -88,10 +104,12 @@ function markdownOf(known: Known, entries: readonly AuditEntry[]): string {
   ];
   const impact = [
     `Affected: ${components.join(", ")}.`,
-    downMs === undefined
+    recovered === undefined
       ? "It lasts."
-      : `From detection to recovery: ${(downMs / 1000).toFixed(1)} s.`,
-    dataLost.length === 0 ? "No data were given up by lastgood." : `Data: ${dataLost.join("; ")}.`,
+      : downMs === undefined
+        ? "How long it lasted is unknown: a clock was changed meanwhile."
+        : `From detection to recovery: ${(downMs / 1000).toFixed(1)} s.`,
+    ...(dataLost.length === 0 ? [] : [`Data: ${dataLost.join("; ")}.`]),
   ];
   const or = (text: string, else_: string): string => (text === "" ? else_ : text);
   const lines = [

@@ -9,7 +9,7 @@ import { Outbox, type Send } from "../../notifiers/outbox.ts";
 import { NOTIFIERS } from "../../plugins.ts";
 import { lockComponents } from "../operation-lock.ts";
 import type { System } from "../system.ts";
-import { RECEIVER } from "./notice.ts";
+import { RECEIVER, shortened } from "./notice.ts";
 
 const SEND_MS_MAX = 5000;
 const LOCK = ".outbox";
@@ -64,6 +64,15 @@ export async function flushOutbox(
     run.report({ type: "warning", message });
     return 0;
   }
+}
+
+/** Without the outbox, where that cannot be written: best effort, and not tried again. */
+export async function tellAtOnce(system: System, notice: Notice, run: Run): Promise<void> {
+  const names = Object.entries(system.config.notify)
+    .filter(([, { on }]) => notice.kind !== "test" && on.includes(notice.kind))
+    .map(([name]) => name);
+  const body = JSON.stringify(shortened(notice));
+  await Promise.all(names.map((name) => sendNotice(system, name, body, run)));
 }
 
 /** For an updater's fleet. Received is what was answered with 200, in the header and in the body. */

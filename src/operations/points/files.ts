@@ -1,3 +1,6 @@
+import { rm } from "node:fs/promises";
+import path from "node:path";
+import { hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { System } from "../system.ts";
 import { listPoints } from "./catalogue.ts";
@@ -36,4 +39,27 @@ export async function listFiles(
     })),
   );
   return { stamp: point.stamp, folder: `/${at}`, files };
+}
+
+/** Writes one file of a point to a path where nothing is yet. NOT_FOUND; ALREADY_EXISTS. */
+export async function saveFile(
+  system: System,
+  named: string,
+  file: string,
+  target: string,
+  run: Run,
+): Promise<{ readonly stamp: string; readonly file: string; readonly to: string }> {
+  const point = findPoint(await listPoints(system, run), named);
+  const repository = await system.repository(run);
+  const to = path.resolve(target);
+  await repository.read(point.snapshot, run, async (reader) => {
+    try {
+      await reader.file(file.replace(/^\/+/, ""), to);
+    } catch (error) {
+      // Half a file must not be taken for the whole.
+      if (!hasCode(error, "ALREADY_EXISTS")) await rm(to, { force: true });
+      throw error;
+    }
+  });
+  return { stamp: point.stamp, file, to };
 }

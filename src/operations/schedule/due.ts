@@ -15,6 +15,8 @@ export type Entry = {
   /** Why the last one failed; and how many did since the last that did not. */
   readonly error?: string;
   readonly failures?: number;
+  /** A process is at it, or was when it was lost. */
+  readonly running?: boolean;
   /** Since when somebody else's work keeps it from beginning. */
   readonly kept?: string;
 };

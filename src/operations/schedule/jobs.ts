@@ -69,6 +69,7 @@ function drillJob({ every }: { every: number }): Job {
     kind: "drill",
     when: { every, first: Math.min(FIRST_DRILL_MS, every) },
     commands: [["drill", ...WHY]],
-    isWanted: ({ journal }, { started }) => started !== undefined && journal.migratedSince(started),
+    isWanted: ({ journal, host }, { started }) =>
+      started !== undefined && journal.past.migratedSince(started, host.clock.now().toISOString()),
   };
 }

@@ -15,6 +15,7 @@ const ledger = z.record(
     error: z.string().optional(),
     failures: z.number().optional(),
     kept: z.iso.datetime().optional(),
+    running: z.boolean().optional(),
   }),
 );
 

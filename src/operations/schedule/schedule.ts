@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type AppError, hasCode } from "../../base/errors.ts";
+import { hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { recordDone } from "../record.ts";
 import { failureOf, type RunCommand } from "../runs/child.ts";
@@ -35,62 +35,82 @@ export async function doWhatIsDue(
 ): Promise<void> {
   await settle(system, jobs);
   for (const job of jobs) {
-    const before = (await readLedger(system))[job.name]!;
+    const before = await endLost(system, job);
     const isTime = isDue(job.when, before, system.host.clock.now());
     if (run.signal.aborted || !(isTime || job.isWanted?.(system, before) === true)) continue;
     const started = nowOf(system);
-    await put(system, job, { ...before, started });
+    await put(system, job, { ...before, started, running: true });
     try {
       await doJob(job, runCommand, run);
-      await put(system, job, {
-        since: before.since,
-        started: nowOf(system),
-        succeeded: nowOf(system),
-      });
+      const now = nowOf(system);
+      await put(system, job, { since: before.since, started: now, succeeded: now });
     } catch (error) {
-      const isTaken = run.signal.aborted || hasCode(error, "LOCKED");
-      const after = isTaken ? kept(system, job, before, error) : failed(system, before, error);
+      const isTaken = run.signal.aborted || hasCode(error, "LOCKED") || error instanceof Cancelled;
+      const after = isTaken
+        ? kept(system, job, before, error)
+        : failed(system, before, (error as Error).message);
       await put(system, job, after);
       if (isTaken) continue;
       tell(run, job.name, error);
       // A command that did not come far enough to write into the history did not do it.
-      if (!system.journal.hasBegun(job.kind, started)) recordFailure(system, job, error);
+      if (!hasBegun(system, job, started)) recordFailure(system, job, (error as Error).message);
     }
   }
 }
+
+/** Of a job whose service was lost while it was at it nobody knows what became: it has failed. */
+async function endLost(system: System, job: Job): Promise<Entry> {
+  const entry = (await readLedger(system))[job.name]!;
+  if (entry.running !== true) return entry;
+  const { started = entry.since } = entry;
+  const why = "whoever did it was lost";
+  if (!hasBegun(system, job, started)) recordFailure(system, job, why);
+  const after = { ...failed(system, entry, why), started };
+  await put(system, job, after);
+  return after;
+}
+
+const hasBegun = ({ journal }: System, { commands }: Job, since: string): boolean =>
+  commands.some(([kind = ""]) => journal.past.hasBegun(kind, since));
+
+/** Somebody had it stopped: that is no failure, and it is due still. */
+class Cancelled extends Error {}
 
 async function doJob({ commands }: Job, runCommand: RunCommand, run: Run): Promise<void> {
   for (const command of commands) {
     const ended = await runCommand(command, SCHEDULED, run);
     run.signal.throwIfAborted();
+    if (ended.error?.code === "INTERRUPTED") throw new Cancelled(ended.error.message);
     if (ended.exit !== 0) throw failureOf(command, ended);
   }
 }
 
 const nowOf = ({ host }: System): string => host.clock.now().toISOString();
 
-const failed = (system: System, { failures = 0, ...before }: Entry, error: unknown): Entry => ({
+const failed = (system: System, { failures = 0, ...before }: Entry, error: string): Entry => ({
   since: before.since,
   ...(before.succeeded === undefined ? {} : { succeeded: before.succeeded }),
   started: nowOf(system),
-  error: (error as Error).message,
+  error,
   failures: failures + 1,
 });
 
 /** Left as it was, so that it is due still; who waits for very long says so, once. */
 function kept(system: System, job: Job, before: Entry, error: unknown): Entry {
-  if (!hasCode(error, "LOCKED")) return before;
+  if (!hasCode(error, "LOCKED")) {
+    // Whoever stopped it does not want it begun again at once.
+    return error instanceof Cancelled ? { ...before, started: nowOf(system) } : before;
+  }
   const now = system.host.clock.now();
   const since = before.kept ?? now.toISOString();
   const waitedMs = now.getTime() - Date.parse(since);
-  const isFirstTime = waitedMs >= KEPT_MS_MAX && !system.journal.hasBegun(job.kind, since);
-  if (isFirstTime) recordFailure(system, job, error);
+  const isFirstTime = waitedMs >= KEPT_MS_MAX && !hasBegun(system, job, since);
+  if (isFirstTime) recordFailure(system, job, (error as Error).message);
   return { ...before, kept: since };
 }
 
-function recordFailure(system: System, { kind }: Job, error: unknown): void {
-  const { message } = error as AppError;
-  recordDone(system, kind, SCHEDULED, `it could not begin: ${message}`);
+function recordFailure(system: System, { kind }: Job, why: string): void {
+  recordDone(system, kind, SCHEDULED, `it could not begin: ${why}`);
 }
 
 /** New jobs count from now; those that a clock which was ahead has begun in the future, too. */
@@ -100,11 +120,24 @@ async function settle(system: System, jobs: readonly Job[]): Promise<void> {
   const settled = Object.fromEntries(
     jobs.map(({ name }): [string, Entry] => {
       const entry = found[name] ?? { since: now };
-      const isAhead = [entry.since, entry.started ?? ""].some((time) => time > now);
-      return [name, isAhead ? { ...entry, since: now, started: now } : entry];
+      return [name, notAhead(entry, now)];
     }),
   );
   if (JSON.stringify(settled) !== JSON.stringify(found)) await writeLedger(system, settled);
+}
+
+/** What a clock that was ahead has written down would keep the job, or an alarm, waiting for years. */
+function notAhead(entry: Entry, now: string): Entry {
+  const { since, started, succeeded, kept: waiting } = entry;
+  const isAhead = (time: string | undefined): boolean => time !== undefined && time > now;
+  if (![since, started, succeeded, waiting].some(isAhead)) return entry;
+  return {
+    ...entry,
+    since: now,
+    started: now,
+    ...(succeeded === undefined ? {} : { succeeded: isAhead(succeeded) ? now : succeeded }),
+    ...(waiting === undefined ? {} : { kept: isAhead(waiting) ? now : waiting }),
+  };
 }
 
 async function put(system: System, { name }: Job, entry: Entry): Promise<void> {

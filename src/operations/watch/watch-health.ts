@@ -62,22 +62,26 @@ export async function lookOnce(
   using history = new HealthHistory(system.paths.state);
   history.note(looks, now, every * GAP);
   history.forgetBefore(new Date(now.getTime() - keep).toISOString());
-  noteIncidents(system, looks);
+  const wasWrong = new Set(first.filter(isWrong).map(nameOf));
+  noteIncidents(system, looks, wasWrong);
   onLooks(looks);
 }
 
 const isWrong = ({ need, verdict }: Look): boolean => need === "required" && verdict === "bad";
 
-/** What is just being changed is not looked at: it is down because somebody wants that. */
+const nameOf = ({ component, check }: Look): string => `${component}/${check}`;
+
+/** What is just being changed, or was stopped, is not looked at: it is down because somebody wants that. */
 async function lookAt(
-  { paths }: System,
+  { paths, journal }: System,
   components: readonly Component[],
   run: Run,
 ): Promise<Look[]> {
   const looks: Look[] = [];
+  const stopped = new Set(journal.past.stoppedComponents());
   for (const { name: component, runner, checks } of components) {
     const isBusy = (): boolean => isUnderWay(paths.locks, [component]);
-    if (isBusy()) continue;
+    if (isBusy() || stopped.has(component)) continue;
     const found: Look[] = [];
     if (runner !== undefined) {
       const common = { component, check: "runs", need: "required" } as const;
@@ -92,12 +96,19 @@ async function lookAt(
   return looks;
 }
 
-function noteIncidents(system: System, looks: readonly Look[]): void {
+function noteIncidents(
+  system: System,
+  looks: readonly Look[],
+  wasWrong: ReadonlySet<string>,
+): void {
   using incidents = new Incidents(system.paths.state);
   for (const [component, all] of Map.groupBy(looks, (look) => look.component)) {
     const wrong = all.filter(isWrong);
     incidents.together(() => {
-      const lasting = incidents.lasting(`check:${component}`);
+      // Whoever closed it knows of it, until it was good once.
+      const lasting = incidents.lasting(`check:${component}`, "too");
+      // Twice in a row, and the same one: anything else may have been a moment.
+      if (lasting === undefined && !wrong.some((one) => wasWrong.has(nameOf(one)))) return;
       if (wrong.length > 0) noteBad(system, incidents, lasting, component, wrong);
       else if (lasting !== undefined) noteGood(system, incidents, lasting, component, all);
     });

@@ -8,9 +8,14 @@ import type { System } from "../system.ts";
 /** Opens an incident for each job that should have been done long ago, and ends it once it is done. */
 export async function noteOverdue(system: System): Promise<void> {
   const jobs = await plannedJobs(system);
-  if (jobs.length === 0) return;
   using incidents = new Incidents(system.paths.state);
   for (const job of jobs) incidents.together(() => noteJob(system, incidents, job));
+  const known = new Set(jobs.map(({ job }) => `overdue:${job}`));
+  const at = system.host.clock.now().toISOString();
+  for (const one of incidents.allLasting()) {
+    if (!one.key.startsWith("overdue:") || known.has(one.key)) continue;
+    incidents.change(one, { recovered: at }, { at, text: "it is scheduled no more" });
+  }
 }
 
 function noteJob(
