@@ -22,6 +22,8 @@ function ownVersion(): string {
   return (JSON.parse(manifest) as { version: string }).version;
 }
 
+const SAME_SIGNAL_MS = 1000;
+
 async function main(): Promise<number> {
   const [{ runCli, EXIT_INTERRUPTED }, { jsonOutput, textOutput }, { systemClock }] =
     await Promise.all([
@@ -42,9 +44,14 @@ async function main(): Promise<number> {
 
   // The first signal asks to stop. On the second we leave at once: `recover` ends what is open.
   const stop = new AbortController();
+  let askedMs = 0;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
-      if (stop.signal.aborted) process.exit(EXIT_INTERRUPTED);
+      // Whoever ends a whole group asks us, and so does the service that has started us: that is one.
+      if (stop.signal.aborted && performance.now() - askedMs > SAME_SIGNAL_MS) {
+        process.exit(EXIT_INTERRUPTED);
+      }
+      askedMs = stop.signal.aborted ? askedMs : performance.now();
       stop.abort();
     });
   }

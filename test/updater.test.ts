@@ -96,7 +96,7 @@ function onFleet(name: string, work: (fleet: Fleet) => Promise<void>): void {
     using system = await newSystem(folder, component, { updater, serve: ANY_PORT }, ticking);
     const warnings: string[] = [];
     let stop = new AbortController();
-    const begin = (): Promise<void> => {
+    const begin = (): Promise<unknown> => {
       const report: typeof run.report = (event) =>
         void (event.type === "warning" && warnings.push(event.message));
       return serve(system, { version: "1", program: [] }, { signal: stop.signal, report });

@@ -33,8 +33,11 @@ export type Context = Host & {
   readonly configFile: string | undefined;
   /** With which lastgood can be started again: the program and its first arguments. */
   readonly program: readonly string[];
-  /** Serves a system until it is cancelled. The command line knows nothing of HTTP. */
-  readonly serve: (system: System, run: Run) => Promise<void>;
+  /**
+   * Serves a system until it is cancelled, or its configuration was changed. The command line knows nothing
+   * of HTTP.
+   */
+  readonly serve: (system: System, run: Run) => Promise<"stopped" | "changed">;
 };
 
 /** One word of the command line: it turns arguments into a call of an operation, and no more. */

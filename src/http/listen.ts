@@ -7,7 +7,8 @@ import { AppError } from "../base/errors.ts";
 export type Env = { Bindings: HttpBindings };
 
 const HEADER_BYTES_MAX = 16 * 1024;
-const HEADERS_MS_MAX = 10_000;
+const HEADERS_MS_MAX = 4000;
+const LOOK_MS = 1000;
 const REQUEST_MS_MAX = 60_000;
 const CONNECTIONS_MAX = 512;
 
@@ -22,6 +23,7 @@ export async function listen(
     serverOptions: {
       maxHeaderSize: HEADER_BYTES_MAX,
       headersTimeout: HEADERS_MS_MAX,
+      connectionsCheckingInterval: LOOK_MS,
       requestTimeout: REQUEST_MS_MAX,
     },
   }) as Server;

@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { monotonicMs } from "../base/clock.ts";
 import type { Run } from "../base/events.ts";
+import { parseConfig } from "../config/load.ts";
 import { digest } from "../operations/incidents/digest.ts";
 import { flushOutbox, Patience } from "../operations/notices/flush.ts";
 import { recover, recoverable } from "../operations/recover.ts";
@@ -35,15 +37,17 @@ export type ServeHost = {
 };
 
 /**
- * Runs until it is cancelled: ends what a crash interrupted, does what is scheduled, watches health, tells
+ * Runs until it is cancelled, or until lastgood.yaml was changed and nothing is under way: ends what a crash interrupted, does what is scheduled, watches health, tells
  * who wants to know, and answers HTTP. What takes long it has done by processes of their own, which go back
  * when it is cancelled.
  */
 export async function serve(
   system: System,
   { version, program }: ServeHost,
-  run: Run,
-): Promise<void> {
+  outer: Run,
+): Promise<"stopped" | "changed"> {
+  const change = new AbortController();
+  const run = { ...outer, signal: AbortSignal.any([outer.signal, change.signal]) };
   await recover(recoverable(system), run, "interrupted");
   const feed = new Feed(randomBytes(4).toString("hex"));
   const runCommand = commandRunner(system, program);
@@ -55,9 +59,10 @@ export async function serve(
     keepSchedule(system, runs.carryOut, run),
     watchHealth(system, (looks) => feed.send({ type: "health", looks }), run),
     pingDeadMan(system, run),
-    tick(server),
+    tick(server, change),
   ]);
   await runs.settled();
+  return outer.signal.aborted ? "stopped" : "changed";
 }
 
 async function listenAll(server: Server): Promise<AsyncDisposable> {
@@ -86,7 +91,8 @@ async function listenAll(server: Server): Promise<AsyncDisposable> {
 }
 
 /** What is done again and again, each by itself: that one of them fails stops no other. */
-async function tick({ system, feed, run }: Server): Promise<void> {
+async function tick(server: Server, change: AbortController): Promise<void> {
+  const { system, feed, run } = server;
   const patience = new Patience();
   const last = new Map<string, number>();
   const now = (): number => monotonicMs();
@@ -100,6 +106,7 @@ async function tick({ system, feed, run }: Server): Promise<void> {
       run.report({ type: "warning", message: `${what}: ${(error as Error).message}` });
     }
   };
+  const refused = new Set<string>();
   let seen = system.journal.audit.head.entries;
   while (!run.signal.aborted) {
     await every(0, "incidents", () => digest(system, run));
@@ -108,6 +115,9 @@ async function tick({ system, feed, run }: Server): Promise<void> {
       if (entries !== seen) feed.send({ type: "changed" });
       seen = entries;
     });
+    await every(0, "configuration", async () => {
+      if (await isChanged(server, refused)) change.abort();
+    });
     await every(MINUTE_MS, "overdue", async () => await noteOverdue(system));
     await every(MINUTE_MS, "space", async () => await noteSpace(system));
     await every(DAY_MS, "verify factory", async () => await verifyFactories(system, run));
@@ -115,4 +125,22 @@ async function tick({ system, feed, run }: Server): Promise<void> {
     void every(0, "outbox", async () => await flushOutbox(system, run, patience));
     await sleep(TICK_MS, undefined, { signal: run.signal }).catch(() => {});
   }
+}
+
+/** Whether there is another configuration that can be used, and nothing is under way. */
+async function isChanged({ system, runs, run }: Server, refused: Set<string>): Promise<boolean> {
+  const { file, text } = system.loaded;
+  const now = await readFile(file, "utf8");
+  if (now === text || refused.has(now)) return false;
+  if (runs.list().some(({ end }) => end === undefined)) return false;
+  try {
+    parseConfig(now, file);
+  } catch (error) {
+    refused.add(now);
+    const message = `${(error as Error).message}; it goes on with the configuration that it has`;
+    run.report({ type: "warning", message });
+    return false;
+  }
+  run.report({ type: "told", message: `${file} was changed: it begins again with it.` });
+  return true;
 }

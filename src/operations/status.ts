@@ -5,6 +5,7 @@ import { versionOf } from "../targets/target.ts";
 import { type Baseline, sampleChecks } from "./acts/healthy.ts";
 import { type Catalogue, readCatalogue } from "./points/catalogue.ts";
 import { type Planned, plannedJobs } from "./schedule/schedule.ts";
+import { needSpace } from "./space.ts";
 import type { System } from "./system.ts";
 import { listUndoable } from "./undo.ts";
 import { needingHuman, unfinishedOf } from "./unfinished.ts";
@@ -68,7 +69,9 @@ export async function status(system: System, run: Run): Promise<Status> {
   const stopped = await stoppedComponents(system, run);
   const needsHuman = needingHuman(system).map(({ id }) => id);
   const hasStores = system.components.some(({ stores }) => stores.length > 0);
+  const [state] = await needSpace([{ path: system.paths.journal, bytes: 0, files: 1 }]);
   const problems = [
+    ...(state?.enough === false ? [`${state.folder}: the disk is full`] : []),
     ...unfinished.map((id) => `operation ${id} was interrupted: lastgood recover`),
     ...needsHuman.map((id) => `operation ${id} needs you: lastgood history, then lastgood recover`),
     ...(await brokenReleases(system)),

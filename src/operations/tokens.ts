@@ -3,7 +3,8 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import * as z from "zod";
 import { AppError, nothingThere } from "../base/errors.ts";
-import { writeFileDurable } from "../base/fs.ts";
+import { waitForFileLock } from "../base/file-lock.ts";
+import { makeFolderDurable, writeFileDurable } from "../base/fs.ts";
 import type { System } from "./system.ts";
 
 /** What somebody may do; each of them also what stands before it. */
@@ -51,6 +52,7 @@ export async function addToken(
   if (!NAME.test(name)) {
     throw new AppError("USAGE", `token add ${name}: letters, digits, and . _ @ -, at most 64`);
   }
+  using _lock = await lock(system);
   const tokens = await listTokens(system);
   if (tokens.some((one) => one.name === name)) {
     throw new AppError("ALREADY_EXISTS", `token add ${name}: there is one of that name`, {
@@ -73,6 +75,7 @@ export async function addToken(
 
 /** NOT_FOUND. */
 export async function removeToken(system: System, name: string): Promise<void> {
+  using _lock = await lock(system);
   const tokens = await listTokens(system);
   const left = tokens.filter((one) => one.name !== name);
   if (left.length === tokens.length) {
@@ -95,6 +98,16 @@ export async function tokenOf(system: System, token: string): Promise<Token | un
 
 export function includes(scope: Scope, wanted: Scope): boolean {
   return SCOPES.indexOf(scope) >= SCOPES.indexOf(wanted);
+}
+
+const LOCK_MS_MAX = 10_000;
+
+/** Two who change them at once would lose what the other did. */
+async function lock(system: System): Promise<Disposable> {
+  await makeFolderDurable(system.paths.state);
+  const found = await waitForFileLock(`${fileOf(system)}.lock`, LOCK_MS_MAX);
+  if (found !== undefined) return found;
+  throw new AppError("LOCKED", "token: somebody else is changing them", { hint: "Try again." });
 }
 
 async function write(system: System, tokens: readonly Token[]): Promise<void> {

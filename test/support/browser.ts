@@ -29,7 +29,7 @@ export type Opened = AsyncDisposable & {
 export async function openPage(browser: Browser, serving: Serving, look: Look): Promise<Opened> {
   const { colorScheme, ...viewport } = look;
   const context = await browser.newContext({ viewport, colorScheme, bypassCSP: true });
-  const [, name, value] = /^(\w+)=(\S+?);/.exec(await cookieOf(serving)) ?? [];
+  const [, name, value] = /^([\w-]+)=(\S+?);/.exec(await cookieOf(serving)) ?? [];
   await context.addCookies([{ name: name!, value: value!, url: serving.url }]);
   const page = await context.newPage();
   const wrong: string[] = [];

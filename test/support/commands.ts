@@ -28,7 +28,7 @@ export function commandsIn(folder: string, clock: Clock = systemClock): RunComma
       output,
       print: () => {},
       confirm: async () => false,
-      serve: async () => {},
+      serve: async () => "stopped",
       program: [],
     });
     return { exit, value, error };

@@ -72,17 +72,20 @@ export async function startServing(folder: string, system: System): Promise<Serv
     async ask(at, { scope = "admin", method, body, headers = {} } = {}) {
       const authorization =
         scope === "none" ? {} : { authorization: `Bearer ${tokens.get(scope)}` };
-      const response = await fetch(base + at, {
-        method: method ?? (body === undefined ? "GET" : "POST"),
-        headers: {
-          ...authorization,
-          ...(body === undefined ? {} : { "content-type": "application/json" }),
-          ...headers,
-        },
-        ...(body === undefined
-          ? {}
-          : { body: typeof body === "string" ? body : JSON.stringify(body) }),
-      });
+      const send = async (): Promise<Response> =>
+        await fetch(base + at, {
+          method: method ?? (body === undefined ? "GET" : "POST"),
+          headers: {
+            ...authorization,
+            ...(body === undefined ? {} : { "content-type": "application/json" }),
+            ...headers,
+          },
+          ...(body === undefined
+            ? {}
+            : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+        });
+      // A connection whose last request was not read to its end is closed under the next one.
+      const response = await send().catch(send);
       const text = await response.text();
       const type = response.headers.get("content-type") ?? "";
       const value = /json/.test(type) ? (JSON.parse(text) as Record<string, unknown>) : { text };

@@ -42,7 +42,7 @@ export const releasesCommand: Command = {
 
   async run(args, context) {
     const [verb = "", ...rest] = args.positionals;
-    const act = VERBS[verb];
+    const act = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
     return await context.withSystem(async (system) => {
       if (act !== undefined) return await act(system, rest, args, context);
       if (args.positionals.length > 1) {

@@ -7,7 +7,7 @@ export const serveCommand: Command = {
   examples: ["lastgood serve", "lastgood -c /etc/lastgood/lastgood.yaml serve"],
 
   async run(_args, { withSystem, serve, run }) {
-    await withSystem((system) => serve(system, run));
+    while ((await withSystem((system) => serve(system, run))) === "changed");
     return { value: { stopped: true }, lines: ["Stopped."] };
   },
 };

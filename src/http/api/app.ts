@@ -2,11 +2,14 @@ import { type Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { deleteCookie, setCookie } from "hono/cookie";
 import * as z from "zod";
+import { translateDiskError } from "../../base/disk-errors.ts";
+import { AppError } from "../../base/errors.ts";
+import { cut, redactUrl } from "../../base/redact.ts";
 import { includes, type Scope, type Token, tokenOf } from "../../operations/tokens.ts";
 import { consoleApp } from "../pages.ts";
 import type { Env } from "../listen.ts";
 import { metricsText } from "../metrics.ts";
-import { COOKIE, isOwnHost, isOwnOrigin, whoAsks } from "./auth.ts";
+import { cookieOf, isOwnHost, isOwnOrigin, whoAsks } from "./auth.ts";
 import type { Server } from "./context.ts";
 import { download } from "./download.ts";
 import { events } from "./events.ts";
@@ -46,7 +49,7 @@ export function apiApp(server: Server): Hono<Env> {
   app.get("/openapi.json", (c) => c.json(openapi(ROUTES, version)));
   app.post("/api/v1/session", (c) => logIn(c, server));
   app.delete("/api/v1/session", (c) => {
-    deleteCookie(c, COOKIE, { path: "/" });
+    deleteCookie(c, cookieOf(system), { path: "/" });
     return c.json({});
   });
   app.get("/api/v1/session", async (c) => {
@@ -56,7 +59,8 @@ export function apiApp(server: Server): Hono<Env> {
   });
   app.get("/api/v1/events", async (c) => {
     const token = await whoAsks(c, system);
-    return token === undefined ? refused(c) : await events(c, server);
+    if (token === undefined) return refused(c);
+    return await events(c, server, async () => (await whoAsks(c, system)) !== undefined);
   });
   app.get("/metrics", async (c) => {
     const token = await whoAsks(c, system);
@@ -78,7 +82,9 @@ export function apiApp(server: Server): Hono<Env> {
     problem(c, 404, "not found", { detail: `There is no ${new URL(c.req.url).pathname}.` }),
   );
   app.onError((error, c) => {
-    if (!("code" in error)) server.run.report({ type: "warning", message: String(error.stack) });
+    if (!(translateDiskError(error, "answer") instanceof AppError)) {
+      server.run.report({ type: "warning", message: String(error.stack) });
+    }
     return problemOf(c, error);
   });
   return app;
@@ -105,13 +111,24 @@ async function answer(context: Context<Env>, route: Route, server: Server): Prom
   const body = await bodyOf(context, route);
   if (body instanceof Response) return body;
   const asked = { params: params.value, query: query.value, body, who: token.name } as never;
+  const value = (await route.handle(asked, server)) ?? {};
   if (route.method !== "get" && !route.path.startsWith("/plan/")) {
     const { system } = server;
     const request = `${context.req.method} ${new URL(context.req.url).pathname}`;
     const at = system.host.clock.now().toISOString();
-    system.journal.audit.addRequest(at, token.name, request, { body });
+    system.journal.audit.addRequest(at, token.name, request, { body: recordedBody(body) });
   }
-  return context.json((await route.handle(asked, server)) ?? {}, route.status);
+  return context.json(value, route.status);
+}
+
+const RECORDED_MAX = 2000;
+
+/** As much as says what it was, and no secret that somebody put into a URL. */
+function recordedBody(body: unknown): string {
+  const text = JSON.stringify(body, (_, value: unknown) =>
+    typeof value === "string" ? redactUrl(value) : value,
+  ) as string | undefined;
+  return cut(text ?? "", RECORDED_MAX);
 }
 
 type Checked = { readonly value: unknown } | { readonly wrong: string };
@@ -159,7 +176,7 @@ async function logIn(context: Context<Env>, { system }: Server): Promise<Respons
   const token = data === undefined ? undefined : await tokenOf(system, data.token.trim());
   if (token === undefined) return refused(context);
   const isEncrypted = context.req.header("x-forwarded-proto") === "https";
-  setCookie(context, COOKIE, data!.token.trim(), {
+  setCookie(context, cookieOf(system), data!.token.trim(), {
     path: "/",
     httpOnly: true,
     sameSite: "Strict",

@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { translateDiskError } from "../../base/disk-errors.ts";
 import { AppError, ERRORS } from "../../base/errors.ts";
 import type { Env } from "../listen.ts";
 
@@ -24,7 +25,8 @@ export function problem(
 }
 
 /** What an operation threw. Of a bug nothing is told but that it is one. */
-export function problemOf(context: Context<Env>, error: unknown): Response {
+export function problemOf(context: Context<Env>, thrown: unknown): Response {
+  const error = translateDiskError(thrown, "answer");
   if (!(error instanceof AppError)) {
     return problem(context, 500, "Internal error", {
       detail: "This is a bug: see the log of serve.",

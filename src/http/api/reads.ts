@@ -52,7 +52,13 @@ export const READS: readonly Route[] = [
     scope: "operate",
     summary: "The files in a folder of a point",
     params: stamp,
-    query: z.strictObject({ path: z.string().max(4096).default("") }),
+    query: z.strictObject({
+      path: z
+        .string()
+        .max(4096)
+        .regex(/^[^\0]*$/)
+        .default(""),
+    }),
     handle: async ({ params, query }, { ask }) =>
       await ask(["show", params.stamp, "--files", `/${query.path.replace(/^\/+/, "")}`]),
   }),

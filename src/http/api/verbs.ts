@@ -5,12 +5,15 @@ import type { Scope } from "../../operations/tokens.ts";
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9_/-]{0,129}$/, "a name of the configuration");
 const version = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/, "a version, stamp or id");
-const filePath = z.string().min(1).max(4096).startsWith("/");
+// What a program cannot be given, and what a terminal would obey.
+const PLAIN = /^[^\u0000-\u0008\u000b-\u001f\u007f]*$/;
+const filePath = z.string().min(1).max(4096).regex(PLAIN, "no control characters").startsWith("/");
 // Nothing that could be taken for a flag.
 const text = z
   .string()
   .max(2000)
-  .regex(/^(?!-)/, "no dash at its beginning");
+  .regex(/^(?!-)/, "no dash at its beginning")
+  .regex(PLAIN, "no control characters");
 
 const reason = text.optional();
 
@@ -34,7 +37,7 @@ export const VERBS: readonly Verb[] = [
     options: z.strictObject({
       component: name.optional(),
       store: name.optional(),
-      include: z.array(name).max(100).optional(),
+      include: z.array(name).min(1).max(100).optional(),
       reason,
     }),
     words: [],
@@ -110,7 +113,7 @@ export const VERBS: readonly Verb[] = [
     options: z.strictObject({
       component: name,
       version,
-      from: z.union([z.url({ protocol: /^https?$/ }), filePath]).optional(),
+      from: z.union([z.url({ protocol: /^https?$/ }).max(4096), filePath]).optional(),
       sha256: z
         .string()
         .regex(/^[a-f0-9]{64}$/)
@@ -163,7 +166,7 @@ export const VERBS: readonly Verb[] = [
     scope: "admin",
     summary: "Remove points that the policy does not keep",
     options: z.strictObject({
-      points: z.array(version).max(1000).optional(),
+      points: z.array(version).min(1).max(1000).optional(),
       plan: z.boolean().optional(),
       reason,
     }),

@@ -27,11 +27,25 @@ const request = z.looseObject({ include_chroma: flag.default(false) });
  */
 export function adminBackupApi(server: Server): Hono<Env> {
   const { system } = server;
-  const { allow } = system.config["admin-backup"]!;
+  const { allow, hosts } = system.config["admin-backup"]!;
   const app = new Hono<Env>();
-  app.use(onlyKnown(allow, (context, why) => problem(context, 403, "forbidden", { detail: why })));
+  app.use(
+    onlyKnown(allow, hosts, (context, why) => problem(context, 403, "forbidden", { detail: why })),
+  );
   app.use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: (c) => problem(c, 413, "too long") }));
-  app.post("/admin/backup", (c) => take(c, server));
+  let taking = false;
+  app.post("/admin/backup", async (c) => {
+    if (taking) {
+      const detail = "A backup that was asked for here is under way.";
+      return problem(c, 409, "somebody else is at work", { code: "LOCKED", detail });
+    }
+    taking = true;
+    try {
+      return await take(c, server);
+    } finally {
+      taking = false;
+    }
+  });
   app.get("/admin/backup", async (c) => c.json(await list(system)));
   app.get("/admin/backup/:stamp/validate", (c) => validate(c, server));
   app.notFound((c) =>

@@ -34,7 +34,7 @@ export function updaterApi(
   version_: string,
 ): Hono<Env> {
   const app = new Hono<Env>();
-  app.use(onlyKnown(allowed, (context, why) => context.json(answer(403, why), 403)));
+  app.use(onlyKnown(allowed, "any", (context, why) => context.json(answer(403, why), 403)));
   app.use(bodyLimit({ maxSize: BODY_BYTES_MAX, onError: (c) => c.json(answer(400, "Too long")) }));
   app.get("/", (c) => c.json({ status: "ok", service: "tope-updater", version: version_ }));
   app.get("/api/v1.0/progress", (c) => c.json(progress(updater)));

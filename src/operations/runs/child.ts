@@ -78,7 +78,8 @@ export function failureOf(
 
 function parse(text: string): Line | undefined {
   try {
-    return JSON.parse(text) as Line;
+    const line = JSON.parse(text) as Line | null;
+    return typeof line?.type === "string" ? line : undefined;
   } catch {
     // Whatever a library prints is none of our lines.
     return undefined;

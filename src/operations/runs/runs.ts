@@ -1,4 +1,5 @@
 import { AppError } from "../../base/errors.ts";
+import { redactUrl } from "../../base/redact.ts";
 import type { Event, Run } from "../../base/events.ts";
 import { newOperationId } from "../record.ts";
 import type { System } from "../system.ts";
@@ -42,6 +43,8 @@ const PROGRESS_EVERY_MS = 250;
 
 type Mutable = { -readonly [K in keyof CommandRun]: CommandRun[K] } & {
   readonly stop: AbortController;
+  /** Begun by somebody who waits for it. */
+  isAsked: boolean;
 };
 
 /** Runs commands, remembers the last of them, and sends what they say to the feed. */
@@ -63,6 +66,7 @@ export function openRuns(system: System, runCommand: RunCommand, feed: Feed, run
       who,
       started: now(),
       stop: new AbortController(),
+      isAsked: false,
     };
     runs.push(one);
     if (runs.length > KEPT_MAX) forgetOldest(runs);
@@ -74,8 +78,14 @@ export function openRuns(system: System, runCommand: RunCommand, feed: Feed, run
 
   return {
     begin(command, who) {
-      if (working.size < AT_ONCE_MAX) return shown(start(command, who, run).one);
-      const message = `run ${command.join(" ")}: ${working.size} commands run already`;
+      // What the schedule or others have begun does not keep people from it.
+      const asked = runs.filter(({ isAsked, end }) => isAsked && end === undefined).length;
+      if (asked < AT_ONCE_MAX) {
+        const { one } = start(command, who, run);
+        one.isAsked = true;
+        return shown(one);
+      }
+      const message = `run ${command[0]}: ${asked} commands run already`;
       throw new AppError("LOCKED", message, { hint: "Wait until one of them has ended." });
     },
     carryOut: async (command, who, outer) => await start(command, who, outer).ended,
@@ -88,7 +98,11 @@ export function openRuns(system: System, runCommand: RunCommand, feed: Feed, run
 
 const NEW = { ended: undefined, end: undefined, events: [], progress: undefined } as const;
 
-const shown = ({ stop: _, ...one }: Mutable): CommandRun => one;
+/** For everybody who may see what runs: what a URL has in it that is secret is not theirs. */
+const shown = ({ stop: _, isAsked: __, ...one }: Mutable): CommandRun => ({
+  ...one,
+  command: one.command.map(redactUrl),
+});
 
 /** Runs it to its end, and has the feed hear of everything. Never rejects. */
 async function follow(

@@ -114,7 +114,7 @@ function recordFailure(system: System, { kind }: Job, why: string): void {
 }
 
 /** New jobs count from now; those that a clock which was ahead has begun in the future, too. */
-async function settle(system: System, jobs: readonly Job[]): Promise<void> {
+async function settle(system: System, jobs: readonly Job[]): Promise<Ledger> {
   const found = await readLedger(system);
   const now = nowOf(system);
   const settled = Object.fromEntries(
@@ -124,6 +124,7 @@ async function settle(system: System, jobs: readonly Job[]): Promise<void> {
     }),
   );
   if (JSON.stringify(settled) !== JSON.stringify(found)) await writeLedger(system, settled);
+  return settled;
 }
 
 /** What a clock that was ahead has written down would keep the job, or an alarm, waiting for years. */
@@ -159,11 +160,11 @@ export type Planned = {
   readonly overdue: string | undefined;
 };
 
-/** How the schedule stands; reads only. */
+/** How the schedule stands. Whoever looks first notes since when a job is known: from then on it can be late. */
 export async function plannedJobs(system: System): Promise<Planned[]> {
   const jobs = jobsOf(system.config);
   if (jobs.length === 0) return [];
-  const ledger: Ledger = await readLedger(system);
+  const ledger = await settle(system, jobs).catch(async () => await readLedger(system));
   const now = system.host.clock.now();
   return jobs.map(({ name, kind, when }) => {
     const entry = ledger[name] ?? { since: now.toISOString() };
