@@ -3,6 +3,7 @@ import { monotonicMs } from "../base/clock.ts";
 import type { Writer } from "../repository/repository.ts";
 import type { Captured } from "../stores/store.ts";
 import { saveGivenUp } from "./given-up.ts";
+import { removeLeftDrill } from "./drill/left.ts";
 import { exportPoint } from "./export.ts";
 import { recordHeld, releaseAbandoned } from "./held.ts";
 import { lockComponents } from "./operation-lock.ts";
@@ -69,6 +70,7 @@ async function takePoint(system: System, options: BackupOptions, run: Run): Prom
     system.components.map(({ name }) => name),
   );
   await releaseAbandoned(system, run);
+  await removeLeftDrill(system);
   refuseInterrupted(system, system.components);
   const stores = inOrder(chooseStores(system, options));
   const repository = await system.repository(run);

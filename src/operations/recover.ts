@@ -8,6 +8,7 @@ import { Journal, type Outcome, type Progress } from "../journal/journal.ts";
 import type { Source } from "../stores/store-slot.ts";
 import { performer } from "./acts/perform.ts";
 import { openComponents, type Surroundings } from "./components.ts";
+import { removeLeftDrill } from "./drill/left.ts";
 import { gatesFolder, openGates } from "./gate.ts";
 import { lockComponents } from "./operation-lock.ts";
 import { pointSource } from "./point-source.ts";
@@ -63,6 +64,7 @@ export async function recover(
     const outcome = await recoverOne(system, operation, run);
     operations.push({ operation: operation.id, outcome });
   }
+  await removeLeftDrill(system);
   const names = await namesIn(gatesFolder(system.paths));
   await openGates(
     system,

@@ -131,7 +131,8 @@ function Evidence({ drill }: { drill: Drill }): JSX.Element {
       {drill.problem !== undefined && (
         <div class="notice bad">
           <p>
-            At fault: the {drill.fault}. <strong>{drill.problem}</strong>
+            At fault: {drill.fault === "unclear" ? "unclear" : `the ${drill.fault}`}.{" "}
+            <strong>{drill.problem}</strong>
           </p>
         </div>
       )}

@@ -2,6 +2,7 @@ import { ERRORS } from "../../base/errors.ts";
 import { drill } from "../../operations/drill/drill.ts";
 import {
   type Evidence,
+  FAULTS,
   listEvidence,
   readEvidence,
   VERDICTS,
@@ -51,7 +52,7 @@ function told(evidence: Evidence): string[] {
   const { id, point, verdict, fault, problem, reasons, recovery, dataLoss } = evidence;
   return [
     `${VERDICTS[verdict]} Point ${point}.`,
-    ...(problem === undefined ? [] : [`  at fault: the ${fault}: ${problem}`]),
+    ...(problem === undefined ? [] : [`  ${FAULTS[fault ?? "unclear"]} ${problem}`]),
     ...(recovery.ms === undefined ? [] : [`  recovery time: ${formatMs(recovery.ms)}`]),
     `  data that would have been lost: those of ${formatMs(dataLoss.ms ?? 0)}`,
     ...[

@@ -47,16 +47,7 @@ export function apiApp(server: Server): Hono<Env> {
   app.route("/", consoleApp());
   app.use("*", bodyLimit({ maxSize: BODY_BYTES_MAX, onError: (c) => problem(c, 413, "too long") }));
   app.get("/openapi.json", (c) => c.json(openapi(ROUTES, version)));
-  app.post("/api/v1/session", (c) => logIn(c, server));
-  app.delete("/api/v1/session", (c) => {
-    deleteCookie(c, cookieOf(system), { path: "/" });
-    return c.json({});
-  });
-  app.get("/api/v1/session", async (c) => {
-    const token = await whoAsks(c, system);
-    if (token === undefined) return refused(c);
-    return c.json({ name: token.name, scope: token.scope });
-  });
+  sessions(app, server);
   app.get("/api/v1/events", async (c) => {
     const token = await whoAsks(c, system);
     if (token === undefined) return refused(c);
@@ -88,6 +79,21 @@ export function apiApp(server: Server): Hono<Env> {
     return problemOf(c, error);
   });
   return app;
+}
+
+/** Logging in and out, of the console. */
+function sessions(app: Hono<Env>, server: Server): void {
+  const { system } = server;
+  app.post("/api/v1/session", (c) => logIn(c, server));
+  app.delete("/api/v1/session", (c) => {
+    deleteCookie(c, cookieOf(system), { path: "/" });
+    return c.json({});
+  });
+  app.get("/api/v1/session", async (c) => {
+    const token = await whoAsks(c, system);
+    if (token === undefined) return refused(c);
+    return c.json({ name: token.name, scope: token.scope });
+  });
 }
 
 const refused = (context: Context<Env>): Response => {

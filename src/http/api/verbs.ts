@@ -6,7 +6,7 @@ import type { Scope } from "../../operations/tokens.ts";
 const name = z.string().regex(/^[a-z0-9][a-z0-9_/-]{0,129}$/, "a name of the configuration");
 const version = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/, "a version, stamp or id");
 // What a program cannot be given, and what a terminal would obey.
-const PLAIN = /^[^\u0000-\u0008\u000b-\u001f\u007f]*$/;
+const PLAIN = /^[\t\n\P{Cc}]*$/u;
 const filePath = z.string().min(1).max(4096).regex(PLAIN, "no control characters").startsWith("/");
 // Nothing that could be taken for a flag.
 const text = z

@@ -1,10 +1,8 @@
-import { rm } from "node:fs/promises";
 import path from "node:path";
 import { monotonicMs } from "../../base/clock.ts";
-import { AppError, type ErrorCode, hasCode } from "../../base/errors.ts";
+import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { type FileStore, isFileStore } from "../../stores/store.ts";
-import { sampleChecks } from "../acts/healthy.ts";
 import { lockComponents } from "../operation-lock.ts";
 import { describePoint, listPoints } from "../points/catalogue.ts";
 import { mark } from "../points/pin.ts";
@@ -13,8 +11,10 @@ import { newOperationId, recorded } from "../record.ts";
 import { needSpace } from "../space.ts";
 import type { System } from "../system.ts";
 import { proveInServer } from "../validate.ts";
-import { type Evidence, type Fault, writeEvidence } from "./evidence.ts";
+import { type Evidence, writeEvidence } from "./evidence.ts";
+import { DrillFailure, failureOf, faultOf } from "./fault.ts";
 import type { Tried } from "./inside.ts";
+import { DRILL_LOCK, drillFolder, removeTree } from "./left.ts";
 import { type DrillPlace, drillPlace } from "./place.ts";
 import { runApart, whyNoSandbox } from "./sandbox.ts";
 
@@ -24,26 +24,13 @@ export type DrillOptions = {
   readonly reason: string;
 };
 
-const LOCK = ".drill";
-/** Beyond what the components themselves may take. */
-const SPARE_MS = 60_000;
-
-/** What went wrong in a drill, and whose fault it is. */
-class DrillFailure extends Error {
-  readonly fault: Fault;
-
-  constructor(fault: Fault, problem: string) {
-    super(problem);
-    this.fault = fault;
-  }
-}
-
 /** Filled as the drill goes on; what is there when it fails is evidence too. */
 type Found = {
   stores: Evidence["stores"][number][];
   checks: Evidence["checks"];
   lastWords: Evidence["lastWords"];
   reasons: string[];
+  notes: string[];
   recoveryMs: number | undefined;
 };
 
@@ -53,7 +40,7 @@ type Found = {
  * what it is for. LOCKED, NOT_FOUND, UNAVAILABLE, WRONG_KEY.
  */
 export async function drill(system: System, options: DrillOptions, run: Run): Promise<Evidence> {
-  using _lock = lockComponents(system.paths.locks, [LOCK]);
+  using _lock = lockComponents(system.paths.locks, [DRILL_LOCK]);
   return await recorded(system, "drill", options.reason, run, async () => {
     const value = await drillOnce(system, options, run);
     const { fault, problem } = value;
@@ -67,7 +54,11 @@ async function drillOnce(
   run: Run,
 ): Promise<Evidence> {
   const begun = system.host.clock.now();
-  const point = choosePoint(await listPoints(system, run), named);
+  const points = await listPoints(system, run);
+  const point = choosePoint(points, named);
+  // What would be lost if the machine died now, whichever point is tried.
+  const newest = points.findLast((one) => one.valid && !one.isSafety) ?? point;
+  const dataLossMs = Math.max(0, begun.getTime() - Date.parse(newest.snapshot.time));
   const description = await describePoint(await system.repository(run), point, run);
   const id = newOperationId(system);
   const found: Found = {
@@ -75,9 +66,11 @@ async function drillOnce(
     checks: [],
     lastWords: [],
     reasons: [],
+    notes: [],
     recoveryMs: undefined,
   };
-  const folder = path.join(system.paths.temporary, "drill");
+  const folder = drillFolder(system);
+  await removeTree(folder);
   let failure: DrillFailure | undefined;
   try {
     await tryOut(system, point, description, folder, found, run);
@@ -85,10 +78,19 @@ async function drillOnce(
     run.signal.throwIfAborted();
     failure = failureOf(error);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await removeTree(folder).catch((error: unknown) => {
+      run.report({ type: "warning", message: `remove ${folder}: ${(error as Error).message}` });
+    });
   }
-  const evidence = evidenceOf(system, { id, reason, begun, point, description, found, failure });
-  await writeEvidence(system, evidence);
+  const about = { id, reason, begun, point, description, found, failure, dataLossMs };
+  const evidence = evidenceOf(system, about);
+  await writeEvidence(system, evidence).catch((error: unknown) => {
+    const problem = `keep the evidence of drill ${id}: ${(error as Error).message}`;
+    throw new AppError("UNAVAILABLE", `${problem}; what it found: ${evidence.verdict}`, {
+      hint: "See whether the disk of the state folder is full, and who owns it.",
+      cause: error,
+    });
+  });
   await mark(system, point, `drill:${evidence.verdict}`, id, run).catch((error: unknown) => {
     run.report({ type: "warning", message: `mark ${point.stamp}: ${(error as Error).message}` });
   });
@@ -111,13 +113,20 @@ async function tryOut(
   run: Run,
 ): Promise<void> {
   const started = monotonicMs();
-  const open = system.components.flatMap(({ stores }) => stores.map(({ store }) => store));
+  const all = system.components.flatMap(({ stores }) => stores);
+  const open = all.map(({ store }) => store);
   const stores = open.filter(({ name }) => point.stores.includes(name));
-  const files = stores.filter(isFileStore);
-  await refuseFull(files, description, folder);
-  const place = await drillPlace(system, files, folder);
+  await refuseFull(stores.filter(isFileStore), description, folder);
+  const place = await drillPlace(system, open.filter(isFileStore), folder);
   const unknown = point.stores.filter((name) => !open.some((store) => store.name === name));
   found.reasons.push(...unknown.map((name) => `${name} is in the point, and not configured`));
+  for (const { store, config } of all.filter(({ store: one }) => !stores.includes(one))) {
+    // What is taken now and then, or may be missing, was not forgotten.
+    const isExpected = config.optional || config.include === "on-request";
+    const say = `${store.name} is not in the point: there was nothing of it`;
+    if (isExpected) found.notes.push(say);
+    else found.reasons.push(say);
+  }
   const repository = await system.repository(run);
   for (const store of stores) {
     const began = monotonicMs();
@@ -135,22 +144,22 @@ async function tryOut(
     found.stores.push({ store: store.name, elapsedMs, ...(facts && { facts }), problems });
     if (problems.length > 0) throw new DrillFailure("backup", problems.join(", "));
   }
-  await tryApplication(system, place, found, run);
+  if (!(await tryApplication(system, place, found, run))) return;
   found.recoveryMs = monotonicMs() - started;
 }
 
-/** Starts what can be started apart, and asks the checks; says what could not be. */
+/** Starts what can be started apart, and asks the checks; says what could not be. Whether anything ran. */
 async function tryApplication(
   system: System,
   place: DrillPlace,
   found: Found,
   run: Run,
-): Promise<void> {
+): Promise<boolean> {
   found.reasons.push(...place.left);
   const why = await whyNoSandbox(run);
   if (why !== undefined) {
     found.reasons.push(`no place apart can be had: ${why}`);
-    return;
+    return false;
   }
   const step = "start it apart, and ask its checks";
   const began = monotonicMs();
@@ -161,11 +170,7 @@ async function tryApplication(
     path.join(import.meta.dirname, `inside.${suffix}`),
     path.join(place.folder, "trial.json"),
   ];
-  const timeoutMs = Object.values(place.trial.components).reduce(
-    (sum, { run: how, verify }) => sum + (how?.["start-timeout"] ?? 0) + verify.deadline,
-    SPARE_MS,
-  );
-  const ended = await runApart(program, await place.mounts(), timeoutMs, run);
+  const ended = await runApart(program, await place.mounts(), place.timeoutMs, run);
   run.report({ type: "step.finished", step, elapsedMs: monotonicMs() - began });
   if (ended.exitCode !== 0) {
     const last = ended.stderr.trim().split("\n").at(-1) ?? "";
@@ -174,32 +179,16 @@ async function tryApplication(
   const tried = JSON.parse(ended.stdout) as Tried;
   found.checks = tried.checks;
   found.lastWords = tried.lastWords;
-  if (tried.problem === undefined) {
-    if (tried.checks.length === 0) found.reasons.push("nothing was checked");
-    return;
-  }
-  throw new DrillFailure(await faultOf(system, tried, run), tried.problem);
-}
-
-/** What never ran lacks something around it; and what is bad now as well is not the point's fault. */
-async function faultOf(system: System, { at, checks }: Tried, run: Run): Promise<Fault> {
-  if (at === "start") return "surroundings";
-  const live = await sampleChecks(system.components, run);
-  const wrong = checks.filter(({ need, verdict }) => need === "required" && verdict !== "good");
-  const isEverywhere =
-    wrong.length > 0 &&
-    wrong.every(({ component, check }) => live[`${component}/${check}`] !== "good");
-  return isEverywhere ? "surroundings" : "backup";
-}
-
-/** Of what was thrown while the repository was read. What nobody expected is a bug, and thrown. */
-function failureOf(error: unknown): DrillFailure {
-  if (error instanceof DrillFailure) return error;
-  const isBackup = (["CORRUPT", "NOT_FOUND", "POINT_INVALID"] satisfies ErrorCode[]).some((code) =>
-    hasCode(error, code),
+  const wanted = tried.checks.filter(
+    ({ need, verdict }) => need === "wanted" && verdict !== "good",
   );
-  if (!(error instanceof AppError)) throw error;
-  return new DrillFailure(isBackup ? "backup" : "surroundings", error.message);
+  found.notes.push(
+    ...wanted.map(
+      ({ component, check, verdict }) => `${component}/${check}, which is wanted, is ${verdict}`,
+    ),
+  );
+  if (tried.problem === undefined) return place.trial.starts.length > 0;
+  throw new DrillFailure(await faultOf(system, tried, run), tried.problem);
 }
 
 async function refuseFull(
@@ -231,15 +220,14 @@ type Ended = {
   readonly description: PointDescription;
   readonly found: Found;
   readonly failure: DrillFailure | undefined;
+  readonly dataLossMs: number;
 };
 
 function evidenceOf(
   { name, config, host }: System,
-  { id, reason, begun, point, description, found, failure }: Ended,
+  { id, reason, begun, point, description, found, failure, dataLossMs }: Ended,
 ): Evidence {
   const { objectives } = config;
-  // What would be lost if the machine died at the moment when the drill began.
-  const dataLossMs = begun.getTime() - Date.parse(point.snapshot.time);
   const isWhole = found.reasons.length === 0;
   return {
     format: 1,
@@ -253,7 +241,11 @@ function evidenceOf(
     verdict: failure === undefined ? (isWhole ? "proven" : "data-proven") : "failed",
     ...(failure === undefined ? {} : { fault: failure.fault, problem: failure.message }),
     reasons: found.reasons,
-    recovery: { ms: found.recoveryMs, objectiveMs: objectives?.["recovery-time"] },
+    notes: found.notes,
+    recovery: {
+      ms: isWhole ? found.recoveryMs : undefined,
+      objectiveMs: objectives?.["recovery-time"],
+    },
     dataLoss: { ms: dataLossMs, objectiveMs: objectives?.["data-loss"] },
     stores: found.stores,
     checks: found.checks,

@@ -6,8 +6,11 @@ import type { Facts } from "../../stores/store.ts";
 import type { System } from "../system.ts";
 import type { TriedCheck } from "./inside.ts";
 
-/** Who is to look at a failure: whoever keeps the backups, or whoever keeps the machine. */
-export type Fault = "backup" | "surroundings";
+/**
+ * Who is to look at a failure: whoever keeps the backups, or whoever keeps the machine; `unclear`: the
+ * application ended before it could be asked, and did not say why.
+ */
+export type Fault = "backup" | "surroundings" | "unclear";
 
 /** Against what it was to be; undefined: it was not measured, or nobody said. */
 export type Measured = {
@@ -34,6 +37,8 @@ export type Evidence = {
   readonly fault?: Fault;
   readonly problem?: string;
   readonly reasons: readonly string[];
+  /** What is worth knowing and proves nothing less. */
+  readonly notes: readonly string[];
   readonly recovery: Measured;
   readonly dataLoss: Measured;
   readonly stores: readonly {
@@ -105,7 +110,7 @@ function markdownOf(evidence: Evidence): string {
     "",
     ...(evidence.problem === undefined
       ? []
-      : [`At fault: the ${evidence.fault}. ${evidence.problem}`, ""]),
+      : [`${FAULTS[evidence.fault ?? "unclear"]} ${evidence.problem}`, ""]),
     "| | measured | objective | |",
     "|---|---|---|---|",
     measuredLine("Recovery time", evidence.recovery),
@@ -130,6 +135,9 @@ function markdownOf(evidence: Evidence): string {
         `| ${component}/${check} | ${need} | ${one} | ${detail.replaceAll("|", "\\|")} |`,
     ),
     "",
+    ...(evidence.notes.length === 0
+      ? []
+      : ["## Notes", "", ...evidence.notes.map((one) => `- ${one}`), ""]),
     ...(evidence.lastWords.length === 0
       ? []
       : ["## What the application printed last", "", "```", ...evidence.lastWords, "```", ""]),
@@ -142,6 +150,12 @@ export const VERDICTS: Readonly<Record<Evidence["verdict"], string>> = {
   proven: "Proven: the application ran on the restored data.",
   "data-proven": "Data proven, application not.",
   failed: "Failed.",
+};
+
+export const FAULTS: Readonly<Record<Fault, string>> = {
+  backup: "At fault: the backup.",
+  surroundings: "At fault: the surroundings.",
+  unclear: "Whose fault it is, is unclear: it did not start, and its last words do not say why.",
 };
 
 function measuredLine(what: string, { ms, objectiveMs }: Measured): string {

@@ -10,7 +10,7 @@ import { type Component, type ComponentsConfig, openComponents } from "../compon
 
 /** What is to be tried: the components in the order in which they start, and which of them run. */
 export type Trial = {
-  readonly components: ComponentsConfig;
+  readonly components: readonly (readonly [name: string, config: ComponentsConfig[string]])[];
   readonly starts: readonly string[];
   readonly folder: string;
   readonly state: string;
@@ -40,7 +40,11 @@ const WORDS_MAX = 30;
 async function tryOut(trial: Trial, run: Run): Promise<Tried> {
   const { folder, state } = trial;
   const around = { folder, state, temporary: `${state}/tmp`, clock: systemClock };
-  const components = await openComponents(trial.components, around);
+  const components: Component[] = [];
+  // One by one: in an object names that are numbers would come first.
+  for (const [name, config] of trial.components) {
+    components.push(...(await openComponents({ [name]: config }, around)));
+  }
   for (const component of components.filter(({ name }) => trial.starts.includes(name))) {
     const failed = await startOne(component, run);
     if (failed === undefined) continue;
@@ -84,10 +88,11 @@ async function startOne(
 
 async function askAll(
   components: readonly Component[],
-  { components: configs }: Trial,
+  { components: tried }: Trial,
   run: Run,
 ): Promise<TriedCheck[]> {
   const found: TriedCheck[] = [];
+  const configs = Object.fromEntries(tried);
   for (const { name: component, checks } of components) {
     for (const { name: check, check: question, need } of checks) {
       if (configs[component]!.checks[check] === undefined) continue;

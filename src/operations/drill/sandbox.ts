@@ -68,12 +68,11 @@ export async function runApart(
 function argumentsOf(mount: Mount): string[] {
   const { kind, at } = mount;
   switch (kind) {
-    case "empty":
-      return ["--tmpfs", at];
     case "own":
       return ["--bind", mount.from, at];
     case "read":
-      return ["--ro-bind", mount.from, at];
+      // What is beside the data may come and go.
+      return ["--ro-bind-try", mount.from, at];
     case "link":
       return ["--symlink", mount.to, at];
   }

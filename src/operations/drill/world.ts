@@ -1,11 +1,10 @@
-import { lstat, readdir, readFile, readlink } from "node:fs/promises";
+import { chmod, chown, copyFile, lstat, readdir, readlink } from "node:fs/promises";
 import path from "node:path";
 import { AppError, nothingThere } from "../../base/errors.ts";
 import type { Place } from "../../slots/place.ts";
 
 /** What is seen where in the place of a drill. Later ones lie over earlier ones. */
 export type Mount =
-  | { readonly kind: "empty"; readonly at: string }
   /** Can be written to; nothing of it reaches what is live. */
   | { readonly kind: "own"; readonly at: string; readonly from: string }
   /** What is live, to be read only. */
@@ -21,12 +20,14 @@ export type Composed = {
   readonly isOwn: (name: string) => boolean;
 };
 
-/** Each becomes a mount of its own. */
+/** Each becomes a mount of its own, or a copy. */
 const ENTRIES_MAX = 500;
+/** Lock files, process ids and the like: whoever opens them must not get those of what is live. */
+const COPIED_BYTES_MAX = 1024 * 1024;
 
 /**
  * A folder with restored files in it, in which everything else is seen as it is live: code and
- * configuration, to be read only. REFUSED for one with too much beside the data.
+ * configuration, to be read only; small files are copies. REFUSED for one with too much beside the data.
  */
 export async function composedMounts({ at, from, isOwn }: Composed): Promise<Mount[]> {
   if (at === path.parse(at).root) {
@@ -34,6 +35,7 @@ export async function composedMounts({ at, from, isOwn }: Composed): Promise<Mou
       hint: "Make it again, empty, and drills can start the application.",
     });
   }
+  await ownAs(at, from);
   const names = (await readdir(at)).filter((name) => !isOwn(name));
   if (names.length > ENTRIES_MAX) {
     throw new AppError("REFUSED", `show ${at}: it has ${names.length} entries beside the data`, {
@@ -44,14 +46,24 @@ export async function composedMounts({ at, from, isOwn }: Composed): Promise<Mou
   for (const name of names) {
     const file = path.join(at, name);
     const found = await lstat(file).catch(nothingThere);
-    if (found === undefined) continue;
-    if (found.isSymbolicLink()) {
+    if (found?.isSymbolicLink() === true) {
       mounts.push({ kind: "link", at: file, to: await readlink(file) });
-    } else if (found.isFile() || found.isDirectory()) {
+    } else if (found?.isFile() === true && found.size <= COPIED_BYTES_MAX) {
+      await copyFile(file, path.join(from, name)).catch(nothingThere);
+      await ownAs(file, path.join(from, name));
+    } else if (found?.isFile() === true || found?.isDirectory() === true) {
       mounts.push({ kind: "read", at: file, from: file });
     }
   }
   return mounts;
+}
+
+/** The application may write where it may write otherwise. What is gone meanwhile is left out. */
+export async function ownAs(live: string, own: string): Promise<void> {
+  const found = await lstat(live).catch(nothingThere);
+  if (found === undefined) return;
+  await chown(own, found.uid, found.gid).catch(() => {});
+  await chmod(own, found.mode & 0o7777).catch(() => {});
 }
 
 /** The nearest folder that is there: a mount needs a place. */
@@ -70,24 +82,10 @@ export function isOwnName({ isLive, versionsFolder }: Place, name: string): bool
 /** What every place of a drill begins with: the machine to be read only, and nothing of who runs on it. */
 export const HIDDEN = ["/run", "/tmp", "/var/tmp", "/dev/shm"] as const;
 
-export function isHidden(file: string): boolean {
-  return HIDDEN.some((folder) => file === folder || file.startsWith(`${folder}/`));
+export function isBelow(file: string, folder: string): boolean {
+  return file === folder || file.startsWith(`${folder}/`);
 }
 
-/**
- * Sockets of programs that run on this machine and lie elsewhere: they could be reached through the file
- * system. From /proc/net/unix (proc(5)): the flag says that it listens, and the path is the last field.
- */
-export async function listeningSockets(): Promise<string[]> {
-  const LISTENS = 0x10000;
-  const text = await readFile("/proc/net/unix", "utf8").catch(() => "");
-  const found = text.split("\n").flatMap((line) => {
-    const [, flags, file] = /^\S+ \S+ \S+ (\S+) \S+ \S+ +\S+ (\/.*)$/.exec(line) ?? [];
-    const listens = (Number.parseInt(flags ?? "0", 16) & LISTENS) !== 0;
-    return file !== undefined && listens && !isHidden(file) ? [file] : [];
-  });
-  const there = await Promise.all(
-    found.map(async (file) => (await lstat(file).catch(() => undefined))?.isSocket() === true),
-  );
-  return [...new Set(found.filter((_, at) => there[at]))];
+export function isHidden(file: string): boolean {
+  return HIDDEN.some((folder) => isBelow(file, folder));
 }
