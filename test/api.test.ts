@@ -4,7 +4,7 @@ import path from "node:path";
 import { suite } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { System } from "../src/operations/system.ts";
-import { addToken } from "../src/operations/tokens.ts";
+import { addToken, listTokens } from "../src/operations/tokens.ts";
 import { put, testIn, textOf } from "./support/files.ts";
 import { ended, type Serving, startServing } from "./support/serving.ts";
 import { newSystem } from "./support/system.ts";
@@ -221,6 +221,59 @@ suite("the API", () => {
       assert.equal(system.journal.history(10).length, 0, "nothing of it was done");
       assert.equal((await serving.ask("/api/v1/home")).status, 200);
     });
+  });
+
+  testIn(
+    "who only looks whether there are events keeps nobody from hearing them",
+    async (folder) => {
+      await withService(folder, async (serving) => {
+        const headers = { authorization: `Bearer ${serving.token("read")}` };
+        for (let asked = 0; asked < 210; asked++) {
+          const url = `${serving.url}/api/v1/events`;
+          assert.equal((await fetch(url, { method: "HEAD", headers })).status, 200);
+        }
+        const { heard } = await hear(serving, {}, (event) => event === "hello");
+        assert.equal(heard.length, 1);
+      });
+    },
+  );
+
+  testIn("a configuration that is changed is used, one that is broken is told", async (folder) => {
+    await withService(folder, async (serving, system) => {
+      const file = path.join(folder, "lastgood.yaml");
+      const text = textOf(file);
+      const until = async (what: RegExp): Promise<void> => {
+        const deadline = performance.now() + 20_000;
+        while (!what.test(serving.printed())) {
+          assert(performance.now() < deadline, serving.printed());
+          await sleep(100);
+        }
+      };
+      writeFileSync(file, `${text}colour: red\n`);
+      await until(/colour.*it goes on with the configuration that it has/);
+      assert.equal((await serving.ask("/api/v1/home")).status, 200);
+      const port = new URL(serving.url).port;
+      const changed = text.replace("127.0.0.1:0", `127.0.0.1:${port}`);
+      writeFileSync(file, `${changed}objectives: { data-loss: 1h }\n`);
+      await until(/was changed: it begins again with it/);
+      const deadline = performance.now() + 20_000;
+      for (;;) {
+        const { value } = await serving.ask("/api/v1/home").catch(() => ({ value: {} }));
+        if (JSON.stringify(value).includes('"objectiveMs":3600000')) break;
+        assert(performance.now() < deadline, serving.printed());
+        await sleep(200);
+      }
+      assert.equal(system.journal.history(1).length, 0);
+    });
+  });
+
+  testIn("tokens that are made at once are all there", async (folder) => {
+    put(folder, { "files/a": "a" });
+    using system = await newSystem(folder, { stores: { files: { folder: "files" } } }, SERVE);
+    const names = Array.from({ length: 12 }, (_, at) => `n${at}`);
+    await Promise.all(names.map(async (name) => await addToken(system, name, "read", undefined)));
+    const kept = (await listTokens(system)).map(({ name }) => name);
+    assert.deepEqual(kept.toSorted(), names.toSorted());
   });
 
   testIn(

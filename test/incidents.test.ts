@@ -13,6 +13,7 @@ import {
   listIncidents,
   showIncident,
 } from "../src/operations/incidents/manage.ts";
+import { recordDone } from "../src/operations/record.ts";
 import { flushOutbox } from "../src/operations/notices/flush.ts";
 import { jobsOf } from "../src/operations/schedule/jobs.ts";
 import { doWhatIsDue } from "../src/operations/schedule/schedule.ts";
@@ -25,7 +26,7 @@ import { commandsIn } from "./support/commands.ts";
 import { install, onDevice } from "./support/device.ts";
 import { put, testIn } from "./support/files.ts";
 import { httpReceiver, mailServer } from "./support/receivers.ts";
-import { newSystem } from "./support/system.ts";
+import { newSystem, reopenSystem } from "./support/system.ts";
 import { quietRun } from "./support/temporary.ts";
 
 // Goal: what goes wrong is an incident without anybody having to say so, with a report that is true; and
@@ -91,6 +92,81 @@ suite("incidents", () => {
     assert.notEqual(recovered, undefined);
     assert.match(timeline.at(-1)?.text ?? "", /backup succeeded again/);
   });
+
+  testIn("what succeeded for less than what failed ends nothing", async (folder) => {
+    put(folder, { "files/a": "a" });
+    const stores = { files: { folder: "files" }, other: { folder: "other" } };
+    using system = await newSystem(folder, { stores });
+    await take(system);
+    await backup(system, { store: "files", include: [], reason: "" }, run);
+    assert.equal(listIncidents(system, run)[0]?.recovered, undefined, "files alone were backed up");
+    put(folder, { "other/b": "b" });
+    await take(system);
+    assert.notEqual(listIncidents(system, run)[0]?.recovered, undefined);
+  });
+
+  testIn("one that needed a human is one, and over when it has had one", async (folder) => {
+    put(folder, { "files/a": "a" });
+    using system = await newSystem(folder, STORE);
+    const now = (): string => system.host.clock.now().toISOString();
+    const begin = (id: string): void =>
+      system.journal.create({
+        id,
+        kind: "deploy",
+        plan: { steps: [], ways: [] },
+        setup: {
+          components: { app: {} },
+          release: { component: "app", from: "1.0.0", to: "2.0.0" },
+        },
+        started: now(),
+        who: "",
+        reason: "",
+      });
+    begin("first");
+    system.journal.recordBack("first", 1, "check api is bad", now());
+    system.journal.finish("first", "needs-human", now());
+    assert.match(listIncidents(system, run)[0]?.title ?? "", /^deploy of app 2\.0\.0 needs you/);
+    assert.deepEqual(showIncident(system, "latest", run).rolledBack, [], "it was not rolled back");
+    for (const outcome of ["needs-human", "rolled-back"] as const) {
+      system.journal.reopen("first");
+      system.journal.finish("first", outcome, now());
+      assert.equal(listIncidents(system, run).length, 1);
+    }
+    assert.notEqual(listIncidents(system, run)[0]?.recovered, undefined);
+    begin("second");
+    system.journal.finish("second", "needs-human", now());
+    assert.equal(listIncidents(system, run)[0]?.recovered, undefined);
+    recordDone(system, "keep second", "", undefined);
+    assert.notEqual(
+      listIncidents(system, run)[0]?.recovered,
+      undefined,
+      "somebody said it is right",
+    );
+    begin("third");
+    system.journal.recordBack("third", 1, "cancelled", now());
+    system.journal.finish("third", "rolled-back", now());
+    assert.equal(listIncidents(system, run).length, 2, "what somebody cancelled is none");
+  });
+
+  testIn(
+    "no password is told, none is chosen by a guess, and a new journal is read",
+    async (folder) => {
+      put(folder, { "files/a": "a" });
+      {
+        using system = await newSystem(folder, STORE);
+        recordDone(system, "backup", "", "ask http://admin:hunter2@127.0.0.1/health: 500");
+        recordDone(system, "drill", "", "it failed");
+        assert.doesNotMatch(JSON.stringify(listIncidents(system, run)), /hunter2/);
+        assert.throws(() => showIncident(system, "20", run), /several begin so/);
+      }
+      for (const suffix of ["", "-wal", "-shm"]) {
+        fs.rmSync(path.join(folder, `.lastgood/journal.db${suffix}`), { force: true });
+      }
+      using again = await reopenSystem(folder);
+      recordDone(again, "prune", "", "it failed");
+      assert.match(listIncidents(again, run)[0]?.title ?? "", /^prune failed/);
+    },
+  );
 
   onDevice(
     "a required check that is bad twice is one, until all are good",
