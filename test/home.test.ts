@@ -91,7 +91,7 @@ suite("home", () => {
       for (const [hours, verdict] of drills) {
         await writeEvidence(system, {
           format: 1,
-          id: `${at(hours)}`,
+          id: at(hours),
           system: "test",
           reason: "",
           started: at(hours),

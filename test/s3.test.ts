@@ -161,7 +161,7 @@ suite("a repository in S3", { skip, timeout: 300_000 }, () => {
     for (const text of ["1", "2"]) {
       await writeFile(path.join(temporary.path, "files/a"), text);
       await backup(system, ALL, run);
-      const { copied, checked } = await copyPoints(system, "offsite", [], run);
+      const { copied, checked } = await copyPoints(system, "offsite", [], "", run);
       assert.equal(copied.length, 1);
       assert.deepEqual(checked.errors, []);
     }

@@ -41,6 +41,7 @@ export type Home = {
   components: {
     name: string;
     hasReleases: boolean;
+    release?: string;
     point?: string;
     dataLoss: Gauge;
     recovery: Gauge & { slowestMs?: number };
@@ -65,6 +66,8 @@ export type Point = {
   stores: string[];
   releases: Record<string, string>;
   reasons: string[];
+  until?: string;
+  copies: string[];
 };
 
 export type Facts = { bytes: number; files?: number; rows?: Record<string, number> };

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { type Document, isMap, isScalar, LineCounter, parseDocument } from "yaml";
+import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
 import { AppError, systemCode } from "../base/errors.ts";
 import { explainIssue } from "./explain.ts";
 import { type Config, configSchema, DEFAULT_STATE } from "./schema.ts";
@@ -47,6 +47,23 @@ export function parseConfig(text: string, file: string): Config {
   const first = error.issues.find(({ code }) => code === "unrecognized_keys") ?? error.issues[0]!;
   const { message, at, what } = explainIssue(first, configSchema);
   throw invalid(file, positionOf(document, at, what, lines), message, error.issues.length - 1);
+}
+
+/** By the dotted path of each value that stands in a file: its line there. What is not in it is by default. */
+export function linesOf(text: string): Record<string, number> {
+  const counter = new LineCounter();
+  const found: Record<string, number> = {};
+  const visit = (node: unknown, at: string): void => {
+    if (isMap(node)) {
+      for (const { key, value } of node.items) {
+        visit(value, at === "" ? String(key) : `${at}.${String(key)}`);
+      }
+    } else if (isSeq(node)) {
+      for (const [index, item] of node.items.entries()) visit(item, `${at}.${index}`);
+    } else if (isNode(node) && node.range) found[at] = counter.linePos(node.range[0]).line;
+  };
+  visit(parseDocument(text, { lineCounter: counter }).contents, "");
+  return found;
 }
 
 async function findUpwards(folder: string): Promise<string> {

@@ -65,6 +65,7 @@ const fields = z.strictObject({
     .strictObject({
       backup: z.array(z.strictObject({ cron, include: z.array(name).default([]) })).default([]),
       prune: cron.optional().describe("forget, and then prune"),
+      copy: cron.optional().describe("Brings each repository under copies: up to date"),
       verify: z
         .strictObject({ cron, parts: z.int().min(1).max(9999).default(30) })
         .optional()

@@ -6,6 +6,7 @@ import type { Run } from "../base/events.ts";
 import { parseConfig } from "../config/load.ts";
 import { digest } from "../operations/incidents/digest.ts";
 import { flushOutbox, Patience } from "../operations/notices/flush.ts";
+import { lockComponents } from "../operations/operation-lock.ts";
 import { recover, recoverable } from "../operations/recover.ts";
 import { verifyFactories } from "../operations/releases/verify-factories.ts";
 import { commandRunner } from "../operations/runs/child.ts";
@@ -46,6 +47,8 @@ export async function serve(
   { version, program }: ServeHost,
   outer: Run,
 ): Promise<"stopped" | "changed"> {
+  // Two would do and tell everything twice.
+  using _alone = lockComponents(system.paths.locks, [".serve"]);
   const change = new AbortController();
   const run = { ...outer, signal: AbortSignal.any([outer.signal, change.signal]) };
   await recover(recoverable(system), run, "interrupted");

@@ -1,9 +1,15 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { writeFileDurable } from "../base/fs.ts";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { CheckReport, CopyReport, Repository } from "../repository/repository.ts";
 import { listPoints } from "./points/catalogue.ts";
-import { findPoint } from "./points/point.ts";
+import { findPoint, pointsAmong } from "./points/point.ts";
+import { recorded } from "./record.ts";
 import { openRepositoryAt, type System } from "./system.ts";
+
+export type Copied = CopyReport & { readonly checked: CheckReport };
 
 /** One of the repositories under `copies:`. NOT_FOUND. */
 export async function openCopy(system: System, name: string, run: Run): Promise<Repository> {
@@ -24,8 +30,30 @@ export async function copyPoints(
   system: System,
   name: string,
   named: readonly string[],
+  reason: string,
   run: Run,
-): Promise<CopyReport & { readonly checked: CheckReport }> {
+): Promise<Copied> {
+  const scope = { of: [name], depth: 0 };
+  return await recorded(
+    system,
+    "copy",
+    reason,
+    run,
+    async () => {
+      const value = await copyOnce(system, name, named, run);
+      const [first] = value.checked.errors;
+      return { value, detail: name, error: first };
+    },
+    scope,
+  );
+}
+
+async function copyOnce(
+  system: System,
+  name: string,
+  named: readonly string[],
+  run: Run,
+): Promise<Copied> {
   const to = await openCopy(system, name, run);
   const points = await listPoints(system, run);
   const chosen =
@@ -35,5 +63,34 @@ export async function copyPoints(
   const from = await system.repository(run);
   const ids = chosen.map(({ snapshot }) => snapshot.id);
   const copied = await from.copyTo(to, ids, run);
-  return { ...copied, checked: await to.check({ readData: "none" }, run) };
+  const checked = await to.check({ readData: "none" }, run);
+  const there = pointsAmong(await to.snapshots(run)).filter((one) => one.system === system.name);
+  await rememberCopy(system, name, checked.errors.length === 0 ? there : []);
+  return { ...copied, checked };
+}
+
+/** By copy, the stamps that were last seen in it. */
+export type KnownCopies = Readonly<Record<string, readonly string[]>>;
+
+const fileOf = ({ paths }: Pick<System, "paths">): string => path.join(paths.state, "copies.json");
+
+/** A memory only, as that of the points. */
+async function rememberCopy(
+  system: System,
+  name: string,
+  points: readonly { readonly stamp: string }[],
+): Promise<void> {
+  const known = { ...(await knownCopies(system)), [name]: points.map(({ stamp }) => stamp) };
+  const bytes = Buffer.from(JSON.stringify(known));
+  await writeFileDurable(fileOf(system), bytes, "replace").catch(() => {});
+}
+
+/** What lies where besides, as it was last seen. */
+export async function knownCopies(system: Pick<System, "paths">): Promise<KnownCopies> {
+  try {
+    return JSON.parse(await readFile(fileOf(system), "utf8")) as KnownCopies;
+  } catch {
+    // Without it the next copy makes it anew.
+    return {};
+  }
 }

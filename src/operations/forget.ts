@@ -51,12 +51,36 @@ function ownReasons(point: Judged, newer: readonly Judged[]): string[] {
 export function judgeListed(
   system: System,
   points: readonly Listed[],
-): (Listed & { readonly reasons: readonly string[] })[] {
+): (Listed & { readonly reasons: readonly string[]; readonly until: string | undefined })[] {
   const judged = judgePoints(
     points.map((point) => ({ ...point, isSafety: false, snapshot: point })),
     policyOf(system),
   );
-  return points.map((point, at) => ({ ...point, reasons: judged[at]!.reasons }));
+  const policy = policyOf(system);
+  return points.map((point, at) => {
+    const { reasons } = judged[at]!;
+    return { ...point, reasons, until: untilOf(point.time, reasons, policy) };
+  });
+}
+
+const DAY_MS = 86_400_000;
+const PERIODS = {
+  "hourly snapshot": ["hourly", DAY_MS / 24],
+  "daily snapshot": ["daily", DAY_MS],
+  "weekly snapshot": ["weekly", 7 * DAY_MS],
+  "monthly snapshot": ["monthly", 30.5 * DAY_MS],
+  "yearly snapshot": ["yearly", 365 * DAY_MS],
+} as const;
+
+/** About how long a point stays if others go on being taken; undefined: for ever, or nobody can tell. */
+function untilOf(time: string, reasons: readonly string[], policy: KeepPolicy): string | undefined {
+  const ends = reasons.map((reason) => {
+    const [key, ms] = Object.hasOwn(PERIODS, reason) ? PERIODS[reason as keyof typeof PERIODS] : [];
+    const count = key === undefined ? undefined : policy[key];
+    return typeof count === "number" ? Date.parse(time) + count * ms! : Infinity;
+  });
+  const end = Math.max(0, ...ends);
+  return end === 0 || end === Infinity ? undefined : new Date(end).toISOString();
 }
 
 export type ForgetOptions = {

@@ -3,6 +3,7 @@ import type { Progress } from "../journal/journal.ts";
 import { type Evidence, listEvidence } from "./drill/evidence.ts";
 import { type Incident, Incidents } from "./incidents/incidents.ts";
 import { readCatalogue } from "./points/catalogue.ts";
+import { versionOf } from "../targets/target.ts";
 import { type Planned, plannedJobs } from "./schedule/schedule.ts";
 import type { System } from "./system.ts";
 import { needingHuman, unfinishedOf } from "./unfinished.ts";
@@ -31,6 +32,8 @@ export type Home = {
   readonly components: readonly {
     readonly name: string;
     readonly hasReleases: boolean;
+    /** What is live now. */
+    readonly release: string | undefined;
     readonly point: string | undefined;
     readonly dataLoss: Gauge;
     /** The median of the last drills, and the slowest. */
@@ -73,6 +76,7 @@ export async function home(system: System, _run: Run): Promise<Home> {
   const open = [...lasting, ...described];
   const valid = (catalogue?.points ?? []).filter((point) => point.valid);
   const now = system.host.clock.now();
+  const releases = await liveReleases(system);
   const components = system.components.map(({ name, stores, target }) => {
     const own = stores.map(({ store }) => store.name);
     const point = valid.findLast((one) => own.some((store) => one.stores.includes(store)));
@@ -81,6 +85,7 @@ export async function home(system: System, _run: Run): Promise<Home> {
       hasData: own.length > 0,
       time: point?.time,
       hasReleases: target !== undefined,
+      release: releases.get(name),
       point: point?.stamp,
       ...measured(system, drills, point?.time, now),
       checks: checks.filter(({ component }) => component === name),
@@ -99,6 +104,15 @@ export async function home(system: System, _run: Run): Promise<Home> {
     underWay: underWay.map(({ id, kind }) => ({ operation: id, kind })),
     seen: catalogue?.at,
   };
+}
+
+async function liveReleases({ components }: System): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  for (const { name, target } of components) {
+    const live = target === undefined ? undefined : versionOf((await target.pointers()).current);
+    if (live !== undefined) found.set(name, live);
+  }
+  return found;
 }
 
 /** Drills in which everything that was wanted was seen. */

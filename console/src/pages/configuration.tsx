@@ -1,9 +1,9 @@
 import type { JSX } from "preact";
 import { may } from "../api.ts";
 import { useLoad, useSession } from "../live.ts";
-import { Command, Empty, Page, Pill, When } from "../parts/basics.tsx";
+import { Command, Empty, Page, Pill, Table, When } from "../parts/basics.tsx";
 
-type Config = { file: string; text: string; config: unknown };
+type Config = { file: string; text: string; lines: Record<string, number>; config: unknown };
 type Doctor = { findings: { severity: "error" | "warning"; problem: string; hint: string }[] };
 
 export function ConfigurationPage(): JSX.Element {
@@ -43,7 +43,7 @@ export function ConfigurationPage(): JSX.Element {
 function File(): JSX.Element {
   return (
     <When loaded={useLoad<Config>("/config", false)}>
-      {({ file, text, config }) => (
+      {({ file, text, lines, config }) => (
         <>
           <h2>As it stands in {file}</h2>
           <ol class="source" aria-label={file} tabIndex={0}>
@@ -53,13 +53,34 @@ function File(): JSX.Element {
               </li>
             ))}
           </ol>
-          <details>
-            <summary>As it is understood, with all that is by default</summary>
-            <pre>{JSON.stringify(config, undefined, 2)}</pre>
-          </details>
+          <h2>As it is understood</h2>
+          <Table
+            caption="Each value, and where it comes from"
+            head={["Key", "Value", "From"]}
+            rows={leavesOf(config, "").map(([key, value]) => ({
+              key,
+              cells: [
+                <code>{key}</code>,
+                <code>{value}</code>,
+                lines[key] === undefined ? (
+                  <span class="quiet">by default</span>
+                ) : (
+                  `line ${lines[key]}`
+                ),
+              ],
+            }))}
+          />
           <Command words={["config"]} />
         </>
       )}
     </When>
   );
+}
+
+/** Each value with its dotted path. */
+function leavesOf(value: unknown, at: string): [key: string, value: string][] {
+  if (typeof value !== "object" || value === null) return [[at, String(value)]];
+  const entries = Object.entries(value);
+  if (entries.length === 0) return [[at, Array.isArray(value) ? "[]" : "{}"]];
+  return entries.flatMap(([key, one]) => leavesOf(one, at === "" ? key : `${at}.${key}`));
 }

@@ -38,6 +38,12 @@ function Answer({ home }: { home: Home }): JSX.Element {
             ))}
           </ul>
         )}
+        {home.underWay.map(({ operation, kind }) => (
+          <p key={operation}>
+            <Pill tone="plain">under way</Pill> {kind} <code>{operation}</code>: what somebody else
+            has begun, or a service before this one.
+          </p>
+        ))}
         <Actions newest={newest} />
       </section>
       <Components home={home} />

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { type Drill, type Facts, may, type Point, type PointDetails } from "../api.ts";
+import { type Drill, type Facts, type Home, may, type Point, type PointDetails } from "../api.ts";
 import { useLoad, useSession } from "../live.ts";
 import { Act, Command, Page, Pill, Outcome, Table, Time, When } from "../parts/basics.tsx";
 import { begin } from "../parts/begin.ts";
@@ -73,6 +73,11 @@ function Details({ point }: { point: PointDetails }): JSX.Element {
         <dd>
           {point.consistency}, within {span(point.skewMs)}
         </dd>
+        <dt>Copies</dt>
+        <dd>
+          {own === undefined || own.copies.length === 0 ? "none known" : own.copies.join(", ")}
+        </dd>
+        <Releases then={point.releases ?? {}} />
         <dt>Snapshot</dt>
         <dd>
           <code>{point.snapshot.slice(0, 16)}</code>
@@ -98,6 +103,35 @@ function Details({ point }: { point: PointDetails }): JSX.Element {
         </p>
       ))}
       <Command words={["show", point.stamp]} />
+    </>
+  );
+}
+
+/** Which releases wrote the data, beside those that would have to read them now. */
+function Releases({ then }: { then: Record<string, string> }): JSX.Element | null {
+  const home = useLoad<Home>("/home");
+  const now = home.state === "there" ? home.value.components : [];
+  const names = Object.keys(then);
+  if (names.length === 0) return null;
+  return (
+    <>
+      <dt>Written by</dt>
+      <dd>
+        {names.map((name) => {
+          const live = now.find((one) => one.name === name)?.release;
+          const isSame = live === then[name];
+          return (
+            <span key={name}>
+              {name} {then[name]}{" "}
+              {live !== undefined && (
+                <Pill tone={isSame ? "good" : "warn"}>
+                  {isSame ? "as it runs now" : `now runs ${live}`}
+                </Pill>
+              )}{" "}
+            </span>
+          );
+        })}
+      </dd>
     </>
   );
 }

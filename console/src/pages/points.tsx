@@ -90,7 +90,11 @@ function Points({ listed }: { listed: Listed }): JSX.Element {
 }
 
 /** Why a point stays; one that the next clean-up takes says so. */
-export function Reasons({ of: { reasons } }: { of: Pick<Point, "reasons"> }): JSX.Element {
+export function Reasons({
+  of: { reasons, until },
+}: {
+  of: Pick<Point, "reasons" | "until">;
+}): JSX.Element {
   if (reasons.length === 0) return <Pill tone="warn">goes with the next forget</Pill>;
   return (
     <>
@@ -99,6 +103,7 @@ export function Reasons({ of: { reasons } }: { of: Pick<Point, "reasons"> }): JS
           <Pill tone="plain">{reason.replace(" snapshot", "")}</Pill>{" "}
         </span>
       ))}
+      {until !== undefined && <span class="quiet">until about {until.slice(0, 10)}</span>}
     </>
   );
 }

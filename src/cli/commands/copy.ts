@@ -1,20 +1,24 @@
 import { ERRORS } from "../../base/errors.ts";
 import { copyPoints } from "../../operations/copy.ts";
-import type { Command } from "../command.ts";
+import { type Command, reasonOf } from "../command.ts";
 import { formatBytes } from "../format.ts";
 
 export const copyCommand: Command = {
   name: "copy",
   summary: "Copies points to a second repository of the configuration (copies:), and checks it.",
   arguments: "<name> [points...]",
+  options: [["--reason <text>", "why, for the history"]],
   examples: [
     "lastgood copy offsite",
     "lastgood copy offsite latest",
     "lastgood check --copy offsite --read-data",
   ],
 
-  async run({ positionals: [name = "", ...named] }, { withSystem, run }) {
-    const value = await withSystem((system) => copyPoints(system, name, named, run));
+  async run(args, { withSystem, run }) {
+    const [name = "", ...named] = args.positionals;
+    const value = await withSystem((system) =>
+      copyPoints(system, name, named, reasonOf(args), run),
+    );
     const { copied, bytesAdded, checked } = value;
     const isSound = checked.errors.length === 0;
     return {

@@ -1,4 +1,6 @@
 import * as z from "zod";
+import { linesOf } from "../../config/load.ts";
+import { knownCopies } from "../../operations/copy.ts";
 import { listEvidence, readEvidence } from "../../operations/drill/evidence.ts";
 import { judgeListed } from "../../operations/forget.ts";
 import { home } from "../../operations/home.ts";
@@ -39,7 +41,12 @@ export const READS: readonly Route[] = [
       const catalogue = await readCatalogue(system);
       const judged = judgeListed(system, catalogue?.points ?? []).toReversed();
       const from = before === undefined ? judged : judged.filter((one) => one.stamp < before);
-      return { seen: catalogue?.at, total: judged.length, points: from.slice(0, limit) };
+      const copies = await knownCopies(system);
+      const points = from.slice(0, limit).map((point) => ({
+        ...point,
+        copies: Object.keys(copies).filter((name) => copies[name]!.includes(point.stamp)),
+      }));
+      return { seen: catalogue?.at, total: judged.length, points };
     },
   }),
   route("get", "/points/{stamp}", {
@@ -126,6 +133,7 @@ export const READS: readonly Route[] = [
     handle: (_, { system }) => ({
       file: system.loaded.file,
       text: system.loaded.text,
+      lines: linesOf(system.loaded.text),
       config: system.config,
     }),
   }),

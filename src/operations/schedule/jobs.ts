@@ -7,7 +7,7 @@ export type Job = {
   /** For people, and in the ledger: "backup at 0 3 * * *". */
   readonly name: string;
   /** Of the operations that it makes, as the history has them. */
-  readonly kind: "backup" | "prune" | "check" | "drill";
+  readonly kind: "backup" | "copy" | "prune" | "check" | "drill";
   readonly when: When;
   /** Commands of lastgood, one after the other as long as they do what they are asked for. */
   readonly commands: readonly (readonly string[])[];
@@ -22,9 +22,9 @@ const WHY = ["--reason", SCHEDULED] as const;
 const FIRST_DRILL_MS = 86_400_000;
 
 /** Backups first, so that what is due at the same moment is there before anything goes. */
-export function jobsOf({ schedule }: Pick<Config, "schedule">): Job[] {
+export function jobsOf({ schedule, copies }: Pick<Config, "schedule" | "copies">): Job[] {
   if (schedule === undefined) return [];
-  const { backup: backups, prune, verify, drill } = schedule;
+  const { backup: backups, copy, prune, verify, drill } = schedule;
   return [
     ...backups.map(({ cron, include }): Job => {
       const more = include.length === 0 ? "" : ` with ${include.join(", ")}`;
@@ -36,10 +36,22 @@ export function jobsOf({ schedule }: Pick<Config, "schedule">): Job[] {
         commands: [["backup", ...WHY, ...flags]],
       };
     }),
+    ...(copy === undefined || Object.keys(copies).length === 0
+      ? []
+      : [copyJob(copy, Object.keys(copies))]),
     ...(prune === undefined ? [] : [pruneJob(prune)]),
     ...(verify === undefined ? [] : [verifyJob(verify)]),
     ...(backups.length === 0 ? [] : [drillJob(drill)]),
   ];
+}
+
+function copyJob(cron: string, names: readonly string[]): Job {
+  return {
+    name: `copy at ${cron}`,
+    kind: "copy",
+    when: { cron },
+    commands: names.map((name) => ["copy", name, ...WHY]),
+  };
 }
 
 function pruneJob(cron: string): Job {
