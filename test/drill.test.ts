@@ -13,6 +13,7 @@ import { restore } from "../src/operations/restore.ts";
 import { startComponents, stopComponents } from "../src/operations/stop-start.ts";
 import type { System } from "../src/operations/system.ts";
 import { put, testIn, textOf } from "./support/files.ts";
+import { freePort } from "./support/releases.ts";
 import { skipWithout } from "./support/servers.ts";
 import { newSystem, reopenSystem } from "./support/system.ts";
 import { quietRun } from "./support/temporary.ts";
@@ -23,14 +24,6 @@ import { quietRun } from "./support/temporary.ts";
 const run = quietRun();
 const APP = path.resolve(import.meta.dirname, "support/notes-app.mjs");
 const skip = skipWithout(existsSync("/usr/bin/bwrap"), "bubblewrap");
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** The application runs, with three notes and a file that it needs. */
 async function newNotes(folder: string, more: object = {}, rest: object = {}): Promise<System> {

@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
+import { together } from "../base/together.ts";
 
 /** What was done, by whom. Entries are only ever added, each with a hash over all before it. */
 export type AuditEntry = {
@@ -23,17 +24,12 @@ export type AuditProblem = { readonly seq: number; readonly problem: string };
 
 const ORIGIN = "";
 
-/**
- * The audit log, in the journal's own file: an operation and what is said of it are written together.
- * `together` is the journal's transaction, within which no other process adds an entry.
- */
+/** The audit log, in the journal's own file: an operation and what is said of it are written together. */
 export class AuditLog {
   readonly #database: DatabaseSync;
-  readonly #together: (work: () => void) => void;
 
-  constructor(database: DatabaseSync, together: (work: () => void) => void) {
+  constructor(database: DatabaseSync) {
     this.#database = database;
-    this.#together = together;
     const create = `
       CREATE TABLE IF NOT EXISTS audit_v1 (
         seq INTEGER PRIMARY KEY,
@@ -65,7 +61,7 @@ export class AuditLog {
 
   /** What was asked of us from outside, whether or not something came of it. */
   addRequest(at: string, who: string, request: string, facts: object): void {
-    this.#together(() => this.add({ at, who, what: "request", of: request, facts }));
+    together(this.#database, () => this.add({ at, who, what: "request", of: request, facts }));
   }
 
   get head(): AuditHead {

@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { AppError } from "../base/errors.ts";
+import { together } from "../base/together.ts";
 import { AuditLog } from "./audit.ts";
 import { Past } from "./past.ts";
 import type { Plan } from "./plan.ts";
@@ -93,7 +94,7 @@ export class Journal implements Disposable {
         CREATE INDEX IF NOT EXISTS operations_v1_kind ON operations_v1 (kind, started);
       `);
       // On a full disk an older journal has to open all the same: going back needs it.
-      this.audit = new AuditLog(this.#database, (work) => this.#together(work));
+      this.audit = new AuditLog(this.#database);
       this.past = new Past(this.#database);
     } catch (error) {
       throw new AppError("UNAVAILABLE", `open journal ${file}: ${(error as Error).message}`, {
@@ -105,7 +106,7 @@ export class Journal implements Disposable {
 
   create(operation: Operation): void {
     const { id, kind, plan, setup, started, who, reason } = operation;
-    this.#together(() => {
+    together(this.#database, () => {
       this.#database
         .prepare(
           "INSERT INTO operations_v1 (id, kind, plan, setup, started, who, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -123,7 +124,7 @@ export class Journal implements Disposable {
     const { id, kind, plan, setup, started, who, reason, outcome, ended, error } = operation;
     const { scope } = operation;
     const texts = [id, kind, JSON.stringify(plan), JSON.stringify(setup), started, who, reason];
-    this.#together(() => {
+    together(this.#database, () => {
       this.#database
         .prepare(
           "INSERT INTO operations_v1 (id, kind, plan, setup, started, who, reason, outcome, ended, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -157,7 +158,7 @@ export class Journal implements Disposable {
 
   /** From here on it goes back, on this way. */
   recordBack(id: string, sequence: number, error: string, at: string): void {
-    this.#together(() => {
+    together(this.#database, () => {
       this.#database
         // Why it went back at first is what people look for.
         .prepare("UPDATE operations_v1 SET sequence = ?, error = COALESCE(error, ?) WHERE id = ?")
@@ -168,7 +169,7 @@ export class Journal implements Disposable {
   }
 
   finish(id: string, outcome: Outcome, ended: string): void {
-    this.#together(() => {
+    together(this.#database, () => {
       this.#database
         .prepare("UPDATE operations_v1 SET outcome = ?, ended = ? WHERE id = ?")
         .run(outcome, ended, id);
@@ -238,18 +239,6 @@ export class Journal implements Disposable {
   startedSince(time: string, limit: number): Progress[] {
     const rest = `WHERE started >= ? ORDER BY rowid DESC LIMIT ${Math.trunc(limit)}`;
     return this.#select(rest, time).toReversed();
-  }
-
-  #together(work: () => void): void {
-    this.#database.exec("BEGIN IMMEDIATE");
-    try {
-      work();
-      this.#database.exec("COMMIT");
-    } catch (error) {
-      // Where the disk is full SQLite may have taken it back itself.
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-      throw error;
-    }
   }
 
   #select(rest: string, ...values: string[]): Progress[] {

@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { together } from "../base/together.ts";
 import type { Run } from "../base/events.ts";
 import type { CheckOptions, CheckReport } from "../repository/repository.ts";
 import { openCopy } from "./copy.ts";
@@ -104,9 +105,9 @@ class PackLedger implements Disposable {
 
   readAt(packs: readonly string[], at: string): void {
     const put = this.#database.prepare("INSERT OR REPLACE INTO packs_v1 VALUES (?, ?, ?)");
-    this.#database.exec("BEGIN IMMEDIATE");
-    for (const pack of packs) put.run(this.#place, pack, at);
-    this.#database.exec("COMMIT");
+    together(this.#database, () => {
+      for (const pack of packs) put.run(this.#place, pack, at);
+    });
   }
 
   [Symbol.dispose](): void {

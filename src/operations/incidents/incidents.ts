@@ -1,9 +1,9 @@
-import { mkdirSync } from "node:fs";
-import path from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { AppError } from "../../base/errors.ts";
 import { cut, redact } from "../../base/redact.ts";
+import { together } from "../../base/together.ts";
 import type { Scope } from "../../journal/journal.ts";
+import { openRecords } from "../records.ts";
 
 /** What only people know of an incident; what they have not said yet is empty. */
 export type Said = {
@@ -57,10 +57,9 @@ export class Incidents implements Disposable {
   readonly #database: DatabaseSync;
 
   constructor(state: string) {
-    mkdirSync(state, { recursive: true, mode: 0o700 });
-    this.#database = new DatabaseSync(path.join(state, "records.db"), { timeout: 5000 });
-    this.#database.exec(`
-      PRAGMA journal_mode = WAL;
+    this.#database = openRecords(
+      state,
+      `
       CREATE TABLE IF NOT EXISTS incidents_v1 (
         id TEXT PRIMARY KEY,
         key TEXT NOT NULL,
@@ -69,20 +68,13 @@ export class Incidents implements Disposable {
         body TEXT NOT NULL
       ) STRICT;
       CREATE TABLE IF NOT EXISTS seen_v1 (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-    `);
+    `,
+    );
   }
 
   /** Does all of it, or after a crash nothing. */
   together<T>(work: () => T): T {
-    this.#database.exec("BEGIN IMMEDIATE");
-    try {
-      const value = work();
-      this.#database.exec("COMMIT");
-      return value;
-    } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-      throw error;
-    }
+    return together(this.#database, work);
   }
 
   seen(name: string): string | undefined {

@@ -1,7 +1,7 @@
-import { mkdirSync } from "node:fs";
-import path from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
+import { together } from "../../base/together.ts";
 import type { Verdict } from "../../checks/check.ts";
+import { openRecords } from "../records.ts";
 
 /** What a check said, from one look to another, for as long as it said the same. */
 export type HealthSpan = {
@@ -25,10 +25,9 @@ export class HealthHistory implements Disposable {
   readonly #database: DatabaseSync;
 
   constructor(state: string) {
-    mkdirSync(state, { recursive: true, mode: 0o700 });
-    this.#database = new DatabaseSync(path.join(state, "records.db"), { timeout: 5000 });
-    this.#database.exec(`
-      PRAGMA journal_mode = WAL;
+    this.#database = openRecords(
+      state,
+      `
       CREATE TABLE IF NOT EXISTS health_v1 (
         id INTEGER PRIMARY KEY,
         component TEXT NOT NULL,
@@ -41,7 +40,8 @@ export class HealthHistory implements Disposable {
       ) STRICT;
       CREATE INDEX IF NOT EXISTS health_v1_of ON health_v1 (component, name, id);
       CREATE INDEX IF NOT EXISTS health_v1_until ON health_v1 (until);
-    `);
+    `,
+    );
   }
 
   /** `gapMs`: after a longer time without a look nothing is known of what was in between. */
@@ -61,8 +61,7 @@ export class HealthHistory implements Disposable {
     const insert = this.#database.prepare(
       "INSERT INTO health_v1 (component, name, verdict, detail, since, until, looks) VALUES (?, ?, ?, ?, ?, ?, 1)",
     );
-    this.#database.exec("BEGIN IMMEDIATE");
-    try {
+    together(this.#database, () => {
       for (const { component, check, verdict, detail } of looks) {
         const before = last.get(component, check) as
           | { id: number; verdict: Verdict; until: string }
@@ -75,11 +74,7 @@ export class HealthHistory implements Disposable {
           insert.run(component, check, verdict, words, now, now);
         }
       }
-      this.#database.exec("COMMIT");
-    } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-      throw error;
-    }
+    });
   }
 
   /** What was said since a time, oldest first. */

@@ -1,7 +1,7 @@
-import { mkdirSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import path from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
+import { openRecords } from "../records.ts";
 import type { System } from "../system.ts";
 
 /** How full the disk of the repository is, and when it will be full if that goes on. */
@@ -75,11 +75,8 @@ function localRepository({ config }: System): string | undefined {
   return path.isAbsolute(at) ? at : undefined;
 }
 
-function openSamples({ paths }: System): DatabaseSync {
-  mkdirSync(paths.state, { recursive: true, mode: 0o700 });
-  const database = new DatabaseSync(path.join(paths.state, "records.db"), { timeout: 5000 });
-  database.exec(
+const openSamples = ({ paths }: System): DatabaseSync =>
+  openRecords(
+    paths.state,
     "CREATE TABLE IF NOT EXISTS space_v1 (at INTEGER PRIMARY KEY, free INTEGER NOT NULL) STRICT",
   );
-  return database;
-}
