@@ -273,6 +273,7 @@ test("AtoCore: a point under ingestion, a loss, a restore, and its undo", { skip
 
     const drilled = await atocore.lastgood("drill", stamp);
     assert.equal(drilled.value["verdict"], "proven", JSON.stringify(drilled.value));
+    t.diagnostic(`the drill: ${JSON.stringify(drilled.value["recovery"])}`);
     await serving(folder, async () => {
       // Somebody ingests just now: a backup of the vectors waits.
       const lock = path.join(storage, "run/ingestion.lock");
