@@ -6,6 +6,7 @@ import { suite, test } from "node:test";
 import { backup } from "../src/operations/backup.ts";
 import { drill } from "../src/operations/drill/drill.ts";
 import type { System } from "../src/operations/system.ts";
+import { recordDone } from "../src/operations/record.ts";
 import { lookOnce } from "../src/operations/watch/watch-health.ts";
 import { barriers, hasChromium, type Look, openBrowser, openPage } from "./support/browser.ts";
 import { install, onDevice } from "./support/device.ts";
@@ -133,6 +134,38 @@ suite("the console", { skip }, () => {
     await page.locator(".lead", { hasText: "done" }).waitFor();
     assert.deepEqual(wrong, []);
   });
+
+  test(
+    "an incident is described by two at once, and nobody's words are lost",
+    { timeout: 120_000 },
+    async () => {
+      await using temporary = await temporaryFolder();
+      shop(temporary.path);
+      using system = await newSystem(temporary.path, component, SERVE);
+      recordDone(system, "backup", "", "it failed");
+      await using serving = await startServing(temporary.path, system);
+      await using browser = await openBrowser();
+      await using opened = await openPage(browser, serving, LOOKS[0]!);
+      const { page, go, wrong } = opened;
+      await go("incidents");
+      await page.getByRole("link", { name: /backup failed/ }).click();
+      await page.getByLabel("Root cause").fill("a full disk");
+      const id = page.url().split("/").at(-1)!;
+      const body = { impact: "nobody noticed" };
+      await serving.ask(`/api/v1/incidents/${id}`, { method: "PATCH", body });
+      await go("drills");
+      await go(`incidents/${id}`);
+      assert.equal(await page.getByLabel("Root cause").inputValue(), "a full disk", "it was kept");
+      await page.getByRole("button", { name: "Save", exact: true }).click();
+      await page.waitForFunction(
+        "document.body.textContent.includes('**Root Cause**: a full disk')",
+      );
+      const { value } = await serving.ask(`/api/v1/incidents/${id}`);
+      const { rootCause, impact } = value["said"] as Record<string, string>;
+      assert.deepEqual([rootCause, impact], ["a full disk", "nobody noticed"]);
+      assert.deepEqual(wrong, []);
+    },
+  );
 
   test(
     "by keyboard, from logging in to a backup; and what is not there is said",

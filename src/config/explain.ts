@@ -22,7 +22,7 @@ export function explainIssue(
       };
     }
     case "invalid_type": {
-      const missing = issue.input === undefined;
+      const missing = issue.message.endsWith("received undefined");
       const message = missing ? `${where} is missing` : `${prefix}${lower(issue.message)}`;
       return { message, at: issue.path, what: "value" };
     }

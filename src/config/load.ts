@@ -119,7 +119,7 @@ function invalid(
 ): AppError {
   const others = more === 0 ? "" : ` (and ${more} more)`;
   return new AppError("CONFIG_INVALID", `${file}:${line}:${col}: ${message}${others}`, {
-    hint: "lastgood config --help names every key.",
+    hint: "docs/configuration.md explains every key; lastgood config --schema prints them for editors.",
   });
 }
 

@@ -1,3 +1,4 @@
+import { span } from "../base/span.ts";
 import type { Run } from "../base/events.ts";
 import type { Progress } from "../journal/journal.ts";
 import { type Evidence, listEvidence } from "./drill/evidence.ts";
@@ -208,19 +209,6 @@ function moment(time: string, now: Date): string {
 
 const dayNumber = (at: Date): number =>
   Date.UTC(at.getFullYear(), at.getMonth(), at.getDate()) / DAY_MS;
-
-/** "3 h 12 min", "2 days", as people say it. */
-function span(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000));
-  const [minutes, hours, days] = [60, 3600, 86_400].map((unit) => Math.floor(seconds / unit)) as [
-    number,
-    number,
-    number,
-  ];
-  if (days >= 2) return `${days} days`;
-  if (hours > 0) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
-  return minutes > 0 ? `${minutes} min` : `${seconds} s`;
-}
 
 function problemsOf({
   system,

@@ -52,7 +52,7 @@ export async function status(system: System, run: Run): Promise<Status> {
   const [catalogue, baseline, undoable, schedule] = await Promise.all([
     readCatalogue(system),
     sampleChecks(system.components, run, "quick"),
-    listUndoable(system, run),
+    undoableOf(system, run),
     plannedJobs(system),
   ]);
   const recent = system.journal.history(RECENT);
@@ -97,13 +97,18 @@ export async function status(system: System, run: Run): Promise<Status> {
     unfinished,
     needsHuman,
     schedule,
-    undoable: undoable.map(({ operation }) => ({
-      operation: operation.id,
-      kind: operation.kind,
-      until: new Date(Date.parse(operation.started) + system.config["undo-for"]).toISOString(),
-    })),
+    undoable,
     last: last && { operation: last.id, kind: last.kind, outcome: last.outcome },
   };
+}
+
+/** What can be undone, and until when: after that it may be freed. */
+export async function undoableOf(system: System, run: Run): Promise<Status["undoable"]> {
+  return (await listUndoable(system, run)).map(({ operation }) => ({
+    operation: operation.id,
+    kind: operation.kind,
+    until: new Date(Date.parse(operation.started) + system.config["undo-for"]).toISOString(),
+  }));
 }
 
 function pointsIn(catalogue: Catalogue | undefined): Status["points"] {

@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { may } from "../api.ts";
 import { useLoad, useSession } from "../live.ts";
+import { span } from "../words.ts";
 import { Command, Empty, Page, Pill, Table, When } from "../parts/basics.tsx";
 
 type Config = { file: string; text: string; lines: Record<string, number>; config: unknown };
@@ -77,8 +78,26 @@ function File(): JSX.Element {
   );
 }
 
+/** Keys whose numbers are milliseconds. */
+const DURATIONS: ReadonlySet<string> = new Set([
+  "every",
+  "undo-for",
+  "recovery-time",
+  "data-loss",
+  "healthy-for",
+  "deadline",
+  "timeout",
+  "start-timeout",
+  "stop-timeout",
+  "max-latency",
+  "limit",
+  "for",
+]);
+
 /** Each value with its dotted path. */
 function leavesOf(value: unknown, at: string): [key: string, value: string][] {
+  if (typeof value === "number" && DURATIONS.has(at.split(".").at(-1) ?? ""))
+    return [[at, span(value)]];
   if (typeof value !== "object" || value === null) return [[at, String(value)]];
   const entries = Object.entries(value);
   if (entries.length === 0) return [[at, Array.isArray(value) ? "[]" : "{}"]];

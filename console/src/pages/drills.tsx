@@ -16,7 +16,7 @@ export function DrillsPage(): JSX.Element {
       <p class="lead">
         A drill restores a point into a place apart, starts the application there, asks its checks
         and measures. What is live is not touched.{" "}
-        {next === undefined ? (
+        {home.state !== "there" ? null : next === undefined ? (
           "None is scheduled."
         ) : (
           <>

@@ -70,7 +70,7 @@ function State({ of: { recovered, closed } }: { of: Incident }): JSX.Element {
 }
 
 export function IncidentPage({ id }: { id: string }): JSX.Element {
-  const loaded = useLoad<Report>(`/incidents/${id}`, false);
+  const loaded = useLoad<Report>(`/incidents/${id}`);
   return (
     <Page title="Incident report">
       <When loaded={loaded}>
@@ -90,17 +90,46 @@ const FIELDS: readonly (readonly [keyof Omit<Said, "actionItems">, string, strin
   ["prevention", "Prevention", "how it is kept from happening again"],
 ];
 
-function Reported({ report, again }: { report: Report; again: () => void }): JSX.Element {
-  const session = useSession();
-  const [said, setSaid] = useState<Said>(report.said);
-  const isWriter = may(session, "operate");
-  const save = async (): Promise<void> => {
-    await ask(`/incidents/${report.id}`, said, "PATCH");
+/** What was typed and not saved yet, by incident: to look at another page loses nothing. */
+const DRAFTS = new Map<string, Partial<Said>>();
+
+function useDraft(
+  report: Report,
+  again: () => void,
+): {
+  draft: Partial<Said>;
+  said: Said;
+  say: (changed: Partial<Said>) => void;
+  sent: () => void;
+} {
+  const [draft, setDraft] = useState<Partial<Said>>(DRAFTS.get(report.id) ?? {});
+  // What somebody else says meanwhile is seen, and only what was typed here is sent.
+  const said: Said = { ...report.said, ...draft };
+  const say = (changed: Partial<Said>): void => {
+    const next = { ...draft, ...changed };
+    DRAFTS.set(report.id, next);
+    setDraft(next);
+  };
+  const sent = (): void => {
+    DRAFTS.delete(report.id);
+    setDraft({});
     again();
   };
+  const items = draft.actionItems?.filter((line) => line.trim() !== "");
+  return { draft: items === undefined ? draft : { ...draft, actionItems: items }, said, say, sent };
+}
+
+function Reported({ report, again }: { report: Report; again: () => void }): JSX.Element {
+  const session = useSession();
+  const { draft, said, say, sent } = useDraft(report, again);
+  const isWriter = may(session, "operate");
+  const save = async (): Promise<void> => {
+    await ask(`/incidents/${report.id}`, draft, "PATCH");
+    sent();
+  };
   const close = async (): Promise<void> => {
-    await ask(`/incidents/${report.id}/close`, said);
-    again();
+    await ask(`/incidents/${report.id}/close`, draft);
+    sent();
   };
   return (
     <article class="report">
@@ -141,7 +170,7 @@ function Reported({ report, again }: { report: Report; again: () => void }): JSX
             placeholder={hint}
             readOnly={!isWriter}
             value={said[field]}
-            onInput={(event) => setSaid({ ...said, [field]: event.currentTarget.value })}
+            onInput={(event) => say({ [field]: event.currentTarget.value })}
           />
         </div>
       ))}
@@ -152,9 +181,7 @@ function Reported({ report, again }: { report: Report; again: () => void }): JSX
           rows={3}
           readOnly={!isWriter}
           value={said.actionItems.join("\n")}
-          onInput={(event) =>
-            setSaid({ ...said, actionItems: event.currentTarget.value.split("\n").filter(Boolean) })
-          }
+          onInput={(event) => say({ actionItems: event.currentTarget.value.split("\n") })}
         />
       </div>
       <div class="actions no-print">

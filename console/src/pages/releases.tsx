@@ -79,7 +79,7 @@ function OfComponent({ component }: { component: string }): JSX.Element {
           )}
           <Table
             caption={`Releases of ${component}`}
-            head={["Release", "Is", "State", "Fits the data", "Live since", ""]}
+            head={["Release", "Is", "State", "Fits the data", "Found good", ""]}
             rows={releases.map((release) => ({
               key: release.version,
               cells: [

@@ -27,15 +27,16 @@ export function RollbackPage({ component, to }: { component: string; to: string 
   const session = useSession();
   const home = useLoad<Home>("/home", false);
   const [data, setData] = useState<Data>("as-needed");
+  const [isForced, setForced] = useState(false);
   const [plan, setPlan] = useState<Preview>();
   const [error, setError] = useState<Error>();
-  const options = { component, to, ...FLAGS[data] };
-  const flags = data === "as-needed" ? [] : [`--${data}`];
+  const options = { component, to, ...FLAGS[data], ...(isForced ? { force: true } : {}) };
+  const flags = [...(data === "as-needed" ? [] : [`--${data}`]), ...(isForced ? ["--force"] : [])];
   useEffect(() => {
     setPlan(undefined);
     setError(undefined);
     if (may(session, "backup")) ask<Preview>("/plan/rollback", options).then(setPlan, setError);
-  }, [component, to, data]);
+  }, [component, to, data, isForced]);
   return (
     <Page title={`Roll back ${component} to ${to}`}>
       <p>
@@ -49,6 +50,16 @@ export function RollbackPage({ component, to }: { component: string; to: string 
           <option value="with-data">go back to those with which it ran</option>
           <option value="code-only">stay as they are</option>
         </select>
+      </p>
+      <p>
+        <label class="inline">
+          <input
+            type="checkbox"
+            checked={isForced}
+            onChange={(event) => setForced(event.currentTarget.checked)}
+          />
+          also if it is marked as bad
+        </label>
       </p>
       <Command words={["rollback", component, "--to", to, ...flags, "--plan"]} />
       {!may(session, "backup") && <Empty title="Your token may only read." />}

@@ -137,7 +137,6 @@ function Said({ event, finished }: { event: Event; finished: number | undefined 
 
 /** What came of it, and what can be done now. */
 function After({ run: { command, end } }: { run: Run }): JSX.Element {
-  const session = useSession();
   const value = end?.value ?? {};
   const error =
     end?.error ??
@@ -158,24 +157,7 @@ function After({ run: { command, end } }: { run: Run }): JSX.Element {
           {error.hint !== undefined && <p>{error.hint}</p>}
         </div>
       )}
-      {isChange && typeof operation === "string" && (
-        <>
-          <h2>Is all as it should be?</h2>
-          <p>The checks are good. Look at it yourself; what was live before still lies aside.</p>
-          {may(session, "operate") && (
-            <div class="actions">
-              <Act label="Keep" kind="main" work={async () => await begin("keep", { operation })} />
-              <Act
-                label="Undo"
-                kind="danger"
-                work={async () => await begin("undo", { operation })}
-              />
-            </div>
-          )}
-          <Command words={["keep", operation]} />
-          <Command words={["undo", operation]} />
-        </>
-      )}
+      {isChange && typeof operation === "string" && <KeepOrUndo operation={operation} />}
       {typeof value["stamp"] === "string" && (
         <p>
           Point <a href={`#/points/${value["stamp"]}`}>{value["stamp"]}</a>
@@ -191,5 +173,46 @@ function After({ run: { command, end } }: { run: Run }): JSX.Element {
         <pre>{JSON.stringify(end, undefined, 2)}</pre>
       </details>
     </section>
+  );
+}
+
+/** What was live before lies aside until somebody says which of the two is right, or its time is over. */
+function KeepOrUndo({ operation }: { operation: string }): JSX.Element {
+  const session = useSession();
+  const loaded = useLoad<{ undoable: { operation: string; until: string }[] }>("/undoable");
+  return (
+    <When loaded={loaded}>
+      {({ undoable }) => {
+        const found = undoable.find((one) => one.operation === operation);
+        if (found === undefined) {
+          return <p class="quiet">It was kept or undone since, or its time for that is over.</p>;
+        }
+        return (
+          <>
+            <h2>Is all as it should be?</h2>
+            <p>
+              The checks were good. Look at it yourself; what was live before lies aside until{" "}
+              <Time at={found.until} />.
+            </p>
+            {may(session, "operate") && (
+              <div class="actions">
+                <Act
+                  label="Keep"
+                  kind="main"
+                  work={async () => await begin("keep", { operation })}
+                />
+                <Act
+                  label="Undo"
+                  kind="danger"
+                  work={async () => await begin("undo", { operation })}
+                />
+              </div>
+            )}
+            <Command words={["keep", operation]} />
+            <Command words={["undo", operation]} />
+          </>
+        );
+      }}
+    </When>
   );
 }

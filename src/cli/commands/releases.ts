@@ -139,7 +139,7 @@ export function describeReleases(all: Releases): string[] {
   return [
     ...(rows.length === 0
       ? [`${component} has no releases yet: lastgood deploy ${component} VERSION --from PACKAGE`]
-      : table(["version", "links", "marked", "files", "with the data", "live since"], rows)),
+      : table(["version", "links", "marked", "files", "with the data", "found good"], rows)),
     ...(available === undefined ? [] : describeAvailable(available)),
     ...failed.map(({ version, operation }) => `failed: ${version} (${operation})`),
     ...(held === undefined

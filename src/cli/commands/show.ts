@@ -7,7 +7,9 @@ import { formatBytes, table } from "../format.ts";
 
 export const showCommand: Command = {
   name: "show",
-  summary: "Shows what is in a point: stores, rows, files, why it is invalid.",
+  summary:
+    "Shows what is in a point: stores, rows, files, why it is invalid. Files lie at " +
+    "/stores/COMPONENT/STORE/ and the name that the file or folder has.",
   arguments: "[point]",
   options: [
     ["--files <folder>", "what lies in a folder of the point; / is its root"],
@@ -18,7 +20,7 @@ export const showCommand: Command = {
     "lastgood show latest",
     "lastgood show 20261121T030000Z",
     "lastgood show latest --files /stores/app/uploads",
-    "lastgood show latest --file /stores/app/uploads/contract.pdf --to contract.pdf",
+    "lastgood show latest --file /stores/app/uploads/uploads/contract.pdf --to contract.pdf",
   ],
 
   async run(args, { withSystem, run }) {

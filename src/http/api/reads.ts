@@ -5,7 +5,7 @@ import { listEvidence, readEvidence } from "../../operations/drill/evidence.ts";
 import { judgeListed } from "../../operations/forget.ts";
 import { home } from "../../operations/home.ts";
 import { readCatalogue } from "../../operations/points/catalogue.ts";
-import { status } from "../../operations/status.ts";
+import { status, undoableOf } from "../../operations/status.ts";
 import { timeline } from "../../operations/timeline.ts";
 import { AppError } from "../../base/errors.ts";
 import { type Route, route } from "./route.ts";
@@ -93,6 +93,11 @@ export const READS: readonly Route[] = [
       const { setup: _, ...facts } = system.journal.read(params.id);
       return { ...facts, audit: system.journal.audit.of(params.id) };
     },
+  }),
+  route("get", "/undoable", {
+    scope: "read",
+    summary: "Operations that can be undone still, newest first",
+    handle: async (_, { system, run }) => ({ undoable: await undoableOf(system, run) }),
   }),
   route("get", "/audit", {
     scope: "admin",

@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { AppError, nothingThere } from "../../base/errors.ts";
+import { exactSpan } from "../../base/span.ts";
 import { writeFileDurable } from "../../base/fs.ts";
 import type { Facts } from "../../stores/store.ts";
 import type { System } from "../system.ts";
@@ -122,7 +123,7 @@ function markdownOf(evidence: Evidence): string {
     "|---|---|---|---|---|",
     ...stores.map(
       ({ store, elapsedMs, facts, problems }) =>
-        `| ${store} | ${seconds(elapsedMs)} | ${facts?.bytes ?? ""} | ${amount(facts)} | ${problems.join(", ") || "as it was captured"} |`,
+        `| ${store} | ${exactSpan(elapsedMs)} | ${facts?.bytes ?? ""} | ${amount(facts)} | ${problems.join(", ") || "as it was captured"} |`,
     ),
     "",
     "## Checks",
@@ -161,12 +162,8 @@ export const FAULTS: Readonly<Record<Fault, string>> = {
 function measuredLine(what: string, { ms, objectiveMs }: Measured): string {
   const isMet = ms === undefined || objectiveMs === undefined ? "" : ms <= objectiveMs;
   const met = isMet === "" ? "" : isMet ? "met" : "missed";
-  const objective = objectiveMs === undefined ? "" : seconds(objectiveMs);
-  return `| ${what} | ${ms === undefined ? "not reached" : seconds(ms)} | ${objective} | ${met} |`;
-}
-
-function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(1)} s`;
+  const objective = objectiveMs === undefined ? "" : exactSpan(objectiveMs);
+  return `| ${what} | ${ms === undefined ? "not reached" : exactSpan(ms)} | ${objective} | ${met} |`;
 }
 
 function amount(facts: Facts | undefined): string {

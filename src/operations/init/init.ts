@@ -71,7 +71,7 @@ export async function init(
   const config = path.join(root, CONFIG_NAME);
   if (existsSync(config)) {
     throw new AppError("ALREADY_EXISTS", `init ${root}: ${CONFIG_NAME} is there`, {
-      hint: "Change that one, or move it away.",
+      hint: "Without --repository, init makes the repositories that it names. Or move it away.",
     });
   }
   const found = await findData(root, run);

@@ -13,6 +13,8 @@ export async function pin(
 ): Promise<{ stamp: string; pinned: boolean }> {
   const point = findPoint(await listPoints(system, run), named);
   await mark(system, point, word, reason, run);
+  // Whoever reads what is remembered sees it, too.
+  await listPoints(system, run);
   return { stamp: point.stamp, pinned: word === "pinned" };
 }
 
