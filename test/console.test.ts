@@ -150,7 +150,7 @@ suite("the console", { skip }, () => {
       await go("incidents");
       await page.getByRole("link", { name: /backup failed/ }).click();
       await page.getByLabel("Root cause").fill("a full disk");
-      const id = page.url().split("/").at(-1)!;
+      const id = page.url().split("/").at(-1) ?? "";
       const body = { impact: "nobody noticed" };
       await serving.ask(`/api/v1/incidents/${id}`, { method: "PATCH", body });
       await go("drills");

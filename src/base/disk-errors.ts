@@ -1,4 +1,4 @@
-import { AppError, systemCode } from "./errors.ts";
+import { AppError, type ErrorCode, systemCode } from "./errors.ts";
 
 /**
  * What a disk says no with, in our words: NO_SPACE, REFUSED, UNAVAILABLE. Anything else is given
@@ -29,6 +29,27 @@ export function translateDiskError(error: unknown, doing: string): unknown {
     case "ESTALE":
     case "ETIMEDOUT":
       return new AppError("UNAVAILABLE", `${doing}: the disk does not answer`, { cause: error });
+    case "ERR_SQLITE_ERROR":
+      return translateSqliteError(error, doing);
+    default:
+      return error;
+  }
+}
+
+/** By the lower byte of its code (https://www.sqlite.org/rescode.html). */
+function translateSqliteError(error: unknown, doing: string): unknown {
+  const say = (code: ErrorCode, what: string, hint: string): AppError =>
+    new AppError(code, `${doing}: ${what}`, { cause: error, hint });
+  switch (((error as { errcode?: number }).errcode ?? 0) & 0xff) {
+    case 13:
+      return say("NO_SPACE", "no space left", "Free some space where state: lies.");
+    case 8:
+      return say("REFUSED", "the state cannot be written", "See who owns the folder of state:.");
+    case 5:
+      return say("LOCKED", "somebody else is writing", "Try again.");
+    case 10:
+    case 14:
+      return say("UNAVAILABLE", "the disk does not take it", "See whether that of state: is full.");
     default:
       return error;
   }

@@ -1,7 +1,17 @@
 import type { JSX } from "preact";
 import { type Drill, type Home, may } from "../api.ts";
 import { useLoad, useSession } from "../live.ts";
-import { Act, Command, Empty, Outcome, Page, Table, Time, When } from "../parts/basics.tsx";
+import {
+  Act,
+  Command,
+  Commands,
+  Empty,
+  Outcome,
+  Page,
+  Table,
+  Time,
+  When,
+} from "../parts/basics.tsx";
 import { begin } from "../parts/begin.ts";
 import { Gauge, RecoveryChart } from "../parts/charts.tsx";
 import { size, span } from "../words.ts";
@@ -35,7 +45,7 @@ export function DrillsPage(): JSX.Element {
             label="With a random one"
             work={async () => await begin("drill", { point: "random", reason: "by hand" })}
           />
-          <Command words={["drill"]} />
+          <Commands all={[["drill"], ["drill", "random"], ["drill", "list"]]} />
         </div>
       )}
       <When loaded={useLoad<{ drills: Drill[] }>("/drills")}>

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { type Home, may } from "../api.ts";
 import { useLoad, useSession } from "../live.ts";
-import { Act, Command, Page, Pill, Time, When } from "../parts/basics.tsx";
+import { Act, Commands, Page, Pill, Time, When } from "../parts/basics.tsx";
 import { begin } from "../parts/begin.ts";
 import { Gauge, Strip } from "../parts/charts.tsx";
 import { size, span } from "../words.ts";
@@ -75,7 +75,13 @@ function Actions({ newest }: { newest: string | undefined }): JSX.Element {
           Restore …
         </a>
       )}
-      <Command words={["backup"]} />
+      <Commands
+        all={[
+          ["backup", "--reason", "by hand"],
+          ["drill", "--reason", "by hand"],
+          ["restore", newest ?? "latest", "--plan"],
+        ]}
+      />
     </div>
   );
 }

@@ -2,7 +2,7 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { ask, type Incident, may } from "../api.ts";
 import { useLoad, useSession } from "../live.ts";
-import { Act, Command, Empty, Page, Pill, Table, Time, When } from "../parts/basics.tsx";
+import { Act, Command, Commands, Empty, Page, Pill, Table, Time, When } from "../parts/basics.tsx";
 import { moment, span } from "../words.ts";
 
 type Said = {
@@ -80,6 +80,15 @@ export function IncidentPage({ id }: { id: string }): JSX.Element {
       </When>
     </Page>
   );
+}
+
+/** What was typed, as the command line takes it. */
+function flagsOf({ actionItems = [], ...texts }: Partial<Said>): string[] {
+  const flags = Object.entries(texts).flatMap(([field, text]) => [
+    `--${field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+    text,
+  ]);
+  return [...flags, ...(actionItems.length === 0 ? [] : ["--action-item", ...actionItems])];
 }
 
 const FIELDS: readonly (readonly [keyof Omit<Said, "actionItems">, string, string])[] = [
@@ -195,7 +204,13 @@ function Reported({ report, again }: { report: Report; again: () => void }): JSX
         <summary>As Markdown</summary>
         <pre>{report.markdown}</pre>
       </details>
-      <Command words={["incident", "show", report.id]} />
+      <Commands
+        all={[
+          ["incident", "show", report.id],
+          ["incident", "edit", report.id, ...flagsOf(draft)],
+          ["incident", "close", report.id],
+        ]}
+      />
     </article>
   );
 }

@@ -2,7 +2,17 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { type Drill, type Facts, type Home, may, type Point, type PointDetails } from "../api.ts";
 import { useLoad, useSession } from "../live.ts";
-import { Act, Command, Page, Pill, Outcome, Table, Time, When } from "../parts/basics.tsx";
+import {
+  Act,
+  Command,
+  Commands,
+  Page,
+  Pill,
+  Outcome,
+  Table,
+  Time,
+  When,
+} from "../parts/basics.tsx";
 import { begin } from "../parts/begin.ts";
 import { size, span, timeOf } from "../words.ts";
 import { Files } from "./files.tsx";
@@ -66,6 +76,14 @@ function Details({ point }: { point: PointDetails }): JSX.Element {
           />
         )}
       </div>
+      <Commands
+        all={[
+          ["restore", point.stamp],
+          ["validate", point.stamp],
+          ["drill", point.stamp],
+          ["keep", pinned ? "--unpin" : "--pin", point.stamp],
+        ]}
+      />
       <dl class="facts">
         <dt>Reason</dt>
         <dd>{point.reason || "none given"}</dd>
@@ -84,15 +102,7 @@ function Details({ point }: { point: PointDetails }): JSX.Element {
         </dd>
       </dl>
       <Stores of={point} />
-      {point.warnings.length > 0 && (
-        <div class="notice warn">
-          <ul>
-            {point.warnings.map((warning) => (
-              <li key={warning}>{warning}</li>
-            ))}
-          </ul>
-        </div>
-      )}
+      <Warnings of={point} />
       <Compare point={point} others={listed.state === "there" ? listed.value.points : []} />
       {may(session, "operate") && <Files stamp={point.stamp} />}
       <h2>Drills that used it</h2>
@@ -133,6 +143,19 @@ function Releases({ then }: { then: Record<string, string> }): JSX.Element | nul
         })}
       </dd>
     </>
+  );
+}
+
+function Warnings({ of: point }: { of: PointDetails }): JSX.Element | null {
+  if (point.warnings.length === 0) return null;
+  return (
+    <div class="notice warn">
+      <ul>
+        {point.warnings.map((warning) => (
+          <li key={warning}>{warning}</li>
+        ))}
+      </ul>
+    </div>
   );
 }
 

@@ -109,6 +109,7 @@ function OfComponent({ component }: { component: string }): JSX.Element {
             <Deploy component={component} current={current} available={available ?? []} />
           )}
           <Command words={["releases", component]} />
+          {held !== undefined && <Command words={["resume", component]} />}
         </>
       )}
     </When>

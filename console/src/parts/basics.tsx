@@ -61,6 +61,20 @@ export function Command({ words }: { words: readonly string[] }): JSX.Element {
   );
 }
 
+/** The same for several actions, for who wants to see them. */
+export function Commands({ all }: { all: readonly (readonly string[])[] }): JSX.Element {
+  return (
+    <details class="commands">
+      <summary>The same by command</summary>
+      {all.map((words) => (
+        <div key={words.join(" ")}>
+          <Command words={words} />
+        </div>
+      ))}
+    </details>
+  );
+}
+
 export function Failed({ error, retry }: { error: Error; retry?: () => void }): JSX.Element {
   const hint = error instanceof ApiError ? error.hint : undefined;
   return (

@@ -122,7 +122,13 @@ async function answer(context: Context<Env>, route: Route, server: Server): Prom
     const { system } = server;
     const request = `${context.req.method} ${new URL(context.req.url).pathname}`;
     const at = system.host.clock.now().toISOString();
-    system.journal.audit.addRequest(at, token.name, request, { body: recordedBody(body) });
+    try {
+      system.journal.audit.addRequest(at, token.name, request, { body: recordedBody(body) });
+    } catch (error) {
+      // What was begun was begun; a full disk is no reason to say otherwise.
+      const message = `audit log: ${(error as Error).message}`;
+      server.run.report({ type: "warning", message });
+    }
   }
   return context.json(value, route.status);
 }
