@@ -89,6 +89,8 @@ function dataLostBy({ kind, plan, outcome, sequence, begun }: Progress): string[
   });
 }
 
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
 type Known = Omit<IncidentReport, "markdown">;
 
 const TIME_LENGTH = "2026-04-07T06:00:00".length;
@@ -100,7 +102,7 @@ function markdownOf(known: Known, entries: readonly AuditEntry[]): string {
   const back = entries.find(({ what }) => what === "back")?.at ?? known.timeline.at(0)?.at;
   const resolution = [
     ...rolledBack.map((one) => `Rolled back by lastgood: ${one}.`),
-    ...(known.events.length > 1 ? [`${known.events.at(-1)!.text}.`] : []),
+    ...(known.events.length > 1 ? [`${capital(known.events.at(-1)!.text)}.`] : []),
   ];
   const impact = [
     `Affected: ${components.join(", ")}.`,
