@@ -26,12 +26,15 @@ suite("mysql in a container", { skip, timeout: 120_000 }, () => {
     await using engine = await startEngine();
     const data = await mkdtemp("/var/tmp/lg-data-");
     try {
-      await promisify(execFile)("mariadb-install-db", [
+      const install = [
         "--no-defaults",
         `--datadir=${data}/db`,
         "--auth-root-authentication-method=normal",
         "--skip-test-db",
-      ]);
+      ];
+      // Other servers have their temporary files in /tmp.
+      const apart = { ...process.env, TMPDIR: data };
+      await promisify(execFile)("mariadb-install-db", install, { env: apart });
       await mkdir(`${data}/run`);
       const empty = path.join(temporary.path, "empty");
       await mkdir(empty);

@@ -128,12 +128,15 @@ type Servers = Pick<World, "engine" | "s3" | "search"> & {
 async function prepare(root: string, { engine, s3, search, ports }: Servers): Promise<void> {
   for (const folder of ["data/run", "data/redis"])
     await mkdir(path.join(root, folder), { recursive: true });
-  await promisify(execFile)("mariadb-install-db", [
+  const install = [
     "--no-defaults",
     `--datadir=${root}/data/mysql`,
     "--auth-root-authentication-method=normal",
     "--skip-test-db",
-  ]);
+  ];
+  // Other servers of this machine have their temporary files in /tmp.
+  const apart = { ...process.env, TMPDIR: path.join(root, "data") };
+  await promisify(execFile)("mariadb-install-db", install, { env: apart });
   const app = path.join(root, "app");
   await mkdir(app);
   await makeImage(engine, "local/base:1", app, []);

@@ -28,13 +28,16 @@ export async function startMariadb(): Promise<Mariadb> {
   await mkdir(data);
   const { stdout } = await promisify(execFile)("id", ["-u", "mysql"]);
   await chown(folder, Number(stdout), Number(stdout));
-  await promisify(execFile)("mariadb-install-db", [
+  // A server that starts removes what it takes for temporary files of its own: others have theirs in /tmp.
+  const env = { ...process.env, TMPDIR: folder };
+  const install = [
     "--no-defaults",
     `--datadir=${data}`,
     "--user=mysql",
     "--auth-root-authentication-method=normal",
     "--skip-test-db",
-  ]);
+  ];
+  await promisify(execFile)("mariadb-install-db", install, { env });
   let server: ChildProcess | undefined;
   let pwd = "";
   const sql = async (statements: string, database?: string): Promise<string> => {
@@ -66,7 +69,7 @@ export async function startMariadb(): Promise<Mariadb> {
       "--innodb-flush-log-at-trx-commit=2",
       "--event-scheduler=ON",
     ];
-    server = spawn(SERVER, [...options, ...quick], { stdio: "ignore" });
+    server = spawn(SERVER, [...options, ...quick], { stdio: "ignore", env });
     const deadline = performance.now() + START_MS_MAX;
     for (;;) {
       try {
