@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { suite } from "node:test";
 import { type Clock, systemClock } from "../src/base/clock.ts";
 import type { Run } from "../src/base/events.ts";
@@ -254,5 +255,21 @@ suite("schedule", () => {
     clock.set("2026-11-21T03:00:05");
     await work(system);
     assert.equal(system.journal.history(1)[0]?.kind, "check");
+  });
+
+  testIn("what a clock that was ahead has read is read again", async (folder) => {
+    const clock = settable();
+    using system = await newScheduled(folder, clock, {});
+    for (const name of ["a", "b", "c", "d"]) {
+      put(folder, { [`files/${name}`]: crypto.randomUUID() });
+      await take(system);
+    }
+    clock.set("2031-01-01T00:00:00");
+    await verify(system, { readData: "all" }, "", run);
+    clock.set("2026-11-21T12:00:00");
+    for (let part = 0; part < 2; part++) await verify(system, { readData: { nextOf: 2 } }, "", run);
+    using ledger = new DatabaseSync(path.join(system.paths.state, "verified.db"));
+    const ahead = ledger.prepare("SELECT pack FROM packs_v1 WHERE read_at > '2030'").all();
+    assert.deepEqual(ahead, []);
   });
 });

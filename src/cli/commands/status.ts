@@ -28,7 +28,7 @@ export const statusCommand: Command = {
             ]),
         ...schedule.map(
           ({ job, next, succeeded, error }) =>
-            `  ${job}: ${succeeded === undefined ? "not done yet" : `done ${succeeded}`}` +
+            `  ${job}: ${succeeded === undefined ? "not done by the schedule yet" : `done ${succeeded}`}` +
             `${error === undefined ? "" : `, failed since: ${error}`}; next ${next ?? "never"}`,
         ),
         ...undoable.map(({ operation, until }) => `  can be undone until ${until}: ${operation}`),
