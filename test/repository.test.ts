@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { suite, test } from "node:test";
 import { folderBackend } from "../src/backends/folder.ts";
 import { AppError, hasCode } from "../src/base/errors.ts";
 import { CHUNK_BYTES_MIN } from "../src/repository/chunk-limits.ts";
-import { createRepository, openRepository } from "../src/repository/repository.ts";
+import { createRepository, openRepository, type Snapshot } from "../src/repository/repository.ts";
 import { assertSameTrees } from "./support/compare-trees.ts";
 import { EXHAUSTIVE_STEP } from "./support/exhaustive.ts";
 import { faultyBackend } from "./support/faulty.ts";
@@ -39,6 +39,45 @@ suite("repository", () => {
     assert.deepEqual((await repository.check({ readData: "all" }, run)).errors, []);
     assert.deepEqual(readdirSync(at("repo/locks")), []);
     assert.deepEqual(readdirSync(at("repo/tmp")), []);
+  });
+
+  test("readers share one index, load what was added, and all anew once some of it has gone", async () => {
+    await using temporary = await temporaryFolder();
+    const at = (name: string): string => path.join(temporary.path, name);
+    await smallTree(at("tree"));
+    const writing = await newRepository(at("repo"), run);
+    let loaded = 0;
+    const backend = folderBackend(at("repo"));
+    const counting = {
+      ...backend,
+      get: (...args: Parameters<typeof backend.get>) => {
+        if (args[0].startsWith("index/")) loaded++;
+        return backend.get(...args);
+      },
+    };
+    const reading = await openRepository(counting, PASSWORD, {}, run);
+    let out = 0;
+    const readAndCount = async ({ snapshot }: { snapshot: Snapshot }): Promise<number> => {
+      loaded = 0;
+      await reading.read(snapshot, run, (reader) => reader.tree("tree", at(`out${++out}`)));
+      assertSameTrees(at(`out${out}`), at("tree"));
+      return loaded;
+    };
+    const first = await backUp(writing, at("tree"), run);
+    assert.equal(await readAndCount(first), 1);
+    assert.equal(await readAndCount(first), 0);
+    await writeFile(at("tree/new"), randomBytes(1000));
+    const second = await backUp(writing, at("tree"), run, first.snapshot);
+    const both = await Promise.all([readAndCount(second), readAndCount(second)]);
+    assert.equal(both[1], 1);
+    await writing.forget([first.snapshot.id], run);
+    await writing.repairIndex(run);
+    assert.equal(await readAndCount(second), 1);
+    await rm(at("repo/index"), { recursive: true });
+    await mkdir(at("repo/index"));
+    await assert.rejects(readAndCount(second), (e) => hasCode(e, "CORRUPT"));
+    await writing.repairIndex(run);
+    assert.equal(await readAndCount(second), 1);
   });
 
   test("refuses a wrong password, an empty place, a place in use, a newer version", async () => {

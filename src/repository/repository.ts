@@ -8,6 +8,7 @@ import type { KdfCost } from "./format/key-file.ts";
 import { decodeSnapshot, type Snapshot } from "./format/snapshot.ts";
 import { parseTime } from "./format/go-time.ts";
 import { loadIndex } from "./index/load-index.ts";
+import { sharedIndex } from "./index/shared-index.ts";
 import { inParallel } from "../base/in-parallel.ts";
 import { acquireLock, acquireReadLock, type LockLedger, noLedger } from "./lock.ts";
 import { createCore, openCore } from "./open.ts";
@@ -90,6 +91,7 @@ export async function openRepository(
   run: Run,
 ): Promise<Repository> {
   const core = await openCore(backend, password, defaults(options), run);
+  const indexForReaders = sharedIndex(core);
   const repository: Repository = {
     id: core.config.id,
     label: backend.label,
@@ -104,7 +106,7 @@ export async function openRepository(
 
     async read(snapshot, outer, work) {
       await using lock = await acquireReadLock(core, "shared", outer);
-      const index = await loadIndex(core, lock.run);
+      const index = await indexForReaders(lock.run);
       return await work(openReader(core, index, snapshot, lock.run), lock.run);
     },
 

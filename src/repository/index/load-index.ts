@@ -18,6 +18,18 @@ export async function loadIndex(
 ): Promise<BlobIndex> {
   const index = createBlobIndex();
   const ids = await core.files.ids("index", run);
+  await addIndexFiles(core, ids, index, run, isWanted);
+  return index;
+}
+
+/** Adds what these files say. */
+export async function addIndexFiles(
+  core: Core,
+  ids: Iterable<string>,
+  index: BlobIndex,
+  run: Run,
+  isWanted: (pack: IndexedPack) => boolean = () => true,
+): Promise<void> {
   await inParallel(ids, LOADS_AT_ONCE, async (id) => {
     const json = await core.files.load("index", id, run);
     for (const pack of decodeIndex(json, `index ${id.slice(0, 8)}`)) {
@@ -25,5 +37,4 @@ export async function loadIndex(
       for (const blob of pack.blobs) index.add(pack.id, blob);
     }
   });
-  return index;
 }
