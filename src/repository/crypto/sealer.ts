@@ -12,6 +12,8 @@ const BLOCK_BYTES = 16;
 const STREAM_BYTES = 32 * 1024;
 /** From here on a cipher of its own is worth what it costs to make. */
 const CIPHER_BYTES = 64 * 1024;
+/** So much of what Node has allocated for key streams may lie around. */
+const LITTER_BYTES = 1024 * 1024;
 
 const R = FREE_FROM;
 const S = R + 16;
@@ -37,12 +39,19 @@ export type Sealer = {
 
 /**
  * AES-256-CTR with Poly1305-AES, as restic has it. For small blobs the counter blocks are encrypted
- * by AES-ECB and applied by hand, since a new CTR cipher costs 10 to 20 µs each time.
+ * by AES-ECB and applied by hand, since a new CTR cipher costs 10 to 20 µs each time. `collect` frees
+ * what was allocated on the way; it is called now and then.
  */
-export function createSealer(hot: Hot, memory: HotMemory, key: MasterKey): Sealer {
+export function createSealer(
+  hot: Hot,
+  memory: HotMemory,
+  key: MasterKey,
+  collect: () => void = () => {},
+): Sealer {
   const stream = blockCipher("aes-256-ecb", key.encrypt);
   const nonce = blockCipher("aes-128-ecb", key.macK);
   const random = randomPool();
+  let litterBytes = 0;
   memory.reserve(DESK_FROM);
   memory.view(R, 16).set(key.macR);
 
@@ -55,6 +64,10 @@ export function createSealer(hot: Hot, memory: HotMemory, key: MasterKey): Seale
     for (let done = 0; done < length; done += STREAM_BYTES) {
       const size = Math.min(STREAM_BYTES, length - done);
       memory.view(target + done, size).set(cipher.update(memory.view(source + done, size)));
+      litterBytes += size;
+      if (litterBytes < LITTER_BYTES) continue;
+      litterBytes = 0;
+      collect();
     }
   };
   const applyStream = (iv: number, source: number, target: number, length: number): void => {

@@ -36,7 +36,8 @@ const ALIGNMENT = 64;
 
 export function createDesk(key: MasterKey, polynomial: Polynomial): Desk {
   const { hot, memory } = openHot();
-  const sealer = createSealer(hot, memory, key);
+  const collect = (): void => minorCollection?.({ type: "minor" });
+  const sealer = createSealer(hot, memory, key, collect);
   const { out, mod } = fingerprintTables(polynomial);
   memory.view(OUT_TABLE, out.byteLength).set(new Uint8Array(out.buffer));
   memory.view(MOD_TABLE, mod.byteLength).set(new Uint8Array(mod.buffer));
@@ -49,7 +50,7 @@ export function createDesk(key: MasterKey, polynomial: Polynomial): Desk {
     zstd: createZstd(),
     plainFrom: DESK_FROM,
     setPlainEnd: (end) => void (plainEnd = end),
-    collect: () => minorCollection?.({ type: "minor" }),
+    collect,
     batchAt: () => Math.ceil(plainEnd / ALIGNMENT) * ALIGNMENT,
   };
 }
