@@ -26,13 +26,13 @@ export function isIrreducible(p: Polynomial): boolean {
   return true;
 }
 
-/** The two tables of the rolling fingerprint: what a byte leaving the window adds, and the reduction. */
+/** The two tables of the rolling fingerprint: what a byte that has left the window adds, and the reduction. */
 export function fingerprintTables(p: Polynomial): { out: BigUint64Array; mod: BigUint64Array } {
   const out = new BigUint64Array(256);
   const reduce = new BigUint64Array(256);
   for (let byte = 0; byte < 256; byte++) {
     let hash = mod(BigInt(byte), p);
-    for (let zero = 1; zero < WINDOW_BYTES; zero++) hash = mod(hash << 8n, p);
+    for (let zero = 0; zero < WINDOW_BYTES; zero++) hash = mod(hash << 8n, p);
     out[byte] = hash;
     const high = BigInt(byte) << BigInt(DEGREE);
     reduce[byte] = mod(high, p) | high;

@@ -11,15 +11,15 @@ const STRIPE: usize = 8192;
 
 // @ts-ignore: decorator
 @inline
-function slide(digest: u64, leaving: u64, entering: u64): u64 {
-  const d = digest ^ load<u64>(<usize>leaving << 3, OUT);
-  return ((d << 8) | entering) ^ load<u64>(<usize>(d >> 45) << 3, MOD);
+function append(digest: u64, entering: u64): u64 {
+  return ((digest << 8) | entering) ^ load<u64>(<usize>(digest >> 45) << 3, MOD);
 }
 
 // @ts-ignore: decorator
 @inline
-function append(digest: u64, entering: u64): u64 {
-  return ((digest << 8) | entering) ^ load<u64>(<usize>(digest >> 45) << 3, MOD);
+function slide(digest: u64, leaving: u64, entering: u64): u64 {
+  // Two look-ups that do not wait for each other.
+  return append(digest, entering) ^ load<u64>(<usize>leaving << 3, OUT);
 }
 
 /** The fingerprint of the 64 bytes before `end`. */
