@@ -15,7 +15,7 @@ export type Tool = {
 
 const own = (verb: string, ...args: string[]): string[] => [
   process.execPath,
-  path.join(import.meta.dirname, "lastgood.ts"),
+  path.join(import.meta.dirname, "lastgood.mjs"),
   verb,
   ...args,
 ];

@@ -59,8 +59,9 @@ suite("repository", () => {
     let out = 0;
     const readAndCount = async ({ snapshot }: { snapshot: Snapshot }): Promise<number> => {
       loaded = 0;
-      await reading.read(snapshot, run, (reader) => reader.tree("tree", at(`out${++out}`)));
-      assertSameTrees(at(`out${out}`), at("tree"));
+      const target = at(`out${++out}`);
+      await reading.read(snapshot, run, (reader) => reader.tree("tree", target));
+      assertSameTrees(target, at("tree"));
       return loaded;
     };
     const first = await backUp(writing, at("tree"), run);

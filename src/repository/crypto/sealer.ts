@@ -51,7 +51,7 @@ export function createSealer(
   const stream = blockCipher("aes-256-ecb", key.encrypt);
   const nonce = blockCipher("aes-128-ecb", key.macK);
   const random = randomPool();
-  let litterBytes = 0;
+  const litter = litterBox(collect);
   memory.reserve(DESK_FROM);
   memory.view(R, 16).set(key.macR);
 
@@ -64,10 +64,7 @@ export function createSealer(
     for (let done = 0; done < length; done += STREAM_BYTES) {
       const size = Math.min(STREAM_BYTES, length - done);
       memory.view(target + done, size).set(cipher.update(memory.view(source + done, size)));
-      litterBytes += size;
-      if (litterBytes < LITTER_BYTES) continue;
-      litterBytes = 0;
-      collect();
+      litter(size);
     }
   };
   const applyStream = (iv: number, source: number, target: number, length: number): void => {
@@ -101,6 +98,17 @@ export function createSealer(
       applyStream(at, ciphertext, ciphertext, size);
       return true;
     },
+  };
+}
+
+/** Counts what is left behind, and has it collected before it is much. */
+function litterBox(collect: () => void): (bytes: number) => void {
+  let litterBytes = 0;
+  return (bytes) => {
+    litterBytes += bytes;
+    if (litterBytes < LITTER_BYTES) return;
+    litterBytes = 0;
+    collect();
   };
 }
 

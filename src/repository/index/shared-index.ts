@@ -16,13 +16,16 @@ type Loaded = { readonly index: BlobIndex; readonly ids: ReadonlySet<string> };
 export function sharedIndex(core: Core): (run: Run) => Promise<BlobIndex> {
   let last: Promise<Loaded | undefined> = Promise.resolve(undefined);
   let timer: NodeJS.Timeout | undefined;
+  const forget = (): void => {
+    last = Promise.resolve(undefined);
+  };
   return async (run) => {
     const before = last;
     const mine = before.then((loaded) => bringUpToDate(core, loaded, run));
     // Who comes next must not fail for what I was denied, and what is half loaded is not to be used.
     last = mine.catch(() => undefined);
     clearTimeout(timer);
-    timer = setTimeout(() => (last = Promise.resolve(undefined)), KEPT_MS).unref();
+    timer = setTimeout(forget, KEPT_MS).unref();
     return (await mine).index;
   };
 }
