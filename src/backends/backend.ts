@@ -33,8 +33,11 @@ export interface Backend extends AsyncDisposable {
    */
   put(key: Key, data: Uint8Array | SpoolFile, run: Run): Promise<void>;
 
-  /** NOT_FOUND; CORRUPT when the object is shorter than the range. */
-  get(key: Key, range: Range | "all", run: Run): Promise<Uint8Array>;
+  /**
+   * What is given back may lie in `into`, which has room for the range. NOT_FOUND; CORRUPT when the
+   * object is shorter than the range.
+   */
+  get(key: Key, range: Range | "all", run: Run, into?: Uint8Array): Promise<Uint8Array>;
 
   /** Lists the objects whose key starts with the prefix, in any order. */
   list(prefix: string, run: Run): AsyncIterable<ObjectInfo>;

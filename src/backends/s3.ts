@@ -4,6 +4,7 @@ import type { Readable } from "node:stream";
 import type { _Object as Listed, S3Client } from "@aws-sdk/client-s3";
 import { AppError, hasCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
+import { litterBox } from "../base/litter.ts";
 import {
   type Backend,
   isKey,
@@ -30,6 +31,7 @@ export type S3Config = S3Place & {
 };
 
 const READS_MAX = 3;
+const LITTER_BYTES = 8 * 1024 * 1024;
 const BODY_MS_MAX = 10 * 60_000;
 
 /**
@@ -49,6 +51,7 @@ export async function s3Backend(config: S3Config): Promise<Backend> {
       config.lock === undefined
         ? undefined
         : { mode: config.lock.mode, date: new Date(config.now().getTime() + config.lock.forMs) },
+    litter: litterBox(LITTER_BYTES),
     place: (key) => ({ Bucket: bucket, Key: prefix === "" ? key : `${prefix}/${key}` }),
   };
   return {
@@ -56,7 +59,7 @@ export async function s3Backend(config: S3Config): Promise<Backend> {
     localFolder: undefined,
     spoolFolder,
     put: (key, data, run) => put(s3, key, data, run),
-    get: (key, range, run) => get(s3, key, range, run),
+    get: (key, range, run, into) => get(s3, key, range, run, into),
     list: (start, run) => list(s3, start, run),
     remove: (key, run) => remove(s3, key, run),
     ...(config.lock === undefined ? {} : { keepLonger: (key, run) => keepLonger(s3, key, run) }),
@@ -75,6 +78,8 @@ type S3 = {
   readonly until: () =>
     | { readonly mode: "GOVERNANCE" | "COMPLIANCE"; readonly date: Date }
     | undefined;
+  /** Hears of each piece that came and was copied. */
+  readonly litter: (bytes: number) => void;
   readonly place: (key: string) => { readonly Bucket: string; readonly Key: string };
 };
 
@@ -131,11 +136,17 @@ async function isThere(s3: S3, key: Key, body: Uint8Array, run: Run): Promise<bo
 }
 
 /** The client itself tries again to get an answer, but not one that broke off in the middle. */
-async function get(s3: S3, key: Key, range: Range | "all", run: Run): Promise<Uint8Array> {
+async function get(
+  s3: S3,
+  key: Key,
+  range: Range | "all",
+  run: Run,
+  into?: Uint8Array,
+): Promise<Uint8Array> {
   for (let attempt = 1; ; attempt++) {
     const { body, wanted, doing } = await answerTo(s3, key, range, run);
     try {
-      return await readExactly(body, wanted, doing);
+      return await readExactly(body, into ?? new Uint8Array(wanted), wanted, s3.litter, doing);
     } catch (error) {
       run.signal.throwIfAborted();
       if (hasCode(error, "CORRUPT")) throw error;
@@ -174,12 +185,18 @@ function rangeHeader(range: Range | "all"): { Range?: string } {
 }
 
 /** Into one piece of memory: joining what comes in pieces would cost as much as fetching it. */
-async function readExactly(body: Readable, wanted: number, doing: string): Promise<Uint8Array> {
-  const bytes = new Uint8Array(wanted);
+async function readExactly(
+  body: Readable,
+  bytes: Uint8Array,
+  wanted: number,
+  litter: S3["litter"],
+  doing: string,
+): Promise<Uint8Array> {
   let at = 0;
   for await (const part of body as AsyncIterable<Buffer>) {
     if (at + part.length <= wanted) bytes.set(part, at);
     at += part.length;
+    litter(part.length);
   }
   if (at === wanted) return bytes;
   throw new AppError("CORRUPT", `${doing}: ${at} bytes, ${wanted} expected`);

@@ -33,7 +33,7 @@ osd data=$S/osd
 osd objectstore=memstore
 memstore device bytes=6442450944
 rgw data=$S/rgw
-rgw frontends=beast endpoint=127.0.0.1:$P
+rgw frontends=beast endpoint=127.0.0.1:$P tcp_nodelay=1
 rgw thread pool size=16
 rgw lc debug interval=10
 C

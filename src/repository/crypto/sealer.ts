@@ -1,4 +1,5 @@
 import { type Cipheriv, createCipheriv, randomFillSync, timingSafeEqual } from "node:crypto";
+import { litterBox } from "../../base/litter.ts";
 import { FREE_FROM, type Hot, type HotMemory } from "./hot.ts";
 import type { MasterKey } from "./master-key.ts";
 
@@ -39,19 +40,13 @@ export type Sealer = {
 
 /**
  * AES-256-CTR with Poly1305-AES, as restic has it. For small blobs the counter blocks are encrypted
- * by AES-ECB and applied by hand, since a new CTR cipher costs 10 to 20 µs each time. `collect` frees
- * what was allocated on the way; it is called now and then.
+ * by AES-ECB and applied by hand, since a new CTR cipher costs 10 to 20 µs each time.
  */
-export function createSealer(
-  hot: Hot,
-  memory: HotMemory,
-  key: MasterKey,
-  collect: () => void = () => {},
-): Sealer {
+export function createSealer(hot: Hot, memory: HotMemory, key: MasterKey): Sealer {
   const stream = blockCipher("aes-256-ecb", key.encrypt);
   const nonce = blockCipher("aes-128-ecb", key.macK);
   const random = randomPool();
-  const litter = litterBox(collect);
+  const litter = litterBox(LITTER_BYTES);
   memory.reserve(DESK_FROM);
   memory.view(R, 16).set(key.macR);
 
@@ -98,17 +93,6 @@ export function createSealer(
       applyStream(at, ciphertext, ciphertext, size);
       return true;
     },
-  };
-}
-
-/** Counts what is left behind, and has it collected before it is much. */
-function litterBox(collect: () => void): (bytes: number) => void {
-  let litterBytes = 0;
-  return (bytes) => {
-    litterBytes += bytes;
-    if (litterBytes < LITTER_BYTES) return;
-    litterBytes = 0;
-    collect();
   };
 }
 

@@ -15,7 +15,7 @@ import type { FileFinish } from "../workers/jobs.ts";
 import type { Pool } from "../workers/pool.ts";
 import { openReadPool } from "../workers/read-pool.ts";
 import { rawPath } from "../workers/raw-path.ts";
-import { packBytes } from "./pack-bytes.ts";
+import { packParts, type WithPart } from "./with-part.ts";
 import { makeSpecialFiles, type SpecialFile } from "./special-files.ts";
 import { type PackPart, planParts, type Wanted } from "./pack-parts.ts";
 import type { BlobReader } from "./read-blob.ts";
@@ -187,6 +187,7 @@ export function targetProblem(error: unknown, target: string): unknown {
 
 async function writeContents(found: Found, pool: Pool, tools: RestoreTools): Promise<void> {
   const { core, run } = tools;
+  const withPart = packParts(core);
   let bytesDone = 0;
   await inParallel(
     interleaved([...planParts(found.wanted)]),
@@ -195,11 +196,12 @@ async function writeContents(found: Found, pool: Pool, tools: RestoreTools): Pro
       const { packId, range, blobs } = planned;
       run.signal.throwIfAborted();
       try {
-        const part = await packBytes(core, packId, range, run);
-        await pool.run("writeBlobs", { packId, part, blobs });
+        await withPart(packId, range, run, (part) =>
+          pool.run("writeBlobs", { packId, part, blobs }),
+        );
       } catch (error) {
         if (!isDamage(error)) throw error;
-        for (const blob of blobs) await writeAnyCopy(blob, pool, tools, error);
+        for (const blob of blobs) await writeAnyCopy(blob, pool, withPart, tools, error);
       }
       bytesDone += planned.plainBytes;
       run.report({ type: "progress", step: "restore", bytesDone, bytesTotal: found.bytes });
@@ -227,16 +229,19 @@ function isDamage(error: unknown): boolean {
 async function writeAnyCopy(
   blob: PackPart["blobs"][number],
   pool: Pool,
-  { core, index, run }: RestoreTools,
+  withPart: WithPart,
+  { index, run }: RestoreTools,
   damage: unknown,
 ): Promise<void> {
   let problem = damage;
   for (const { packId, offset, length, uncompressedLength } of index.findAll(blob.id, blob.type)) {
     run.signal.throwIfAborted();
     try {
-      const part = await packBytes(core, packId, { offsetBytes: offset, lengthBytes: length }, run);
+      const range = { offsetBytes: offset, lengthBytes: length };
       const alone = { ...blob, offset: 0, length, uncompressedLength };
-      await pool.run("writeBlobs", { packId, part, blobs: [alone] });
+      await withPart(packId, range, run, (part) =>
+        pool.run("writeBlobs", { packId, part, blobs: [alone] }),
+      );
       return;
     } catch (error) {
       if (!isDamage(error)) throw error;

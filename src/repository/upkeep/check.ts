@@ -8,7 +8,7 @@ import { type PackEntry, packBytes as packSize } from "../format/pack-header.ts"
 import { decodeSnapshot, type Snapshot } from "../format/snapshot.ts";
 import { type BlobIndex, createBlobIndex } from "../index/blob-index.ts";
 import { inParallel } from "../../base/in-parallel.ts";
-import { packBytes } from "../reader/pack-bytes.ts";
+import { packParts, type WithPart } from "../reader/with-part.ts";
 import { openBlobReader } from "../reader/read-blob.ts";
 import type { Pool } from "../workers/pool.ts";
 import { openReadPool } from "../workers/read-pool.ts";
@@ -127,12 +127,13 @@ async function readPacks(
   const bytesTotal = chosen.reduce((sum, [id]) => sum + sizes.get(id)!, 0);
   let bytesDone = 0;
   await using pool = openReadPool(core);
+  const withPart = packParts(core);
   await inParallel(chosen, pool.threads + 1, async ([packId, blobs]) => {
     run.signal.throwIfAborted();
     let problems: readonly string[] = [];
     // What a second reading does not show was the line or the memory, and is gone.
     for (let tries = 0; tries < 2; tries++) {
-      problems = await readPack(core, pool, packId, blobs, run);
+      problems = await readPack(withPart, pool, packId, blobs, run);
       if (problems.length === 0) break;
     }
     if (problems.length === 0) onSound?.(packId);
@@ -144,7 +145,7 @@ async function readPacks(
 }
 
 async function readPack(
-  core: Core,
+  withPart: WithPart,
   pool: Pool,
   packId: string,
   blobs: readonly PackEntry[],
@@ -153,8 +154,10 @@ async function readPack(
   const problems: string[] = [];
   await collect(problems, async () => {
     const range = { offsetBytes: 0, lengthBytes: packSize(blobs) };
-    const part = await packBytes(core, packId, range, run);
-    problems.push(...(await pool.run("checkPack", { packId, part, blobs })).problems);
+    const found = await withPart(packId, range, run, (part) =>
+      pool.run("checkPack", { packId, part, blobs }),
+    );
+    problems.push(...found.problems);
   });
   return problems;
 }

@@ -2,7 +2,7 @@ import type { Run } from "../../base/events.ts";
 import type { Core } from "../core.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
-import { packBytes } from "../reader/pack-bytes.ts";
+import { packParts } from "../reader/with-part.ts";
 import { planParts, type Wanted } from "../reader/pack-parts.ts";
 import type { Pool } from "../workers/pool.ts";
 import type { BlobSink } from "../writer/blob-sink.ts";
@@ -23,12 +23,14 @@ export async function copyBlobs(
   sink: BlobSink,
   run: Run,
 ): Promise<void> {
+  const withPart = packParts(from.core);
   for (const type of ["data", "tree"] as const) {
     const wanted = names.filter((name) => name.type === type).map(({ id }) => need(from, id, type));
     for (const { packId, range, blobs } of planParts(wanted)) {
       run.signal.throwIfAborted();
-      const part = await packBytes(from.core, packId, range, run);
-      const { plain } = await from.pool.run("readBlobs", { packId, part, blobs });
+      const { plain } = await withPart(packId, range, run, (part) =>
+        from.pool.run("readBlobs", { packId, part, blobs }),
+      );
       const { done } = await sink.start("storeBlobs", { type, blobs: plain });
       // One part at a time: what is copied must not pile up in memory.
       await done;

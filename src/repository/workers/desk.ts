@@ -21,23 +21,13 @@ export type Desk = {
   setPlainEnd(end: number): void;
   /** Where sealed bytes may lie. */
   batchAt(): number;
-  /** Frees what Node allocated for the blobs so far. */
-  collect(): void;
 };
-
-/**
- * A key stream that Node allocates is dead once it is used, but its collector looks at the small
- * object that stands for it and not at the bytes behind it: it would let some hundred megabytes
- * pile up in each thread. A minor collection takes 0.05 ms. The pool makes `gc` available.
- */
-const minorCollection = (globalThis as { gc?: (options: { type: "minor" }) => void }).gc;
 
 const ALIGNMENT = 64;
 
 export function createDesk(key: MasterKey, polynomial: Polynomial): Desk {
   const { hot, memory } = openHot();
-  const collect = (): void => minorCollection?.({ type: "minor" });
-  const sealer = createSealer(hot, memory, key, collect);
+  const sealer = createSealer(hot, memory, key);
   const { out, mod } = fingerprintTables(polynomial);
   memory.view(OUT_TABLE, out.byteLength).set(new Uint8Array(out.buffer));
   memory.view(MOD_TABLE, mod.byteLength).set(new Uint8Array(mod.buffer));
@@ -50,7 +40,6 @@ export function createDesk(key: MasterKey, polynomial: Polynomial): Desk {
     zstd: createZstd(),
     plainFrom: DESK_FROM,
     setPlainEnd: (end) => void (plainEnd = end),
-    collect,
     batchAt: () => Math.ceil(plainEnd / ALIGNMENT) * ALIGNMENT,
   };
 }

@@ -1,6 +1,5 @@
 import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import { AppError, type ErrorCode } from "../../base/errors.ts";
 import type { BlobType } from "../format/pack-header.ts";
@@ -50,9 +49,6 @@ export function openPool(setup: WorkerSetup, owner: PoolOwner): Pool {
   const waiting: (() => void)[] = [];
   let lastJob = 0;
   let failure: unknown;
-
-  // Threads started from here on can ask for a collection; see desk.ts.
-  setFlagsFromString("--expose-gc");
 
   const startThread = (): Thread => {
     const worker = new Worker(workerFile(), {
@@ -169,12 +165,12 @@ function post({ worker }: Thread, message: ToWorker): void {
   worker.postMessage(message, transferable(message));
 }
 
-/** A part of a pack is handed over, not copied; nobody looks at it afterwards. */
+/** A part of a pack is handed over, unless threads see it anyway; nobody looks at it afterwards. */
 function transferable(message: ToWorker): ArrayBuffer[] {
   if (message.type !== "job") return [];
   const { part } = message.input as { part?: PackBytes };
-  const isWhole = part instanceof Uint8Array && part.byteLength === part.buffer.byteLength;
-  return isWhole ? [part.buffer as ArrayBuffer] : [];
+  if (!(part instanceof Uint8Array) || !(part.buffer instanceof ArrayBuffer)) return [];
+  return part.byteLength === part.buffer.byteLength ? [part.buffer] : [];
 }
 
 function fromWorkerError({ message, code, hint, isAppError, stack }: WorkerError): Error {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { parentPort, workerData } from "node:worker_threads";
+import { collectLitter } from "../../base/litter.ts";
 import { translateDiskError } from "../../base/disk-errors.ts";
 import { AppError } from "../../base/errors.ts";
 import { checkPack } from "./check-pack.ts";
@@ -79,7 +80,7 @@ async function work(job: number, kind: JobKind, input: unknown): Promise<void> {
   } catch (error) {
     send({ type: "failed", job, error: toWorkerError(translateDiskError(error, DOING[kind])) });
   }
-  desk.collect();
+  collectLitter();
 }
 
 function toWorkerError(error: unknown): WorkerError {
