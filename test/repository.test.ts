@@ -41,7 +41,7 @@ suite("repository", () => {
     assert.deepEqual(readdirSync(at("repo/tmp")), []);
   });
 
-  test("readers share one index, load what was added, and all anew once some of it has gone", async () => {
+  test("readers load index and snapshots once, then what was added, and all anew once some of it has gone", async () => {
     await using temporary = await temporaryFolder();
     const at = (name: string): string => path.join(temporary.path, name);
     await smallTree(at("tree"));
@@ -51,7 +51,7 @@ suite("repository", () => {
     const counting = {
       ...backend,
       get: (...args: Parameters<typeof backend.get>) => {
-        if (args[0].startsWith("index/")) loaded++;
+        if (/^(index|snapshots)\//.test(args[0])) loaded++;
         return backend.get(...args);
       },
     };
@@ -65,13 +65,24 @@ suite("repository", () => {
       return loaded;
     };
     const first = await backUp(writing, at("tree"), run);
+    const listAndCount = async (): Promise<number> => {
+      loaded = 0;
+      await reading.snapshots(run);
+      return loaded;
+    };
+    assert.deepEqual([await listAndCount(), await listAndCount()], [1, 0]);
     assert.equal(await readAndCount(first), 1);
     assert.equal(await readAndCount(first), 0);
     await writeFile(at("tree/new"), randomBytes(1000));
     const second = await backUp(writing, at("tree"), run, first.snapshot);
     const both = await Promise.all([readAndCount(second), readAndCount(second)]);
     assert.equal(both[1], 1);
+    assert.equal(await listAndCount(), 1);
     await writing.forget([first.snapshot.id], run);
+    assert.deepEqual(
+      (await reading.snapshots(run)).map(({ id }) => id),
+      [second.snapshot.id],
+    );
     await writing.repairIndex(run);
     assert.equal(await readAndCount(second), 1);
     await rm(at("repo/index"), { recursive: true });

@@ -92,10 +92,11 @@ export async function openRepository(
 ): Promise<Repository> {
   const core = await openCore(backend, password, defaults(options), run);
   const indexForReaders = sharedIndex(core);
+  const known = new Map<string, Snapshot>();
   const repository: Repository = {
     id: core.config.id,
     label: backend.label,
-    snapshots: (inner) => listSnapshots(core, "sound", inner),
+    snapshots: (inner) => listSnapshots(core, known, "sound", inner),
 
     async write(parent, outer, work) {
       await using lock = await acquireLock(core, "shared", outer);
@@ -120,7 +121,7 @@ export async function openRepository(
 
     async prune(how, outer) {
       await using lock = await acquireLock(core, "exclusive", outer);
-      const snapshots = await listSnapshots(core, "all", lock.run);
+      const snapshots = await listSnapshots(core, known, "all", lock.run);
       return await prune(core, snapshots, how, lock.run);
     },
 
@@ -138,7 +139,7 @@ export async function openRepository(
       const to = coreOf(target);
       await using own = await acquireReadLock(core, "shared", outer);
       await using other = await acquireLock(to, "shared", own.run);
-      const snapshots = await listSnapshots(core, "sound", other.run);
+      const snapshots = await listSnapshots(core, known, "sound", other.run);
       const chosen = ids.map((id) => need(snapshots, id, core));
       return await copySnapshots(core, to, chosen, other);
     },
@@ -180,11 +181,21 @@ function defaults({ ledger = noLedger }: RepositoryOptions): {
  * "sound": one that is damaged is told and left out, since the others are still worth something.
  * "all": then CORRUPT, as who removes what no snapshot needs must know each of them.
  */
-async function listSnapshots(core: Core, which: "all" | "sound", run: Run): Promise<Snapshot[]> {
+async function listSnapshots(
+  core: Core,
+  known: Map<string, Snapshot>,
+  which: "all" | "sound",
+  run: Run,
+): Promise<Snapshot[]> {
   const snapshots: Snapshot[] = [];
-  await inParallel(await core.files.ids("snapshots", run), SNAPSHOTS_AT_ONCE, async (id) => {
+  const ids = await core.files.ids("snapshots", run);
+  await inParallel(ids, SNAPSHOTS_AT_ONCE, async (id) => {
     try {
-      snapshots.push(decodeSnapshot(await core.files.load("snapshots", id, run), id));
+      // Named by its content: what was read once never changes.
+      const snapshot =
+        known.get(id) ?? decodeSnapshot(await core.files.load("snapshots", id, run), id);
+      known.set(id, snapshot);
+      snapshots.push(snapshot);
     } catch (error) {
       // Forgotten since the list was made.
       if (hasCode(error, "NOT_FOUND") && which === "sound") return;
