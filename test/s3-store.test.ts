@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, suite, test } from "node:test";
@@ -182,6 +183,52 @@ suite("buckets", { skip, timeout: 300_000 }, () => {
     const { outcome, error } = await restore(system, stamp, BACK, run);
     assert.equal(outcome, "committed", error);
     assert.deepEqual(await contentOf([bucket]), then);
+  });
+
+  test("each object is read with one call, whatever its name", async () => {
+    await using temporary = await temporaryFolder();
+    const bucket = await server.bucket();
+    const names = [...odd, "a+b", "(it's)*!", "%2F", "q?x=1&y#z", "~"];
+    for (const key of names) await put(bucket, key, `content of ${key}`);
+    const reads: string[] = [];
+    await using proxy = await faultyProxy(server.host, ({ method, url = "" }) => {
+      if (method === "GET" && !url.includes("list-type")) reads.push(url);
+      return "none";
+    });
+    using system = await openIn(temporary.path, [bucket], `http://${proxy.host}`);
+    const { valid, errors } = await backup(system, ALL, run);
+    assert(valid, errors.join());
+    assert.equal(reads.length, names.length, reads.join("\n"));
+  });
+
+  test("what is cut off in the middle is read on, but never from another object", async () => {
+    await using temporary = await temporaryFolder();
+    const bucket = await server.bucket();
+    await put(bucket, "large", randomBytes(3_000_000));
+    await put(bucket, "small", randomBytes(90_000));
+    const then = await contentOf([bucket]);
+    let faults = 0;
+    let change: (() => Promise<void>) | undefined;
+    await using proxy = await faultyProxy(server.host, ({ method, url = "" }) => {
+      if (method !== "GET" || !/(large|small)/.test(url) || faults-- <= 0) return "none";
+      void change?.();
+      return "half";
+    });
+    using system = await openIn(temporary.path, [bucket], `http://${proxy.host}`);
+    faults = 5;
+    const { stamp, valid, errors, warnings } = await backup(system, ALL, run);
+    assert(valid, [...errors, ...warnings].join());
+    for (const key of ["large", "small"]) await put(bucket, key, "other");
+    const { outcome, error } = await restore(system, stamp, BACK, run);
+    assert.equal(outcome, "committed", error);
+    assert.deepEqual(await contentOf([bucket]), then);
+
+    await put(bucket, "large", randomBytes(3_000_000));
+    faults = 1;
+    change = async () => await put(bucket, "large", randomBytes(3_000_000));
+    const changed = await backup(system, ALL, run);
+    assert(!changed.valid);
+    assert.match(changed.warnings.join(), /large.*changed while it was read/);
   });
 
   test("a bucket that is not there, wrong keys: invalid, with the reason", async () => {

@@ -10,8 +10,8 @@ export type S3Access = {
 
 const ATTEMPTS_MAX = 6;
 const CONNECT_MS_MAX = 10_000;
-const SILENT_MS_MAX = 30_000;
-const SOCKETS_MAX = 16;
+export const SILENT_MS_MAX = 30_000;
+export const SOCKETS_MAX = 16;
 
 /** As all of lastgood speaks with S3: by path, and with no checksum that others do not know. */
 export function clientFor(

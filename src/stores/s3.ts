@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
 import { inParallel } from "../base/in-parallel.ts";
+import { litterBox } from "../base/litter.ts";
 import { once } from "../base/once.ts";
 import { hasCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { Writer } from "../repository/repository.ts";
 import type { S3Access } from "../s3/client.ts";
 import { dumpMetadata, orUnreadable } from "./capturing.ts";
-import { type Buckets, type Listed, openBuckets, type Place } from "./bucket/buckets.ts";
+import { type Buckets, type Listed, openBuckets } from "./bucket/buckets.ts";
+import type { Place } from "./bucket/calls.ts";
 import { type Entry, idOf, MANIFEST, readEntries, writeEntries } from "./bucket/manifest.ts";
 import { objectNames } from "./bucket/names.ts";
 import { type Context, liveIn, readList, sideKey } from "./bucket/lists.ts";
@@ -29,6 +31,7 @@ export type S3StoreConfig = Pick<S3Access, "endpoint" | "region"> & {
 };
 
 const OBJECTS = "objects";
+const litter = litterBox(8 * 1024 * 1024);
 /** Half of them are on their way from the server, and half into the repository. */
 const AT_ONCE = 32;
 /** Up to this size an object is one chunk. */
@@ -181,9 +184,10 @@ async function stored(
   if (found === undefined) return undefined;
   const { body, size, etag } = found;
   const hash = createHash("md5");
-  const hashed = async function* (): AsyncGenerator<Buffer> {
-    for await (const part of body as AsyncIterable<Buffer>) {
+  const hashed = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const part of body) {
       hash.update(part);
+      litter(part.length);
       yield part;
     }
   };

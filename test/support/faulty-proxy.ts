@@ -8,6 +8,8 @@ export type Fault =
   | "throttle"
   /** The connection is cut in the middle of the request's body. */
   | "cut"
+  /** Passed on; the connection is cut in the middle of the answer's body. */
+  | "half"
   /** Passed on and done; the answer is lost. */
   | "lose-answer";
 
@@ -22,7 +24,7 @@ export async function faultyProxy(
   upstream: string,
   choose: (request: http.IncomingMessage) => Fault,
 ): Promise<Proxy> {
-  const seen: Record<Fault, number> = { none: 0, throttle: 0, cut: 0, "lose-answer": 0 };
+  const seen: Record<Fault, number> = { none: 0, throttle: 0, cut: 0, half: 0, "lose-answer": 0 };
   const [hostname, port] = upstream.split(":");
   const server = http.createServer((request, response) => {
     const fault = choose(request);
@@ -50,6 +52,15 @@ export async function faultyProxy(
         return;
       }
       response.writeHead(answer.statusCode ?? 502, answer.headers);
+      if (fault === "half") {
+        let left = Number(answer.headers["content-length"]) >> 1;
+        answer.on("data", (part: Buffer) => {
+          response.write(part.subarray(0, left));
+          left -= part.length;
+          if (left <= 0) setTimeout(() => request.socket.destroy(), 50);
+        });
+        return;
+      }
       answer.pipe(response);
     });
     passed.once("error", () => request.socket.destroy());

@@ -165,12 +165,17 @@ function post({ worker }: Thread, message: ToWorker): void {
   worker.postMessage(message, transferable(message));
 }
 
-/** A part of a pack is handed over, unless threads see it anyway; nobody looks at it afterwards. */
+/** Bytes are handed over, not copied, unless threads see them anyway; nobody looks at them afterwards. */
 function transferable(message: ToWorker): ArrayBuffer[] {
   if (message.type !== "job") return [];
-  const { part } = message.input as { part?: PackBytes };
-  if (!(part instanceof Uint8Array) || !(part.buffer instanceof ArrayBuffer)) return [];
-  return part.byteLength === part.buffer.byteLength ? [part.buffer] : [];
+  const { part, blobs = [] } = message.input as { part?: PackBytes; blobs?: readonly unknown[] };
+  const buffers = new Set<ArrayBuffer>();
+  for (const bytes of [part, ...blobs]) {
+    if (!(bytes instanceof Uint8Array) || !(bytes.buffer instanceof ArrayBuffer)) continue;
+    // Of a larger piece of memory others have the rest.
+    if (bytes.byteLength === bytes.buffer.byteLength) buffers.add(bytes.buffer);
+  }
+  return [...buffers];
 }
 
 function fromWorkerError({ message, code, hint, isAppError, stack }: WorkerError): Error {

@@ -1,4 +1,5 @@
 import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CUT_MASK } from "../chunk-limits.ts";
+import { litterBox } from "../../base/litter.ts";
 import { MOD_TABLE, openHot, OUT_TABLE } from "../crypto/hot.ts";
 import { DESK_FROM } from "../crypto/sealer.ts";
 import { fingerprintTables, type Polynomial } from "../format/polynomial.ts";
@@ -7,6 +8,7 @@ import type { BlobSink } from "./blob-sink.ts";
 /** So much more is read before cuts are searched again. */
 const STEP_BYTES = 256 * 1024;
 const GROUP_BYTES = 2 * 1024 * 1024;
+const LITTER_BYTES = 8 * 1024 * 1024;
 
 /** Cuts what comes in pieces as a file of the same bytes is cut, and stores it. */
 export async function storeStream(
@@ -73,7 +75,9 @@ async function* chunksOf(
     return length === CHUNK_BYTES_MAX ? CHUNK_BYTES_MAX : undefined;
   };
 
+  const litter = litterBox(LITTER_BYTES);
   for await (const piece of source) {
+    litter(piece.length);
     for (let at = 0; at < piece.length;) {
       const room = Math.min(CHUNK_BYTES_MAX - length, piece.length - at);
       memory.view(base + length, room).set(piece.subarray(at, at + room));

@@ -63,7 +63,10 @@ export type Writer = AsyncDisposable & {
     /** Whether it was written to while it was read. */
     readonly changed: boolean;
   }>;
-  /** Stores bytes as a file, such as the description of what was saved. */
+  /**
+   * Stores bytes as a file, such as the description of what was saved. They are handed over: whoever
+   * has them must not use them any more.
+   */
   bytes(name: string, content: Uint8Array, metadata: FileMetadata): Promise<void>;
   /** Stores what comes in pieces as a file, such as a dump: nothing of it lies on a disk between. */
   stream(

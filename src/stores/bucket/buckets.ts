@@ -1,8 +1,9 @@
-import type { Readable } from "node:stream";
-import type { S3Client } from "@aws-sdk/client-s3";
 import type { Run } from "../../base/events.ts";
 import { clientFor, type S3Access } from "../../s3/client.ts";
-import { isMissing, nextToken, translateS3Error } from "../../s3/errors.ts";
+import { quickGet } from "../../s3/quick-get.ts";
+import { nextToken, translateS3Error } from "../../s3/errors.ts";
+import { type Client, nameOf, type Place, plain, send } from "./calls.ts";
+import { type Metadata, type ObjectRead, readObject } from "./read-object.ts";
 
 /** An object as it is listed. */
 export type Listed = {
@@ -12,28 +13,13 @@ export type Listed = {
   readonly etag: string;
 };
 
-/** What an object has besides its bytes. */
-export type Metadata = {
-  readonly type?: string | undefined;
-  readonly own?: Readonly<Record<string, string>> | undefined;
-  readonly tags?: Readonly<Record<string, string>> | undefined;
-  readonly encoding?: string | undefined;
-  readonly disposition?: string | undefined;
-  readonly cache?: string | undefined;
-};
-
-export type Place = { readonly bucket: string; readonly key: string };
-
 /** The calls of S3 that a store needs. UNAVAILABLE, REFUSED, WRONG_KEY, NOT_FOUND. */
 export type Buckets = {
   names(run: Run): Promise<string[]>;
   make(bucket: string, run: Run): Promise<void>;
   list(bucket: string, prefix: string, run: Run): AsyncGenerator<Listed>;
   /** Undefined when it has gone meanwhile. */
-  get(
-    place: Place,
-    run: Run,
-  ): Promise<{ body: Readable; size: number; etag: string; metadata: Metadata } | undefined>;
+  get(place: Place, run: Run): Promise<ObjectRead | undefined>;
   put(
     place: Place,
     body: AsyncIterable<Uint8Array>,
@@ -52,7 +38,7 @@ const REMOVED_AT_ONCE = 1000;
 
 export async function openBuckets(access: S3Access, label: string): Promise<Buckets> {
   const sdk = await import("@aws-sdk/client-s3");
-  const s3: Client = { sdk, client: clientFor(sdk, access), label };
+  const s3: Client = { sdk, client: clientFor(sdk, access), quick: quickGet(access), label };
   return {
     async names(run) {
       const found = await send(s3, new sdk.ListBucketsCommand({}), "list the buckets", run);
@@ -62,7 +48,7 @@ export async function openBuckets(access: S3Access, label: string): Promise<Buck
       await send(s3, new sdk.CreateBucketCommand({ Bucket: bucket }), `make bucket ${bucket}`, run);
     },
     list: (bucket, prefix, run) => list(s3, bucket, prefix, run),
-    get: (place, run) => get(s3, place, run),
+    get: (place, run) => readObject(s3, place, run),
     put: (place, body, size, metadata, run) => put(s3, place, body, size, metadata, run),
     async copy(from, to, run) {
       const source = `${from.bucket}/${from.key.split("/").map(encodeURIComponent).join("/")}`;
@@ -93,47 +79,6 @@ export async function openBuckets(access: S3Access, label: string): Promise<Buck
   };
 }
 
-type Client = {
-  readonly sdk: typeof import("@aws-sdk/client-s3");
-  readonly client: S3Client;
-  readonly label: string;
-};
-
-const nameOf = ({ bucket, key }: Place): { Bucket: string; Key: string } => ({
-  Bucket: bucket,
-  Key: key,
-});
-
-type Command = Parameters<S3Client["send"]>[0];
-
-async function send(
-  { client, label }: Client,
-  command: { readonly input: object } & { middlewareStack: unknown },
-  doing: string,
-  { signal }: Run,
-): Promise<AnswerOf> {
-  try {
-    return (await client.send(command as unknown as Command, {
-      abortSignal: signal,
-    })) as unknown as AnswerOf;
-  } catch (error) {
-    signal.throwIfAborted();
-    throw translateS3Error(error, `${doing} in ${label}`);
-  }
-}
-
-/** What of the answers is looked at. */
-type AnswerOf = {
-  readonly Buckets?: { readonly Name?: string }[];
-  readonly Errors?: { readonly Key?: string; readonly Code?: string; readonly Message?: string }[];
-  readonly UploadId?: string;
-  readonly ETag?: string;
-  readonly TagSet?: { readonly Key?: string; readonly Value?: string }[];
-  readonly Contents?: { readonly Key?: string; readonly Size?: number; readonly ETag?: string }[];
-  readonly IsTruncated?: boolean;
-  readonly NextContinuationToken?: string;
-};
-
 async function* list(s3: Client, bucket: string, prefix: string, run: Run): AsyncGenerator<Listed> {
   let token: string | undefined;
   do {
@@ -148,40 +93,6 @@ async function* list(s3: Client, bucket: string, prefix: string, run: Run): Asyn
     }
     token = nextToken(page, `list ${bucket}`);
   } while (token !== undefined);
-}
-
-const plain = (etag: string): string => etag.replaceAll('"', "");
-
-async function get(s3: Client, place: Place, run: Run): ReturnType<Buckets["get"]> {
-  const { sdk, client, label } = s3;
-  try {
-    const command = new sdk.GetObjectCommand(nameOf(place));
-    const found = await client.send(command, { abortSignal: run.signal });
-    const tags = (found.TagCount ?? 0) > 0 ? await tagsOf(s3, place, run) : undefined;
-    return {
-      body: found.Body as Readable,
-      size: found.ContentLength ?? 0,
-      etag: plain(found.ETag ?? ""),
-      metadata: {
-        type: found.ContentType,
-        own: found.Metadata,
-        tags,
-        encoding: found.ContentEncoding,
-        disposition: found.ContentDisposition,
-        cache: found.CacheControl,
-      },
-    };
-  } catch (error) {
-    run.signal.throwIfAborted();
-    if (isMissing(error)) return undefined;
-    throw translateS3Error(error, `read ${place.bucket}/${place.key} in ${label}`);
-  }
-}
-
-async function tagsOf(s3: Client, place: Place, run: Run): Promise<Record<string, string>> {
-  const command = new s3.sdk.GetObjectTaggingCommand(nameOf(place));
-  const { TagSet = [] } = await send(s3, command, `read tags of ${place.key}`, run);
-  return Object.fromEntries(TagSet.map(({ Key = "", Value = "" }) => [Key, Value]));
 }
 
 async function put(

@@ -1,4 +1,4 @@
-import type { Metadata } from "./buckets.ts";
+import type { Metadata } from "./read-object.ts";
 
 /** The list of all objects of a point, beside them. */
 export const MANIFEST = "objects.jsonl";
