@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { suite, test } from "node:test";
+import type { Run } from "../src/base/events.ts";
 import { backup } from "../src/operations/backup.ts";
+import { forget, type ForgetOptions } from "../src/operations/forget.ts";
 import { recover, recoverable } from "../src/operations/recover.ts";
 import { previewRestore, restore } from "../src/operations/restore.ts";
 import type { System } from "../src/operations/system.ts";
@@ -305,6 +307,34 @@ suite("elasticsearch", { timeout: 300_000 }, () => {
     assert.equal(gone.outcome, "aborted");
     assert.match(gone.error ?? "", /snapshot does not exist/);
     assert.deepEqual(contentOf(server), changed);
+  });
+
+  test("a snapshot of the server's own goes with its point, and with no other", async () => {
+    await using temporary = await temporaryFolder();
+    await using server = await startSearch({ password: "sesame" });
+    fillIn(server);
+    using system = await newStore(temporary.path, server, { snapshots: { repository: "backups" } });
+    server.snapshots.set("backups", new Map());
+    const there = server.snapshots.get("backups")!;
+    const first = await backup(system, ALL, run);
+    const [own] = there.keys();
+    const second = await backup(system, ALL, run);
+    await backup(system, ALL, run);
+    assert.equal(there.size, 3);
+    const going = (stamp: string): ForgetOptions => ({ points: [stamp], plan: false });
+    await forget(system, { ...going(first.stamp), plan: true }, "", run);
+    assert.equal(there.size, 3);
+    await forget(system, going(first.stamp), "", run);
+    assert.deepEqual([there.size, there.has(own!)], [2, false]);
+    server.fault = (method) => (method === "DELETE" ? "cut before" : undefined);
+    const said: string[] = [];
+    const report: Run["report"] = (event) => {
+      if (event.type === "warning") said.push(event.message);
+    };
+    const { removed } = await forget(system, going(second.stamp), "", { ...run, report });
+    assert.deepEqual(removed, [second.stamp]);
+    assert.match(said.join(), /still keeps something for/);
+    assert.equal(there.size, 2);
   });
 
   test("without path.repo the server makes no repository, and why is said", async () => {

@@ -1,7 +1,8 @@
-import { AppError } from "../base/errors.ts";
+import { AppError, hasCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { applyPolicy, type KeepPolicy } from "../repository/retention.ts";
-import { type Listed, listPoints, rememberPoints } from "./points/catalogue.ts";
+import type { Facts, Store } from "../stores/store.ts";
+import { describePoint, type Listed, listPoints, rememberPoints } from "./points/catalogue.ts";
 import { findPoint, isMarkerOf, type Point } from "./points/point.ts";
 import { recorded } from "./record.ts";
 import type { System } from "./system.ts";
@@ -123,16 +124,59 @@ async function forgetPoints(
   const markers = (await repository.snapshots(run)).filter((s) =>
     isMarkerOf(s, system.name, going),
   );
-  const snapshots = points.filter(({ stamp }) => going.has(stamp)).map(({ snapshot }) => snapshot);
+  const leaving = points.filter(({ stamp }) => going.has(stamp));
+  // Read before they go: afterwards nobody knows what servers keep for them.
+  const freeing = await whatServersKeep(system, leaving, run);
   await repository.forget(
-    [...snapshots, ...markers].map(({ id }) => id),
+    [...leaving.map(({ snapshot }) => snapshot), ...markers].map(({ id }) => id),
     run,
   );
+  await free(freeing, run);
   await rememberPoints(
     system,
     points.filter(({ stamp }) => !going.has(stamp)),
   );
   return { points: judged, removed: [...going] };
+}
+
+type Kept = { readonly stamp: string; readonly store: Store; readonly facts: Facts };
+
+async function whatServersKeep(
+  system: System,
+  points: readonly Point[],
+  run: Run,
+): Promise<Kept[]> {
+  const stores = system.components.flatMap((component) => component.stores);
+  const keeping = stores.flatMap(({ store }) => (store.forgotten === undefined ? [] : [store]));
+  if (keeping.length === 0) return [];
+  const repository = await system.repository(run);
+  const kept: Kept[] = [];
+  for (const point of points) {
+    try {
+      const description = await describePoint(repository, point, run);
+      for (const store of keeping) {
+        const { facts } = description.stores[store.name] ?? {};
+        if (facts !== undefined) kept.push({ stamp: point.stamp, store, facts });
+      }
+    } catch (error) {
+      // A damaged point has to be able to go.
+      if (!hasCode(error, "CORRUPT") && !hasCode(error, "NOT_FOUND")) throw error;
+    }
+  }
+  return kept;
+}
+
+/** The points are gone: a server that cannot be reached keeps something for longer, with a word. */
+async function free(kept: readonly Kept[], run: Run): Promise<void> {
+  for (const { stamp, store, facts } of kept) {
+    try {
+      await store.forgotten?.(facts, run);
+    } catch (error) {
+      run.signal.throwIfAborted();
+      const message = `${store.where} still keeps something for ${stamp}: ${(error as Error).message}`;
+      run.report({ type: "warning", message });
+    }
+  }
 }
 
 function policyOf({ config }: System): KeepPolicy {

@@ -74,6 +74,14 @@ export function elasticsearchStore(
         run,
       );
     },
+    ...(snapshots === undefined
+      ? {}
+      : {
+          async forgotten({ about }, run) {
+            const own = about?.["snapshot"];
+            if (typeof own === "string") await snapshots.remove(own, run);
+          },
+        }),
     server: async (run) => (await server(run)).about,
     countOf: (index, field, value, run) => count(search, index, run, { [field]: value }),
     versions: searchVersions(context),

@@ -47,6 +47,9 @@ type Common = {
   /** Of documents: how many that are live have this value; undefined: there is no such index. */
   countOf?(index: string, field: string, value: string, run: Run): Promise<number | undefined>;
 
+  /** Frees what the server itself keeps for a point that was forgotten. */
+  forgotten?(facts: Facts, run: Run): Promise<void>;
+
   /** What keeps the application from writing during `capture`. */
   readonly hold?: Hold;
 

@@ -13,6 +13,8 @@ export type Snapshots = {
     indices: string,
     run: Run,
   ): Promise<{ problem: string | undefined; indices: readonly string[]; bytes: number }>;
+  /** It is no error when it is not there. */
+  remove(name: string, run: Run): Promise<void>;
   /** Makes indices of a snapshot under other names. NOT_FOUND, UNHEALTHY. */
   restore(
     name: string,
@@ -68,6 +70,10 @@ export function snapshotsIn(
         }
         await sleep(POLL_MS, undefined, { signal: run.signal });
       }
+    },
+    async remove(name, run) {
+      const path = `${at}${pathOf(name)}`;
+      await search.found({ method: "DELETE", path, what: `remove snapshot ${name}` }, run);
     },
     restore: (name, indices, nameOf, run) => restoreAs(search, at, name, indices, nameOf, run),
   };
