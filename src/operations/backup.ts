@@ -10,6 +10,7 @@ import { lockComponents } from "./operation-lock.ts";
 import type { OpenStore } from "./components.ts";
 import { recorded } from "./record.ts";
 import { listPoints, rememberPoints } from "./points/catalogue.ts";
+import { removeLeftProofs } from "./prove.ts";
 import { nextStamp, type Consistency, pointsAmong, storePath } from "./points/point.ts";
 import {
   captureStore,
@@ -71,6 +72,7 @@ async function takePoint(system: System, options: BackupOptions, run: Run): Prom
   );
   await releaseAbandoned(system, run);
   await removeLeftDrill(system);
+  await removeLeftProofs(system, run);
   refuseInterrupted(system, system.components);
   const stores = inOrder(chooseStores(system, options));
   const repository = await system.repository(run);

@@ -2,10 +2,10 @@ import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 import type { Run } from "../base/events.ts";
 import type { Reader } from "../repository/repository.ts";
-import { version } from "../slots/slot.ts";
-import { type Facts, type FileStore, isFileStore, type ServerStore } from "../stores/store.ts";
+import { type Facts, type FileStore, isFileStore } from "../stores/store.ts";
 import { describePoint, listPoints } from "./points/catalogue.ts";
 import { findPoint, storePath } from "./points/point.ts";
+import { proveInServer } from "./prove.ts";
 import type { System } from "./system.ts";
 
 export type Validation = {
@@ -36,7 +36,7 @@ export async function validate(system: System, named: string, run: Run): Promise
       const problems = await repository.read(point.snapshot, run, (reader, inner) =>
         isFileStore(store)
           ? proveFiles(store, folder, facts, reader, inner)
-          : proveInServer(store, point.stamp, facts, reader, inner),
+          : proveInServer(system, store, point.stamp, facts, reader, inner),
       );
       errors.push(...problems);
     }
@@ -56,22 +56,4 @@ async function proveFiles(
   const target = path.join(folder, store.name.replaceAll("/", "-"));
   await store.materialise(reader, storePath(store.name), target, run);
   return await store.validate(target, facts, run);
-}
-
-/** Under a name of its own beside what is live, and gone afterwards. */
-export async function proveInServer(
-  { name, versions }: ServerStore,
-  stamp: string,
-  facts: Facts | undefined,
-  reader: Reader,
-  run: Run,
-): Promise<readonly string[]> {
-  const staged = version(`validate-${stamp}`);
-  try {
-    await versions.discard(staged, run);
-    await versions.stage(staged, reader, storePath(name), run);
-    return await versions.problemsOf(staged, facts, run);
-  } finally {
-    await versions.discard(staged, { ...run, signal: new AbortController().signal });
-  }
 }

@@ -6,17 +6,19 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 const bin = path.resolve(import.meta.dirname, "../../bin/lastgood.js");
 
-/** Runs a real lastgood, and ends it by SIGKILL after so long, or once a file is there; its exit code. */
+/** Runs a real lastgood, and ends it by SIGKILL after so long, or so long after a file is there; its exit code. */
 export async function lastgood(
   folder: string,
   args: string[],
   killAfterMs?: number,
   killOnceThere?: string,
+  afterMs = 0,
 ): Promise<number | null> {
   const child = spawn(process.execPath, [bin, ...args], { cwd: folder, stdio: "ignore" });
   const ended = once(child, "close") as Promise<[number | null]>;
   if (killAfterMs !== undefined) {
     await Promise.race([ended, sleep(killAfterMs), there(killOnceThere)]);
+    await Promise.race([ended, sleep(afterMs)]);
     child.kill("SIGKILL");
   }
   return (await ended)[0];

@@ -10,7 +10,7 @@ import { findPoint, type Point, type PointDescription, storePath } from "../poin
 import { newOperationId, recorded } from "../record.ts";
 import { needSpace } from "../space.ts";
 import type { System } from "../system.ts";
-import { proveInServer } from "../validate.ts";
+import { proveInServer } from "../prove.ts";
 import { type Evidence, writeEvidence } from "./evidence.ts";
 import { DrillFailure, failureOf, faultOf } from "./fault.ts";
 import type { Tried } from "./inside.ts";
@@ -134,7 +134,8 @@ async function tryOut(
     run.report({ type: "step.started", step });
     const { facts } = description.stores[store.name] ?? {};
     const problems = await repository.read(point.snapshot, run, async (reader, inner) => {
-      if (!isFileStore(store)) return await proveInServer(store, point.stamp, facts, reader, inner);
+      if (!isFileStore(store))
+        return await proveInServer(system, store, point.stamp, facts, reader, inner);
       const target = place.folderOf(store);
       await store.materialise(reader, storePath(store.name), target, inner);
       return await store.validate(target, facts, inner);

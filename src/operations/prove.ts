@@ -1,0 +1,72 @@
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import path from "node:path";
+import type { Run } from "../base/events.ts";
+import { writeFileDurable } from "../base/fs.ts";
+import type { Reader } from "../repository/repository.ts";
+import { type Version, version } from "../slots/slot.ts";
+import { type Facts, isFileStore, type ServerStore } from "../stores/store.ts";
+import { lockComponents } from "./operation-lock.ts";
+import { storePath } from "./points/point.ts";
+import type { System } from "./system.ts";
+
+type Proving = Pick<System, "components" | "paths">;
+
+/** One at a time: two of the same point would take its copy away from each other. */
+const PROOF_LOCK = ".proof";
+
+/** Says what is made in a server, so that what a crash leaves there does not stay. */
+type Mark = { readonly store: string; readonly version: Version };
+
+const marksFolder = ({ paths }: Proving): string => path.join(paths.state, "proofs");
+
+/**
+ * What is wrong with what a point has of a store, in words: restored under a name of its own beside what
+ * is live, looked at, and removed. LOCKED.
+ */
+export async function proveInServer(
+  system: Proving,
+  { name, versions }: ServerStore,
+  stamp: string,
+  facts: Facts | undefined,
+  reader: Reader,
+  run: Run,
+): Promise<readonly string[]> {
+  using _lock = lockComponents(system.paths.locks, [PROOF_LOCK]);
+  await removeMarked(system, run);
+  const staged = version(`validate-${stamp}`);
+  const mark: Mark = { store: name, version: staged };
+  const file = path.join(marksFolder(system), `${name.replaceAll("/", "-")}.json`);
+  await mkdir(marksFolder(system), { recursive: true, mode: 0o700 });
+  await writeFileDurable(file, Buffer.from(JSON.stringify(mark)), "replace");
+  try {
+    await versions.discard(staged, run);
+    await versions.stage(staged, reader, storePath(name), run);
+    return await versions.problemsOf(staged, facts, run);
+  } finally {
+    await versions.discard(staged, { ...run, signal: new AbortController().signal });
+    await rm(file, { force: true });
+  }
+}
+
+/** Removes from servers what a validation or a drill that was lost has left there. */
+export async function removeLeftProofs(system: Proving, run: Run): Promise<void> {
+  try {
+    using _lock = lockComponents(system.paths.locks, [PROOF_LOCK]);
+    await removeMarked(system, run);
+  } catch {
+    run.signal.throwIfAborted();
+    // One is under way, or the server does not answer: the next one looks again.
+  }
+}
+
+async function removeMarked(system: Proving, run: Run): Promise<void> {
+  const names = await readdir(marksFolder(system)).catch(() => []);
+  for (const file of names.map((name) => path.join(marksFolder(system), name))) {
+    const mark = JSON.parse(await readFile(file, "utf8")) as Mark;
+    const stores = system.components.flatMap((component) => component.stores);
+    const found = stores.find(({ store }) => store.name === mark.store)?.store;
+    // A store that is not configured any more is out of reach.
+    if (found !== undefined && !isFileStore(found)) await found.versions.discard(mark.version, run);
+    await rm(file, { force: true });
+  }
+}
