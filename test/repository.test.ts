@@ -1,11 +1,20 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import path from "node:path";
 import { suite, test } from "node:test";
 import { folderBackend } from "../src/backends/folder.ts";
 import { AppError, hasCode } from "../src/base/errors.ts";
+import { TEMPORARY_PREFIX } from "../src/base/fs.ts";
 import { CHUNK_BYTES_MIN } from "../src/repository/chunk-limits.ts";
 import { createRepository, openRepository, type Snapshot } from "../src/repository/repository.ts";
 import { assertSameTrees } from "./support/compare-trees.ts";
@@ -90,6 +99,26 @@ suite("repository", () => {
     await assert.rejects(readAndCount(second), (e) => hasCode(e, "CORRUPT"));
     await writing.repairIndex(run);
     assert.equal(await readAndCount(second), 1);
+  });
+
+  test("prune clears up after those that crashed, and leaves alone what others have where files are spooled", async () => {
+    await using temporary = await temporaryFolder();
+    const spool = path.join(temporary.path, "repo/tmp");
+    const repository = await newRepository(path.dirname(spool), run);
+    const old = new Date(0);
+    const ours = [randomUUID(), `${TEMPORARY_PREFIX}${randomUUID()}`];
+    const others = ["a folder", "notes.txt", "e"];
+    for (const name of [ours[0]!, others[0]!]) {
+      await mkdir(path.join(spool, name), { recursive: true });
+      await writeFile(path.join(spool, name, "file"), "x");
+    }
+    for (const name of [ours[1]!, ...others.slice(1)]) {
+      await writeFile(path.join(spool, name), "x");
+      utimesSync(path.join(spool, name), old, old);
+    }
+    await repository.prune("do", run);
+    assert.deepEqual(readdirSync(spool).toSorted(), others.toSorted());
+    assert.equal(readFileSync(path.join(spool, "a folder/file"), "utf8"), "x");
   });
 
   test("refuses a wrong password, an empty place, a place in use, a newer version", async () => {

@@ -1,5 +1,7 @@
 import { readFile, rm } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
 import os from "node:os";
+import path from "node:path";
 import { AppError } from "../base/errors.ts";
 import type { Backend, Key } from "./backend.ts";
 
@@ -9,7 +11,7 @@ export function memoryBackend(): Backend {
   return {
     label: "memory:",
     localFolder: undefined,
-    spoolFolder: os.tmpdir(),
+    spoolFolder: path.join(os.tmpdir(), `lastgood-${randomUUID()}`),
 
     async put(key, data, { signal }) {
       signal.throwIfAborted();

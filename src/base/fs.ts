@@ -4,7 +4,7 @@ import path from "node:path";
 import { systemCode } from "./errors.ts";
 
 /** Files whose name starts with this are leftovers of a crash and can be removed. */
-const TEMPORARY_PREFIX = ".tmp-";
+export const TEMPORARY_PREFIX = ".tmp-";
 
 export type WhenExists = "replace" | "refuse";
 

@@ -189,6 +189,7 @@ async function listSnapshots(
 ): Promise<Snapshot[]> {
   const snapshots: Snapshot[] = [];
   const ids = await core.files.ids("snapshots", run);
+  for (const gone of new Set(known.keys()).difference(new Set(ids))) known.delete(gone);
   await inParallel(ids, SNAPSHOTS_AT_ONCE, async (id) => {
     try {
       // Named by its content: what was read once never changes.

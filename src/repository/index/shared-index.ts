@@ -1,4 +1,5 @@
 import type { Run } from "../../base/events.ts";
+import { unlessAborted } from "../../base/unless-aborted.ts";
 import type { Core } from "../core.ts";
 import { type BlobIndex, createBlobIndex } from "./blob-index.ts";
 import { addIndexFiles } from "./load-index.ts";
@@ -20,13 +21,16 @@ export function sharedIndex(core: Core): (run: Run) => Promise<BlobIndex> {
     last = Promise.resolve(undefined);
   };
   return async (run) => {
-    const before = last;
-    const mine = before.then((loaded) => bringUpToDate(core, loaded, run));
+    const mine = unlessAborted(last, run.signal).then((loaded) => bringUpToDate(core, loaded, run));
     // Who comes next must not fail for what I was denied, and what is half loaded is not to be used.
     last = mine.catch(() => undefined);
     clearTimeout(timer);
-    timer = setTimeout(forget, KEPT_MS).unref();
-    return (await mine).index;
+    try {
+      return (await mine).index;
+    } finally {
+      clearTimeout(timer);
+      timer = setTimeout(forget, KEPT_MS).unref();
+    }
   };
 }
 

@@ -1,6 +1,7 @@
 import { readdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { AppError, hasCode } from "../../base/errors.ts";
+import { TEMPORARY_PREFIX } from "../../base/fs.ts";
 import type { Run } from "../../base/events.ts";
 import { PACK_BYTES } from "../chunk-limits.ts";
 import { inParallel } from "../../base/in-parallel.ts";
@@ -105,9 +106,19 @@ async function carryOut(
 /** Whoever is about to write a lock has a small file there for a moment. */
 const LEFTOVER_MS = 10 * 60_000;
 
-/** What a crash left in the spool folder: while the lock is exclusive, no writer's is in use. */
+/** The folder of a writer. */
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/**
+ * What a crash left in the spool folder: while the lock is exclusive, no writer's is in use. Only what
+ * bears a name of ours: others may have their own things there.
+ */
 async function removeLeftovers(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
+    const isOurs = entry.isDirectory()
+      ? UUID.test(entry.name)
+      : entry.name.startsWith(TEMPORARY_PREFIX);
+    if (!isOurs) continue;
     const file = path.join(folder, entry.name);
     const { mtimeMs = 0 } = (await stat(file).catch(() => undefined)) ?? {};
     const isOld = performance.timeOrigin + performance.now() - mtimeMs > LEFTOVER_MS;
