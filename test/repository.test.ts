@@ -121,6 +121,18 @@ suite("repository", () => {
     assert.equal(readFileSync(path.join(spool, "a folder/file"), "utf8"), "x");
   });
 
+  test("bytes that were handed over are not stored again, as nothing", async () => {
+    await using temporary = await temporaryFolder();
+    const repository = await newRepository(path.join(temporary.path, "repo"), run);
+    const metadata = { mode: 0o100600, uid: 0, gid: 0, mtimeNs: 0n };
+    const bytes = randomBytes(20_000);
+    const twice = repository.write(undefined, run, async (writer) => {
+      await writer.bytes("a", bytes, metadata);
+      await writer.bytes("b", bytes, metadata);
+    });
+    await assert.rejects(twice, (error) => hasCode(error, "USAGE"));
+  });
+
   test("refuses a wrong password, an empty place, a place in use, a newer version", async () => {
     await using temporary = await temporaryFolder();
     const repo = path.join(temporary.path, "repo");

@@ -180,7 +180,7 @@ async function stored(
   run: Run,
 ): Promise<Entry | undefined> {
   const { bucket, key, name, from } = object;
-  const found = await buckets.get(from, run);
+  const found = await buckets.get(from, object.size, run);
   if (found === undefined) return undefined;
   const { body, size, etag } = found;
   const hash = createHash("md5");

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { command, duration, filePath, name } from "./values.ts";
+import { command, duration, filePath, name, webUrl } from "./values.ts";
 
 const expectation = z.strictObject({
   equals: z.unknown().optional(),
@@ -8,9 +8,9 @@ const expectation = z.strictObject({
 });
 
 const httpRequest = z.union([
-  z.url(),
-  z.strictObject({ get: z.url() }),
-  z.strictObject({ post: z.url(), body: z.unknown().optional() }),
+  webUrl,
+  z.strictObject({ get: webUrl }),
+  z.strictObject({ post: webUrl, body: z.unknown().optional() }),
 ]);
 
 const regularExpression = z.string().refine((text) => {
@@ -23,7 +23,7 @@ const regularExpression = z.string().refine((text) => {
 
 const version = z
   .strictObject({
-    http: z.url().optional(),
+    http: webUrl.optional(),
     field: z.string().optional().describe("Of a JSON answer: the dotted path of the version in it"),
     "release-file": z.string().optional().describe("In the release, such as VERSION"),
     command: command.optional(),
@@ -100,7 +100,7 @@ export const check = z
   });
 
 const metric = z.strictObject({
-  http: z.url().describe("How long its answer takes; or with field, a number in it"),
+  http: webUrl.describe("How long its answer takes; or with field, a number in it"),
   field: z.string().optional().describe("The dotted path of a number in the JSON answer"),
   "critical-ratio": z.number().positive().default(10).describe("So much worse than before is bad"),
   samples: z.int().min(1).default(10).describe("Fewer good answers than this say nothing"),

@@ -1,7 +1,5 @@
 import * as z from "zod";
-import { command, duration, secret } from "./values.ts";
-
-const webUrl = z.url({ protocol: /^https?$/ });
+import { command, duration, secret, webUrl } from "./values.ts";
 
 const email = z
   .strictObject({

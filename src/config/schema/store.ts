@@ -1,11 +1,11 @@
 import * as z from "zod";
-import { command, duration, filePath, name, secret } from "./values.ts";
+import { command, duration, filePath, name, secret, webUrl } from "./values.ts";
 
 const hold = z
   .strictObject({
     "lock-file": filePath.optional().describe("Made before the copy and removed after it"),
     command: z.strictObject({ acquire: command, release: command }).optional(),
-    http: z.strictObject({ acquire: z.url(), release: z.url() }).optional(),
+    http: z.strictObject({ acquire: webUrl, release: webUrl }).optional(),
     freeze: z
       .strictObject({ "pid-file": filePath.optional(), limit: duration.prefault("2s") })
       .optional()
@@ -63,7 +63,7 @@ const mysql = z.strictObject({ ...server, user: userName.default("root") });
 const postgres = z.strictObject({ ...server, user: userName.default("postgres") });
 
 const s3 = z.strictObject({
-  endpoint: z.url(),
+  endpoint: webUrl,
   buckets: z
     .union([z.array(z.string()).min(1), z.strictObject({ match: z.string() })])
     .describe("Names, or { match: REGEX }"),
@@ -74,7 +74,7 @@ const s3 = z.strictObject({
 });
 
 const elasticsearch = z.strictObject({
-  endpoint: z.url(),
+  endpoint: webUrl,
   indices: z
     .array(
       z

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { listen } from "./serve.ts";
-import { filePath, name } from "./values.ts";
+import { filePath, name, webUrl } from "./values.ts";
 
 export const updater = z.strictObject({
   component: name.describe("Whose releases it deploys"),
@@ -10,6 +10,6 @@ export const updater = z.strictObject({
     .array(z.union([z.ipv4(), z.ipv6()]))
     .default(["127.0.0.1", "::1"])
     .describe("Addresses that may speak with it"),
-  report: z.url().optional().describe("Where each change of its state is posted"),
+  report: webUrl.optional().describe("Where each change of its state is posted"),
   log: filePath.optional().describe("Where it writes its lines, up to four files of 10 MB"),
 });

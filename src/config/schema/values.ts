@@ -8,6 +8,11 @@ export const name = z
   .string()
   .regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, "small letters, digits, - and _, at most 64");
 
+export const webUrl = z.url({
+  protocol: /^https?$/,
+  error: "an address such as http://127.0.0.1:8080/health",
+});
+
 export const filePath = z.string().min(1).describe("Absolute, or relative to lastgood.yaml");
 
 export const duration = z

@@ -116,8 +116,9 @@ export function openPool(setup: WorkerSetup, owner: PoolOwner): Pool {
   const start = (thread: Thread, kind: JobKind, input: unknown): Promise<unknown> => {
     const job = ++lastJob;
     const resolvers = Promise.withResolvers<unknown>();
-    thread.jobs.set(job, resolvers);
+    // What cannot be sent is no job of the thread.
     post(thread, { type: "job", job, kind, input });
+    thread.jobs.set(job, resolvers);
     return resolvers.promise;
   };
 

@@ -175,6 +175,10 @@ export function openWriter(
     },
 
     async bytes(name, bytes, metadata) {
+      // Without its memory it looks like nothing.
+      if ((bytes.buffer as ArrayBuffer).detached === true) {
+        throw new AppError("USAGE", `store ${name}: its bytes were handed over before`);
+      }
       addFile(name, metadata, { sizeBytes: bytes.length, content: await storeBytes(bytes) });
     },
 

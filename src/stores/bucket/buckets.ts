@@ -18,8 +18,8 @@ export type Buckets = {
   names(run: Run): Promise<string[]>;
   make(bucket: string, run: Run): Promise<void>;
   list(bucket: string, prefix: string, run: Run): AsyncGenerator<Listed>;
-  /** Undefined when it has gone meanwhile. */
-  get(place: Place, run: Run): Promise<ObjectRead | undefined>;
+  /** An object of the size that it was listed with; undefined when it has gone meanwhile. */
+  get(place: Place, sizeListed: number, run: Run): Promise<ObjectRead | undefined>;
   put(
     place: Place,
     body: AsyncIterable<Uint8Array>,
@@ -48,7 +48,7 @@ export async function openBuckets(access: S3Access, label: string): Promise<Buck
       await send(s3, new sdk.CreateBucketCommand({ Bucket: bucket }), `make bucket ${bucket}`, run);
     },
     list: (bucket, prefix, run) => list(s3, bucket, prefix, run),
-    get: (place, run) => readObject(s3, place, run),
+    get: (place, sizeListed, run) => readObject(s3, place, sizeListed, run),
     put: (place, body, size, metadata, run) => put(s3, place, body, size, metadata, run),
     async copy(from, to, run) {
       const source = `${from.bucket}/${from.key.split("/").map(encodeURIComponent).join("/")}`;

@@ -1,9 +1,9 @@
 import type { Readable } from "node:stream";
 import type { GetObjectCommandOutput } from "@aws-sdk/client-s3";
-import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { isMissing, statusOf, translateS3Error } from "../../s3/errors.ts";
 import type { QuickAnswer } from "../../s3/quick-get.ts";
+import { type AskRest, type Body, changed, readOn } from "./read-on.ts";
 import { type Client, nameOf, type Place, plain, send } from "./calls.ts";
 
 /** What an object has besides its bytes. */
@@ -23,71 +23,47 @@ export type ObjectRead = {
   readonly metadata: Metadata;
 };
 
-type Answer = Omit<ObjectRead, "body"> & { readonly body: Readable; readonly isTagged: boolean };
+type Answer = Body & { readonly metadata: Metadata; readonly isTagged: boolean };
 
-/** Undefined when there is none. UNAVAILABLE, REFUSED, WRONG_KEY; SOURCE_FAILED when it changes. */
+/**
+ * Undefined when there is none. The size that it was listed with counts where the server does not say it.
+ * UNAVAILABLE, REFUSED, WRONG_KEY; SOURCE_FAILED when it changes meanwhile.
+ */
 export async function readObject(
   s3: Client,
   place: Place,
+  sizeListed: number,
   run: Run,
 ): Promise<ObjectRead | undefined> {
+  const doing = `read ${place.bucket}/${place.key} in ${s3.label}`;
+  const ask = async (part: Part): Promise<Answer | undefined> =>
+    await askSdk(s3, place, sizeListed, part, doing, run);
   const quick = await s3.quick.get(place.bucket, place.key, run.signal);
-  const answer = quick === undefined ? await askSdk(s3, place, {}, run) : ofQuick(quick);
+  const answer = quick === undefined ? await ask({}) : ofQuick(quick);
   if (answer === undefined) return undefined;
   const { isTagged, size, etag, metadata } = answer;
   const tags = isTagged ? await tagsOf(s3, place, run) : undefined;
-  const body = readOn(answer, s3, place, run);
+  const askRest: AskRest = async (from, known) =>
+    await ask({ Range: `bytes=${from}-`, IfMatch: `"${known}"` });
+  const body = readOn(answer, doing, askRest, run);
   return { body, size, etag, metadata: { ...metadata, tags } };
 }
 
-const READS_MAX = 6;
-
-/** The bytes of an object: where the connection breaks, it is asked for the rest of the same object. */
-async function* readOn(
-  answer: Answer,
-  s3: Client,
-  place: Place,
-  run: Run,
-): AsyncGenerator<Uint8Array> {
-  const { size, etag } = answer;
-  const doing = `read ${place.bucket}/${place.key} in ${s3.label}`;
-  let at = 0;
-  for (let from = answer, reads = 1; ; reads++) {
-    try {
-      for await (const part of from.body as AsyncIterable<Uint8Array>) {
-        at += part.length;
-        yield part;
-      }
-      if (at >= size) return;
-      throw new Error(`it ended after ${at} of ${size} bytes`);
-    } catch (error) {
-      run.signal.throwIfAborted();
-      if (at >= size) return;
-      if (reads === READS_MAX) throw translateS3Error(error, doing);
-    }
-    const rest = await askSdk(s3, place, { Range: `bytes=${at}-`, IfMatch: `"${etag}"` }, run);
-    if (rest === undefined) throw changed(doing);
-    from = rest;
-  }
-}
-
-const changed = (doing: string): AppError =>
-  new AppError("SOURCE_FAILED", `${doing}: it was changed while it was read`, {
-    hint: "Back up again, with hold: where it changes all the time.",
-  });
+type Part = { readonly Range?: string; readonly IfMatch?: string };
 
 async function askSdk(
-  { sdk, client, label }: Client,
+  { sdk, client }: Client,
   place: Place,
-  rest: { readonly Range?: string; readonly IfMatch?: string },
-  run: Run,
+  sizeListed: number,
+  part: Part,
+  doing: string,
+  { signal }: Run,
 ): Promise<Answer | undefined> {
-  const doing = `read ${place.bucket}/${place.key} in ${label}`;
   try {
-    const command = new sdk.GetObjectCommand({ ...nameOf(place), ...rest });
-    return ofSdk(await client.send(command, { abortSignal: run.signal }));
+    const command = new sdk.GetObjectCommand({ ...nameOf(place), ...part });
+    return ofSdk(await client.send(command, { abortSignal: signal }), sizeListed);
   } catch (error) {
-    run.signal.throwIfAborted();
+    signal.throwIfAborted();
     if (isMissing(error)) return undefined;
     if (statusOf(error) === PRECONDITION_FAILED) throw changed(doing);
     throw translateS3Error(error, doing);
@@ -95,11 +71,15 @@ async function askSdk(
 }
 
 const PRECONDITION_FAILED = 412;
+/** Of what there is a part: RFC 9110, 14.4. */
+const CONTENT_RANGE = /^bytes (\d+)-\d+\/(\d+)$/;
 
-function ofSdk(found: GetObjectCommandOutput): Answer {
+function ofSdk(found: GetObjectCommandOutput, sizeListed: number): Answer {
+  const [, from, size] = CONTENT_RANGE.exec(found.ContentRange ?? "") ?? [];
   return {
     body: found.Body as Readable,
-    size: found.ContentLength ?? 0,
+    from: Number(from ?? 0),
+    size: size === undefined ? (found.ContentLength ?? sizeListed) : Number(size),
     etag: plain(found.ETag ?? ""),
     isTagged: (found.TagCount ?? 0) > 0,
     metadata: {
@@ -120,6 +100,7 @@ function ofQuick(answer: QuickAnswer): Answer {
   const own = Object.keys(answer.headers).filter((name) => name.startsWith(OWN));
   return {
     body: answer,
+    from: 0,
     size: Number(text("content-length")),
     etag: plain(text("etag") ?? ""),
     isTagged: Number(text("x-amz-tagging-count") ?? 0) > 0,
