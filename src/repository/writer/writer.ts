@@ -176,7 +176,7 @@ export function openWriter(
 
     async bytes(name, bytes, metadata) {
       // Without its memory it looks like nothing.
-      if ((bytes.buffer as ArrayBuffer).detached === true) {
+      if ((bytes.buffer as ArrayBuffer).detached) {
         throw new AppError("USAGE", `store ${name}: its bytes were handed over before`);
       }
       addFile(name, metadata, { sizeBytes: bytes.length, content: await storeBytes(bytes) });
