@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { suite, test } from "node:test";
+import { promisify } from "node:util";
 import { backup } from "../src/operations/backup.ts";
 import { restore } from "../src/operations/restore.ts";
 import type { System } from "../src/operations/system.ts";
@@ -20,7 +22,11 @@ const ALL = { reason: "", include: [] };
 const BACK = { reason: "", force: false };
 
 /** A folder that only tar can read and write. */
-async function newStore(folder: string, load: readonly string[] = []): Promise<System> {
+async function newStore(
+  folder: string,
+  load: readonly string[] = [],
+  rest: object = {},
+): Promise<System> {
   const data = path.join(folder, "data");
   await mkdir(data);
   await writeFile(path.join(data, "a"), "then");
@@ -30,7 +36,7 @@ async function newStore(folder: string, load: readonly string[] = []): Promise<S
     load: load.length > 0 ? load : ["sh", "-c", script],
     check: ["tar", "-tf", "-"],
   };
-  return await newSystem(folder, { stores: { files: { command } } });
+  return await newSystem(folder, { stores: { files: { command } } }, rest);
 }
 
 suite("command stores", () => {
@@ -54,6 +60,20 @@ suite("command stores", () => {
     assert.equal(undone.outcome, "committed", undone.error);
     assert.equal(await readFile(file, "utf8"), "now");
     assert.equal(await readFile(`${file}2`, "utf8"), "newer");
+  });
+
+  test("a plain copy of a point has what the program said", async () => {
+    await using temporary = await temporaryFolder();
+    using system = await newStore(temporary.path, [], { export: { at: "exported" } });
+    const { stamp, warnings } = await backup(system, ALL, run);
+    assert.deepEqual(warnings, []);
+    const files = await readdir(path.join(temporary.path, "exported", stamp, "files"));
+    assert.equal(files.length, 1);
+    const out = path.join(temporary.path, "out");
+    await mkdir(out);
+    const dump = path.join(temporary.path, "exported", stamp, "files", files[0]!);
+    await promisify(execFile)("tar", ["-C", out, "-xf", dump]);
+    assert.equal(await readFile(path.join(out, "a"), "utf8"), "then");
   });
 
   test("a program that ends before it has all that it is given is an error, whatever it says", async () => {

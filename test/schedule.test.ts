@@ -137,6 +137,24 @@ suite("schedule", () => {
     },
   );
 
+  testIn("what fails is tried three times more, each night anew", async (folder) => {
+    const clock = settable();
+    using system = await newScheduled(folder, clock, { backup: [{ cron: DAILY }] });
+    await work(system);
+    fs.renameSync(path.join(folder, "files"), path.join(folder, "away"));
+    for (const [night, tries] of [
+      ["2026-11-21", 4],
+      ["2026-11-22", 8],
+    ] as const) {
+      for (let quarter = 0; quarter < 12; quarter++) {
+        const minutes = String((quarter % 4) * 15 + 1).padStart(2, "0");
+        clock.set(`${night}T0${3 + Math.floor(quarter / 4)}:${minutes}:00`);
+        await work(system);
+      }
+      assert.equal(await points(system), tries);
+    }
+  });
+
   testIn("overdue is said, also when nobody serves", async (folder) => {
     const clock = settable();
     using system = await newScheduled(folder, clock, { backup: [{ cron: DAILY }] });

@@ -39,11 +39,12 @@ export async function exportPoint(
       const base = path.basename(store.path);
       const from = `${storePath(name)}/${base}`;
       const to = path.join(unfinished, folders.get(name)!);
-      if (["folder", "chroma", "faiss"].includes(store.kind)) {
-        await reader.tree(from, to);
-      } else {
+      if (isFileKind(store.kind)) {
         await mkdir(to, { recursive: true, mode: 0o700 });
         await reader.file(from, path.join(to, base));
+      } else {
+        // What a server has lies in a point as it was dumped, under names of its own.
+        await reader.tree(isFolderKind(store.kind) ? from : storePath(name), to);
       }
     }
   });
@@ -63,12 +64,14 @@ export function exportedAt({ config }: System, stamp: string): string | undefine
   return config.export === undefined ? undefined : path.join(config.export.at, stamp);
 }
 
+const isFileKind = (kind: string): boolean => kind === "sqlite" || kind === "file";
+const isFolderKind = (kind: string): boolean => ["folder", "chroma", "faiss"].includes(kind);
+
 /** What would lie on top of something else is told apart by its component. */
 function foldersFor({ stores }: PointDescription): Map<string, string> {
-  const isFolder = (kind: string): boolean => kind === "folder" || kind === "chroma";
   const wanted = Object.entries(stores).map(([name, { kind, path: live }]) => {
     const folder = folderFor(name, kind);
-    return { name, folder, place: isFolder(kind) ? folder : `${folder}/${path.basename(live)}` };
+    return { name, folder, place: isFileKind(kind) ? `${folder}/${path.basename(live)}` : folder };
   });
   const count = (place: string): number => wanted.filter((one) => one.place === place).length;
   return new Map(
@@ -93,9 +96,10 @@ function metadataOf(description: PointDescription, target: string): object {
   const paths = Object.entries(stores).flatMap(([name, { kind, path: live, facts }]) => {
     if (facts === undefined) return [];
     const folder = path.join(target, folders.get(name)!);
-    const isFolder = ["folder", "chroma", "faiss"].includes(kind);
     const own = name.slice(name.indexOf("/") + 1).replaceAll("-", "_");
-    return [[`${own}_snapshot_path`, isFolder ? folder : path.join(folder, path.basename(live))]];
+    return [
+      [`${own}_snapshot_path`, isFileKind(kind) ? path.join(folder, path.basename(live)) : folder],
+    ];
   });
   return {
     stamp,

@@ -22,7 +22,7 @@ const RELOAD_MS_MAX = 60_000;
  * The first is not ordered before the components: it starts them itself, and would wait for itself.
  */
 export function unitFiles(system: System, program: readonly string[]): UnitFile[] {
-  const { config, loaded, components, paths } = system;
+  const { loaded, components, paths } = system;
   const command = [...program, "-c", loaded.file].map(quoted).join(" ");
   const guarded = components.flatMap(({ name, runner }) =>
     (runner?.units ?? []).map((one) => ({ unitName: one, gate: gateOf(paths, name) })),
@@ -51,7 +51,7 @@ export function unitFiles(system: System, program: readonly string[]): UnitFile[
       "[Install]",
       "WantedBy=multi-user.target",
     ]),
-    ...(isServed(config) ? [unit(serveName(system), serveUnit(system, command, hasOwn))] : []),
+    ...(isServed(system) ? [unit(serveName(system), serveUnit(system, command, hasOwn))] : []),
     ...guarded.map(({ unitName, gate }) =>
       unit(`${unitName}.d/50-lastgood-${system.name}.conf`, [
         "# Not while an operation of lastgood was interrupted; lastgood itself may.",
@@ -84,9 +84,12 @@ function serveUnit(system: System, command: string, hasOwn: boolean): string[] {
 }
 
 /** Whether there is anything to be done or answered without somebody typing it. */
-function isServed(config: System["config"]): boolean {
+function isServed({ config, loaded }: System): boolean {
   const keys = ["schedule", "updater", "admin-backup", "dead-man"] as const;
-  return keys.some((key) => config[key] !== undefined) || Object.keys(config.notify).length > 0;
+  // What has a default is there in any case; whoever writes it down wants it.
+  const isNamed = /^(serve|health|objectives):/m.test(loaded.text);
+  const isAny = keys.some((key) => config[key] !== undefined);
+  return isAny || isNamed || Object.keys(config.notify).length > 0;
 }
 
 /** A path that is a value by itself: only percent signs mean something. */
@@ -118,7 +121,7 @@ export async function installUnits(
   const options = { timeoutMs: RELOAD_MS_MAX };
   await execOk(["systemctl", "daemon-reload"], options, run);
   await execOk(["systemctl", "enable", recoverName(system)], options, run);
-  if (isServed(system.config)) {
+  if (isServed(system)) {
     await execOk(["systemctl", "enable", "--now", serveName(system)], options, run);
   }
   return files;

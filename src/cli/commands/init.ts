@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { AppError } from "../../base/errors.ts";
 import { CONFIG_NAME, loadConfig } from "../../config/load.ts";
 import { completeInit, init } from "../../operations/init/init.ts";
 import { type Command, textOption } from "../command.ts";
@@ -15,6 +16,11 @@ export const initCommand: Command = {
   async run(args, { folder, env, run, configFile }) {
     const root = path.resolve(folder, args.positionals[0] ?? ".");
     const named = textOption(args, "repository");
+    if (named !== undefined && /^(s3|sftp):/.test(named)) {
+      throw new AppError("USAGE", `init: ${named} is no folder`, {
+        hint: "Say it in lastgood.yaml, under repository: at:, with its keys; then: lastgood init",
+      });
+    }
     const at = named === undefined ? undefined : path.resolve(folder, named);
     // Whoever names a configuration means that one, wherever he stands.
     const config =

@@ -10,14 +10,15 @@ Key file:    ${keyFile}
 
   ________________________________________________
 
-On a new machine, with lastgood (Node 24.15 or newer):
+On a new machine, with lastgood as it was installed on the old one (Node 24.15 or newer):
 
-  npx lastgood points  --repository REPOSITORY --password-file KEY
-  npx lastgood restore latest --repository REPOSITORY --password-file KEY
+  lastgood points  --repository REPOSITORY --password-file KEY
+  lastgood restore latest --repository REPOSITORY --password-file KEY
 
 Without lastgood, with restic (0.14 or newer); the repository is a plain restic repository:
 
-  restic -r REPOSITORY --password-file KEY snapshots --tag lastgood
+  restic -r REPOSITORY --password-file KEY snapshots --tag lastgood,valid
+  (of those the newest without the tag "safety": "latest" may be another)
   restic -r REPOSITORY --password-file KEY restore SNAPSHOT --target /some/folder
 
   In the folder then lie: lastgood/lastgood.yaml, the configuration; lastgood/point.json, what the

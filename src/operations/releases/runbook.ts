@@ -3,6 +3,7 @@ import { isS3, parseS3, resticS3 } from "../../backends/s3-place.ts";
 import { isSftp, parseSftp, resticSftp } from "../../backends/sftp-place.ts";
 import { POINTERS, versionOf } from "../../targets/target.ts";
 import { gateOf } from "../gate.ts";
+import { readCatalogue } from "../points/catalogue.ts";
 import type { System } from "../system.ts";
 import { type Deployable, withDependents } from "./target-of.ts";
 
@@ -17,7 +18,7 @@ export async function runbook(system: System): Promise<string[]> {
     "",
     "## Data out of the repository (any restic can read it)",
     "",
-    ...repositoryLines(system),
+    ...(await repositoryLines(system)),
   ];
   for (const component of system.components) {
     if (component.target === undefined) continue;
@@ -32,15 +33,18 @@ function asRestic(place: string, tls: boolean | undefined): string {
   return isS3(place) ? resticS3(parseS3(place, tls)) : place;
 }
 
-function repositoryLines({ config }: System): string[] {
+async function repositoryLines(system: System): Promise<string[]> {
+  const { config } = system;
+  const valid = (await readCatalogue(system))?.points.filter((point) => point.valid) ?? [];
   const { at: place, password, s3 } = config.repository;
   const at = asRestic(place, s3?.tls);
   const key =
     "file" in password ? `--password-file ${word(password.file)}` : "# the password by hand";
   return [
     ...(s3 === undefined ? [] : ["export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…"]),
-    `restic -r ${word(at)} ${key} snapshots`,
-    `restic -r ${word(at)} ${key} restore latest --target /tmp/lastgood-restored`,
+    `restic -r ${word(at)} ${key} snapshots --tag lastgood,valid    # but none with the tag safety`,
+    // "latest" may be a mark, what is invalid, or what was given up.
+    `restic -r ${word(at)} ${key} restore ${valid.at(-1)?.snapshot.slice(0, 8) ?? "SNAPSHOT"} --target /tmp/lastgood-restored`,
     "# then stop the application, move the live data aside with -wal and -shm, and move these in",
   ];
 }
@@ -57,6 +61,7 @@ async function releaseLines(system: System, component: Deployable): Promise<stri
     "rm -f .current.new",
     `ln -s ${word(`v${version}`)} .current.new`,
     "mv -T .current.new current    # -T: rename(2), never into the folder",
+    ...imageLines(component, version),
     `rm -f ${whole.map(({ name: one }) => word(gateOf(system.paths, one).open)).join(" ")}    # else units that are guarded do not start`,
     ...whole.toReversed().flatMap((one) => startLines(one, path.dirname(system.loaded.file))),
     `readlink ${word(path.join(target.root, "current"))}`,
@@ -82,12 +87,39 @@ async function releaseLines(system: System, component: Deployable): Promise<stri
 
 type One = System["components"][number];
 
+/** Of an image: where compose reads which one it starts, and the container that is to be made of it. */
+function imageLines({ config, name }: Pick<One, "config" | "name">, version: string): string[] {
+  const { target, run } = config;
+  if (target?.image === undefined) return [];
+  const image = `${target.image}:${version}`;
+  const { "env-file": file, key } = target;
+  if (file !== undefined && key !== undefined) {
+    return [`sed -i ${word(`s|^${key}=.*|${key}=${version}|`)} ${word(file)}`];
+  }
+  if (run?.container === undefined) return [`# have ${name} started from ${image}`];
+  const { name: container, options, command } = run.container;
+  return [
+    `docker rename ${container} ${container}-before`,
+    ["docker create --name", container, ...[...options, image, ...command].map(word)].join(" "),
+  ];
+}
+
+/** What belongs to compose, as it takes it. */
+function composeOf({ file, files, project }: NonNullable<Runner["compose"]>): string {
+  const named = (files ?? [file!]).map((one) => `-f ${word(one)}`).join(" ");
+  return `docker compose ${named}${project === undefined ? "" : ` -p ${project}`}`;
+}
+
+type Runner = NonNullable<One["config"]["run"]>;
+
 function stopLines({ runner, config, name }: One): string[] {
   if (runner?.units !== undefined) {
     return [`systemctl stop ${runner.units.toReversed().map(word).join(" ")}`];
   }
   const { run } = config;
   if (run?.command !== undefined) return [run.command.stop.map(word).join(" ")];
+  if (run?.compose !== undefined) return [`${composeOf(run.compose)} stop ${run.compose.service}`];
+  if (run?.container !== undefined) return [`docker stop ${run.container.name}`];
   return [
     `# stop ${name}: ${run?.process === undefined ? "as you do" : `kill the processes of ${run.process[0]}`}`,
   ];
@@ -98,6 +130,10 @@ function startLines({ runner, config, name }: One, home: string): string[] {
     return runner.units.map((unit) => `systemctl start ${word(unit)}`);
   const { run } = config;
   if (run?.command !== undefined) return [run.command.start.map(word).join(" ")];
+  if (run?.compose !== undefined) {
+    return [`${composeOf(run.compose)} up -d --no-deps ${run.compose.service}`];
+  }
+  if (run?.container !== undefined) return [`docker start ${run.container.name}`];
   if (run?.process !== undefined) {
     const folder = [`cd ${word(run.folder ?? home)}`];
     const env = Object.entries(run.env).map(([key, value]) => `${key}=${word(value)}`);

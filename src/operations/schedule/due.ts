@@ -12,7 +12,7 @@ export type Entry = {
   readonly since: string;
   readonly started?: string;
   readonly succeeded?: string;
-  /** Why the last one failed; and how many did since the last that did not. */
+  /** Why the last one failed; and how many did since it was last due by the time. */
   readonly error?: string;
   readonly failures?: number;
   /** A process is at it, or was when it was lost. */
@@ -54,10 +54,15 @@ export function nextOf(when: When, { since, started }: Entry, now: Date): Date |
  */
 export function isDue(when: When, entry: Entry, now: Date): boolean {
   const { since, started, error, failures = 0 } = entry;
-  const next = momentAfter(when, timeOf(started, now), notAfter(since, now));
-  if (next !== undefined && next <= now) return true;
+  if (isItsTime(when, entry, now)) return true;
   const isAgain = error !== undefined && failures < FAILURES_MAX;
   return isAgain && now.getTime() - notAfter(started ?? since, now).getTime() >= RETRY_MS;
+}
+
+/** Whether one of its moments has come since it was last begun: what failed before is past. */
+export function isItsTime(when: When, { since, started }: Entry, now: Date): boolean {
+  const next = momentAfter(when, timeOf(started, now), notAfter(since, now));
+  return next !== undefined && next <= now;
 }
 
 /** Of what is done every so often, this part of the time more is not late yet. */

@@ -4,7 +4,7 @@ import type { Run } from "../../base/events.ts";
 import { recordDone } from "../record.ts";
 import { failureOf, type RunCommand } from "../runs/child.ts";
 import type { System } from "../system.ts";
-import { type Entry, isDue, nextOf, overdueSince } from "./due.ts";
+import { type Entry, isDue, isItsTime, nextOf, overdueSince } from "./due.ts";
 import { type Job, jobsOf, SCHEDULED } from "./jobs.ts";
 import { type Ledger, readLedger, writeLedger } from "./ledger.ts";
 
@@ -35,15 +35,17 @@ export async function doWhatIsDue(
 ): Promise<void> {
   await settle(system, jobs);
   for (const job of jobs) {
-    const before = await endLost(system, job);
-    const isTime = isDue(job.when, before, system.host.clock.now());
-    if (run.signal.aborted || !(isTime || job.isWanted?.(system, before) === true)) continue;
+    const found = await endLost(system, job);
+    const now = system.host.clock.now();
+    const isTime = isDue(job.when, found, now);
+    if (run.signal.aborted || !(isTime || job.isWanted?.(system, found) === true)) continue;
+    const before = isItsTime(job.when, found, now) ? { ...found, failures: 0 } : found;
     const started = nowOf(system);
     await put(system, job, { ...before, started, running: true });
     try {
       await doJob(job, runCommand, run);
-      const now = nowOf(system);
-      await put(system, job, { since: before.since, started: now, succeeded: now });
+      const ended = nowOf(system);
+      await put(system, job, { since: before.since, started: ended, succeeded: ended });
     } catch (error) {
       const isTaken = run.signal.aborted || hasCode(error, "LOCKED") || error instanceof Cancelled;
       const after = isTaken

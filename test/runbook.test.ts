@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { mkdir, readdir, symlink, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { suite, test } from "node:test";
+import { backup } from "../src/operations/backup.ts";
+import { pin } from "../src/operations/points/pin.ts";
+import { runbook } from "../src/operations/releases/runbook.ts";
+import { restic, resticVersion } from "./support/restic.ts";
+import { skipWithout } from "./support/servers.ts";
+import { newSystem } from "./support/system.ts";
+import { quietRun, temporaryFolder } from "./support/temporary.ts";
+
+// Goal: what the runbook prints does by hand what lastgood does; the commands of releases in folders
+// are run in examples/tope.
+
+const run = quietRun();
+
+suite("runbook", () => {
+  test(
+    "names the newest valid point, not what came after it",
+    { skip: skipWithout(resticVersion(), "restic") },
+    async () => {
+      await using temporary = await temporaryFolder();
+      const files = path.join(temporary.path, "files");
+      await mkdir(files);
+      await writeFile(path.join(files, "a"), "a");
+      using system = await newSystem(temporary.path, { stores: { files: { folder: "files" } } });
+      const { stamp } = await backup(system, { include: [], reason: "" }, run);
+      await pin(system, stamp, "pinned", "", run);
+      const line = (await runbook(system)).find((one) => / restore /.test(one)) ?? "";
+      const [, snapshot = ""] = / restore (\S+)/.exec(line) ?? [];
+      const out = path.join(temporary.path, "out");
+      await restic(system.config.repository.at, "restore", snapshot, "--target", out);
+      assert.deepEqual(await readdir(path.join(out, "stores/app/files/files")), ["a"]);
+    },
+  );
+
+  test("of images, by compose: the key of the env file, and the service", async () => {
+    const lines = await ofImages(
+      { "env-file": ".env", key: "WEB_VERSION" },
+      { compose: { file: "compose.yaml", service: "web", project: "shop" } },
+    );
+    assert.match(lines, /^docker compose -f \S+\/compose\.yaml -p shop stop web$/m);
+    assert.match(lines, /^sed -i 's\|\^WEB_VERSION=\.\*\|WEB_VERSION=1\.0\.0\|' \S+\/\.env$/m);
+    assert.match(lines, /^docker compose -f \S+\/compose\.yaml -p shop up -d --no-deps web$/m);
+  });
+
+  test("of images, in a container of its own: it is made anew", async () => {
+    const options = ["--restart=unless-stopped", "-p", "3000:3000"];
+    const lines = await ofImages({}, { container: { name: "web", options } });
+    assert.match(
+      lines,
+      /^docker stop web\n(.*\n)*docker rename web web-before\ndocker create --name web --restart=unless-stopped -p 3000:3000 cr\.example\/web:1\.0\.0\n(.*\n)*docker start web$/m,
+    );
+  });
+});
+
+/** The runbook of a component whose release 2.0.0 is live and 1.0.0 was before. */
+async function ofImages(target: object, running: object): Promise<string> {
+  await using temporary = await temporaryFolder();
+  await writeFile(path.join(temporary.path, ".env"), "WEB_VERSION=2.0.0\n");
+  await writeFile(path.join(temporary.path, "compose.yaml"), "services: { web: {} }\n");
+  using system = await newSystem(temporary.path, {
+    target: { image: "cr.example/web", ...target },
+    run: running,
+  });
+  const { root } = system.components[0]!.target!;
+  for (const [link, version] of [
+    ["current", "2.0.0"],
+    ["previous", "1.0.0"],
+  ] as const) {
+    const folder = path.join(root, `v${version}`);
+    await mkdir(folder, { recursive: true });
+    const descriptor = {
+      reference: `cr.example/web:${version}`,
+      id: `sha256:${"a".repeat(64)}`,
+      created: "2026-01-01T00:00:00Z",
+    };
+    await writeFile(path.join(folder, "image.json"), JSON.stringify(descriptor));
+    await symlink(`v${version}`, path.join(root, link));
+  }
+  return (await runbook(system)).join("\n");
+}
