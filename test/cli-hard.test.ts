@@ -218,6 +218,19 @@ suite("places", () => {
     put(folder, { "own/lastgood.yaml": stringify(config) });
     assert.equal(lastgood(folder, ["init", "own"]).code, 0);
     for (const at of ["one", "two"]) assert(textOf(folder, "own", at, "config") !== "");
+    const keyless = {
+      ...config,
+      copies: {},
+      repository: { at: "one", password: { file: "a/key" } },
+    };
+    put(folder, { "keyless/lastgood.yaml": stringify(keyless) });
+    assert.equal(lastgood(folder, ["init", "keyless"]).code, 0);
+    assert.match(textOf(folder, "keyless/a/key"), /^[\w-]{43}\n$/);
+    assert.equal(fs.statSync(path.join(folder, "keyless/a/key")).mode & 0o777, 0o600);
+    assert.match(textOf(folder, "keyless/lastgood-recovery.txt"), /keyless\/a\/key/);
+    fs.rmSync(path.join(folder, "keyless/a/key"));
+    const lost = lastgood(folder, ["init", "keyless"]).value["code"];
+    assert.equal(lost, "NOT_FOUND", "a key that was lost is not replaced");
     assert.equal(lastgood(folder, ["init", "none"]).value["code"], "NOT_FOUND");
     assert.equal(fs.existsSync(path.join(folder, "none")), false);
   });

@@ -7,6 +7,7 @@ import { writeFileDurable } from "../../base/fs.ts";
 import { CONFIG_NAME, type Loaded, parseConfig } from "../../config/load.ts";
 import { readSecret } from "../../config/secrets.ts";
 import { BACKENDS } from "../../plugins.ts";
+import type { Backend } from "../../backends/backend.ts";
 import { openBackend } from "../open/backend.ts";
 import type { Host } from "../system.ts";
 import { findData, type FoundData } from "./find-data.ts";
@@ -25,7 +26,7 @@ export type Completed = { readonly config: string; readonly made: readonly strin
 
 /**
  * Makes the repositories that a configuration names and that are not there yet: its own, and those
- * for copies. ALREADY_EXISTS when there is nothing to make.
+ * for copies; and the keys in files that they need. ALREADY_EXISTS when there is nothing to make.
  */
 export async function completeInit(
   { config, file }: Loaded,
@@ -37,14 +38,17 @@ export async function completeInit(
   for (const repository of [config.repository, ...Object.values(config.copies)]) {
     const { at, password } = repository;
     try {
-      const secret = await readSecret(password, env, run);
-      await createRepository(
-        await openBackend(repository, config.state, env, run),
-        secret,
-        {},
-        run,
-      );
+      await using backend = await openBackend(repository, config.state, env, run);
+      if ("file" in password && !existsSync(password.file) && (await isEmpty(backend, run))) {
+        await writeFileDurable(password.file, newKey(), "refuse");
+        made.push(password.file);
+      }
+      await createRepository(backend, await readSecret(password, env, run), {}, run);
       made.push(at);
+      if (repository !== config.repository || !("file" in password)) continue;
+      const sheet = path.join(path.dirname(file), SHEET_NAME);
+      await writeFileDurable(sheet, sheetFor(at, password.file), "replace", 0o644);
+      made.push(sheet);
     } catch (error) {
       if (!hasCode(error, "ALREADY_EXISTS")) throw error;
     }
@@ -55,6 +59,19 @@ export async function completeInit(
     });
   }
   return { config: file, made };
+}
+
+const SHEET_NAME = "lastgood-recovery.txt";
+
+const newKey = (): Buffer => Buffer.from(`${randomBytes(32).toString("base64url")}\n`);
+
+const sheetFor = (repository: string, keyFile: string): Buffer =>
+  Buffer.from(recoverySheet(repository, keyFile));
+
+/** Where a repository is, its key was lost and must not be replaced. */
+async function isEmpty(backend: Backend, run: Run): Promise<boolean> {
+  for await (const _ of backend.list("keys/", run)) return false;
+  return true;
 }
 
 /** Writes a configuration for what is in a folder, a key, and an empty repository. ALREADY_EXISTS. */
@@ -83,17 +100,17 @@ export async function init(
     keyFile: ".lastgood/repository.key",
   });
   parseConfig(text, config);
-  const password = existsSync(keyFile) ? undefined : randomBytes(32).toString("base64url");
-  if (password === undefined) {
+  if (existsSync(keyFile)) {
     throw new AppError("ALREADY_EXISTS", `init ${root}: ${keyFile} is there`, {
       hint: "It may open a repository that is still needed. Move it away first.",
     });
   }
   const { createRepository } = await import("../../repository/repository.ts");
-  await writeFileDurable(keyFile, Buffer.from(`${password}\n`), "refuse");
-  await createRepository(await BACKENDS.folder(at), password, {}, run);
+  const key = newKey();
+  await writeFileDurable(keyFile, key, "refuse");
+  await createRepository(await BACKENDS.folder(at), key.toString().trimEnd(), {}, run);
   await writeFileDurable(config, Buffer.from(text), "refuse", 0o644);
-  const sheet = path.join(root, "lastgood-recovery.txt");
-  await writeFileDurable(sheet, Buffer.from(recoverySheet(at, keyFile)), "replace", 0o644);
+  const sheet = path.join(root, SHEET_NAME);
+  await writeFileDurable(sheet, sheetFor(at, keyFile), "replace", 0o644);
   return { config, repository: at, keyFile, recoverySheet: sheet, found };
 }
