@@ -73,11 +73,6 @@ async function listenAll(server: Server): Promise<AsyncDisposable> {
   const { config } = system;
   await using stack = new AsyncDisposableStack();
   const tell = (message: string): void => run.report({ type: "told", message });
-  const { port } = stack.use(await listen(apiApp(server), config.serve.listen, "serve.listen"));
-  tell(`The console and the API: http://${config.serve.listen.replace(/:0$/, `:${port}`)}/`);
-  if ((await listTokens(system)).length === 0) {
-    tell("Nobody can log in yet: lastgood token add NAME --scope admin");
-  }
   const adminBackup = config["admin-backup"];
   if (adminBackup !== undefined) {
     stack.use(await listen(adminBackupApi(server), adminBackup.listen, "admin-backup.listen"));
@@ -89,6 +84,12 @@ async function listenAll(server: Server): Promise<AsyncDisposable> {
     const { allow, listen: at } = config.updater;
     stack.use(await listen(updaterApi(updater, allow, version), at, "updater.listen"));
     tell(`The updater listens on ${at}.`);
+  }
+  // Last: once it answers, all of them do.
+  const { port } = stack.use(await listen(apiApp(server), config.serve.listen, "serve.listen"));
+  tell(`The console and the API: http://${config.serve.listen.replace(/:0$/, `:${port}`)}/`);
+  if ((await listTokens(system)).length === 0) {
+    tell("Nobody can log in yet: lastgood token add NAME --scope admin");
   }
   return stack.move();
 }
