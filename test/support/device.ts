@@ -7,7 +7,6 @@ import {
   type DeployOptions,
   type ReleaseResult,
 } from "../../src/operations/releases/deploy.ts";
-import { stopComponents } from "../../src/operations/stop-start.ts";
 import type { System } from "../../src/operations/system.ts";
 import { type Behaviour, freePort, makeRelease, newDevice } from "./releases.ts";
 import { quietRun, temporaryFolder } from "./temporary.ts";
@@ -26,7 +25,8 @@ export function onDevice(
     try {
       await work(system, temporary.path, (line) => t.diagnostic(line));
     } finally {
-      await stopComponents(system, undefined, "", run).catch(() => {});
+      // Not as an operation: one that was left interrupted would refuse it.
+      for (const { runner } of system.components) await runner?.stop(run).catch(() => {});
       // The factory release cannot be removed otherwise.
       spawnSync("chattr", ["-R", "-f", "-i", temporary.path]);
     }
