@@ -17,7 +17,7 @@ import { quietRun } from "./support/temporary.ts";
 // Method: real processes, links and files; the moments are random and printed when one fails.
 
 const run = quietRun();
-const ROUNDS = EXHAUSTIVE_STEP === 1 ? 28 : 6;
+const ROUNDS = EXHAUSTIVE_STEP === 1 ? 16 : 6;
 const LONGEST_MS = 2500;
 
 const KINDS: readonly Behaviour[] = ["good", "exit", "500"];

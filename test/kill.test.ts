@@ -15,7 +15,7 @@ import { quietRun, temporaryFolder } from "./support/temporary.ts";
 // Method: real processes on real files; the moments are random and printed when one fails.
 
 const run = quietRun();
-const ROUNDS = EXHAUSTIVE_STEP === 1 ? 28 : 6;
+const ROUNDS = EXHAUSTIVE_STEP === 1 ? 16 : 6;
 
 function setDatabase(file: string, word: string): void {
   for (const suffix of ["", "-wal", "-shm"]) rmSync(file + suffix, { force: true });
