@@ -235,6 +235,15 @@ suite("places", () => {
     assert.equal(fs.existsSync(path.join(folder, "none")), false);
   });
 
+  testIn("install writes the unit of the service once there is anything for it", async (folder) => {
+    put(folder, { "files/a": "a" });
+    const unitsOf = (): string => JSON.stringify(lastgood(folder, ["install", "--plan"]).value);
+    using _system = await newSystem(folder, FILES);
+    assert.doesNotMatch(unitsOf(), / serve"/);
+    fs.appendFileSync(path.join(folder, "lastgood.yaml"), "serve: {}\n");
+    assert.match(unitsOf(), /lastgood-test\.service/);
+  });
+
   testIn("reasons of backup, keep and prune are in the history", async (folder) => {
     put(folder, { "files/a": "a" });
     using _system = await newSystem(folder, FILES);

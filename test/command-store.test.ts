@@ -62,6 +62,21 @@ suite("command stores", () => {
     assert.equal(await readFile(`${file}2`, "utf8"), "newer");
   });
 
+  test("what says that a copy was left, and cannot be read, keeps nobody from proving", async () => {
+    await using temporary = await temporaryFolder();
+    using system = await newStore(temporary.path);
+    const { stamp } = await backup(system, ALL, run);
+    const marks = path.join(system.paths.state, "proofs");
+    await mkdir(marks, { recursive: true });
+    for (const name of [".tmp-half", "other.json"]) await writeFile(path.join(marks, name), "{");
+    const said: string[] = [];
+    const report: typeof run.report = (event) => {
+      if (event.type === "warning") said.push(event.message);
+    };
+    assert.deepEqual((await validate(system, stamp, { ...run, report })).errors, []);
+    assert.match(said.join(), /^other: a copy that was left there stays: [^,]*JSON[^,]*$/);
+  });
+
   test("a plain copy of a point has what the program said", async () => {
     await using temporary = await temporaryFolder();
     using system = await newStore(temporary.path, [], { export: { at: "exported" } });

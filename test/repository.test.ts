@@ -13,9 +13,12 @@ import { randomBytes, randomUUID } from "node:crypto";
 import path from "node:path";
 import { suite, test } from "node:test";
 import { folderBackend } from "../src/backends/folder.ts";
+import { memoryBackend } from "../src/backends/memory.ts";
 import { AppError, hasCode } from "../src/base/errors.ts";
 import { TEMPORARY_PREFIX } from "../src/base/fs.ts";
 import { CHUNK_BYTES_MIN } from "../src/repository/chunk-limits.ts";
+import type { Core } from "../src/repository/core.ts";
+import { packParts } from "../src/repository/reader/with-part.ts";
 import { createRepository, openRepository, type Snapshot } from "../src/repository/repository.ts";
 import { assertSameTrees } from "./support/compare-trees.ts";
 import { EXHAUSTIVE_STEP } from "./support/exhaustive.ts";
@@ -99,6 +102,55 @@ suite("repository", () => {
     await assert.rejects(readAndCount(second), (e) => hasCode(e, "CORRUPT"));
     await writing.repairIndex(run);
     assert.equal(await readAndCount(second), 1);
+  });
+
+  test("who waits for another's index can be cancelled", async () => {
+    await using temporary = await temporaryFolder();
+    const at = path.join(temporary.path, "repo");
+    const { snapshot } = await (async () => {
+      await smallTree(path.join(temporary.path, "tree"));
+      return await backUp(await newRepository(at, run), path.join(temporary.path, "tree"), run);
+    })();
+    const backend = folderBackend(at);
+    const [asked, answers] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const slow = {
+      ...backend,
+      async *list(...args: Parameters<typeof backend.list>) {
+        if (args[0] === "index/") asked.resolve();
+        if (args[0] === "index/") await answers.promise;
+        yield* backend.list(...args);
+      },
+    };
+    const repository = await openRepository(slow, PASSWORD, {}, run);
+    const read = async (signal: AbortSignal): Promise<void> =>
+      await repository.read(snapshot, { ...run, signal }, async () => {});
+    const first = read(new AbortController().signal);
+    await asked.promise;
+    const cancelled = assert.rejects(read(AbortSignal.timeout(200)), { name: "TimeoutError" });
+    const late = setTimeout(() => answers.reject(new Error("it waited for the other")), 10_000);
+    await cancelled;
+    clearTimeout(late);
+    answers.resolve();
+    await first;
+  });
+
+  test("parts of packs that are read at once do not lie in the same memory; afterwards it is used again", async () => {
+    const backend = {
+      ...memoryBackend(),
+      get: async (key: string, _range: unknown, _run: unknown, into?: Uint8Array) =>
+        into!.fill(key.charCodeAt("data/aa/".length)),
+    };
+    const withPart = packParts({ backend } as unknown as Core);
+    const seen = new Set<ArrayBufferLike>();
+    const use = async (name: string): Promise<void> =>
+      await withPart(name.repeat(64), { offsetBytes: 0, lengthBytes: 1000 }, run, async (part) => {
+        assert(part instanceof Uint8Array);
+        seen.add(part.buffer);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        assert(part.every((byte) => byte === name.charCodeAt(0)));
+      });
+    for (let round = 0; round < 3; round++) await Promise.all(["a", "b", "c"].map(use));
+    assert.equal(seen.size, 3);
   });
 
   test("prune clears up after those that crashed, and leaves alone what others have where files are spooled", async () => {

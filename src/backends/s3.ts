@@ -31,7 +31,6 @@ export type S3Config = S3Place & {
 };
 
 const READS_MAX = 3;
-const LITTER_BYTES = 8 * 1024 * 1024;
 const BODY_MS_MAX = 10 * 60_000;
 
 /**
@@ -51,7 +50,7 @@ export async function s3Backend(config: S3Config): Promise<Backend> {
       config.lock === undefined
         ? undefined
         : { mode: config.lock.mode, date: new Date(config.now().getTime() + config.lock.forMs) },
-    litter: litterBox(LITTER_BYTES),
+    litter: litterBox(),
     place: (key) => ({ Bucket: bucket, Key: prefix === "" ? key : `${prefix}/${key}` }),
   };
   return {

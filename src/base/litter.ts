@@ -18,8 +18,10 @@ export function collectLitter(): void {
   collect({ type: "minor" });
 }
 
+const LITTER_BYTES_MAX = 8 * 1024 * 1024;
+
 /** Counts what is left behind, and has it collected before it is much. */
-export function litterBox(bytesMax: number): (bytes: number) => void {
+export function litterBox(bytesMax = LITTER_BYTES_MAX): (bytes: number) => void {
   let bytesNow = 0;
   return (bytes) => {
     bytesNow += bytes;

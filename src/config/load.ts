@@ -66,6 +66,11 @@ export function linesOf(text: string): Record<string, number> {
   return found;
 }
 
+/** Whether a key stands in the file, whatever it says: what has a default is always in the configuration. */
+export function hasKey({ text }: Loaded, key: string): boolean {
+  return parseDocument(text).has(key);
+}
+
 async function findUpwards(folder: string): Promise<string> {
   for (let at = path.resolve(folder); ; at = path.dirname(at)) {
     const file = path.join(at, CONFIG_NAME);

@@ -1,3 +1,4 @@
+import { hasKey } from "../config/load.ts";
 import path from "node:path";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
@@ -87,9 +88,8 @@ function serveUnit(system: System, command: string, hasOwn: boolean): string[] {
 function isServed({ config, loaded }: System): boolean {
   const keys = ["schedule", "updater", "admin-backup", "dead-man"] as const;
   // What has a default is there in any case; whoever writes it down wants it.
-  const isNamed = /^(serve|health|objectives):/m.test(loaded.text);
-  const isAny = keys.some((key) => config[key] !== undefined);
-  return isAny || isNamed || Object.keys(config.notify).length > 0;
+  const isNamed = ["serve", "health", "objectives", "notify"].some((key) => hasKey(loaded, key));
+  return isNamed || keys.some((key) => config[key] !== undefined);
 }
 
 /** A path that is a value by itself: only percent signs mean something. */

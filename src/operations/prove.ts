@@ -1,6 +1,8 @@
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import type { Run } from "../base/events.ts";
+import { namesIn } from "../base/effects.ts";
+import { hasCode } from "../base/errors.ts";
 import { writeFileDurable } from "../base/fs.ts";
 import type { Reader } from "../repository/repository.ts";
 import { type Version, version } from "../slots/slot.ts";
@@ -16,6 +18,8 @@ const PROOF_LOCK = ".proof";
 
 /** Says what is made in a server, so that what a crash leaves there does not stay. */
 type Mark = { readonly store: string; readonly version: Version };
+
+const MARK = ".json";
 
 const marksFolder = ({ paths }: Proving): string => path.join(paths.state, "proofs");
 
@@ -35,7 +39,7 @@ export async function proveInServer(
   await removeMarked(system, run);
   const staged = version(`validate-${stamp}`);
   const mark: Mark = { store: name, version: staged };
-  const file = path.join(marksFolder(system), `${name.replaceAll("/", "-")}.json`);
+  const file = path.join(marksFolder(system), `${name.replaceAll("/", "-")}${MARK}`);
   await mkdir(marksFolder(system), { recursive: true, mode: 0o700 });
   await writeFileDurable(file, Buffer.from(JSON.stringify(mark)), "replace");
   try {
@@ -53,20 +57,31 @@ export async function removeLeftProofs(system: Proving, run: Run): Promise<void>
   try {
     using _lock = lockComponents(system.paths.locks, [PROOF_LOCK]);
     await removeMarked(system, run);
-  } catch {
-    run.signal.throwIfAborted();
-    // One is under way, or the server does not answer: the next one looks again.
+  } catch (error) {
+    // One is under way, and its copy is not left.
+    if (!hasCode(error, "LOCKED")) throw error;
   }
 }
 
 async function removeMarked(system: Proving, run: Run): Promise<void> {
-  const names = await readdir(marksFolder(system)).catch(() => []);
-  for (const file of names.map((name) => path.join(marksFolder(system), name))) {
-    const mark = JSON.parse(await readFile(file, "utf8")) as Mark;
-    const stores = system.components.flatMap((component) => component.stores);
-    const found = stores.find(({ store }) => store.name === mark.store)?.store;
-    // A store that is not configured any more is out of reach.
-    if (found !== undefined && !isFileStore(found)) await found.versions.discard(mark.version, run);
-    await rm(file, { force: true });
+  const folder = marksFolder(system);
+  // Others are marks that were never written whole: nothing was made for them.
+  const names = (await namesIn(folder)).filter((name) => name.endsWith(MARK));
+  for (const file of names.map((name) => path.join(folder, name))) {
+    try {
+      const mark = JSON.parse(await readFile(file, "utf8")) as Mark;
+      const stores = system.components.flatMap((component) => component.stores);
+      const found = stores.find(({ store }) => store.name === mark.store)?.store;
+      // A store that is not configured any more is out of reach.
+      if (found !== undefined && !isFileStore(found)) {
+        await found.versions.discard(mark.version, run);
+      }
+      await rm(file, { force: true });
+    } catch (error) {
+      run.signal.throwIfAborted();
+      // One server that does not answer keeps no other from being asked; it is tried again.
+      const message = `${path.basename(file, MARK)}: a copy that was left there stays: ${(error as Error).message}`;
+      run.report({ type: "warning", message });
+    }
   }
 }

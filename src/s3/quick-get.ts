@@ -6,10 +6,12 @@ import { type S3Access, SILENT_MS_MAX, SOCKETS_MAX } from "./client.ts";
 /** The body of an object and what its answer says of it. */
 export type QuickAnswer = IncomingMessage;
 
-export type QuickGet = Disposable & {
-  /** Undefined: ask the SDK. Rejects when the signal aborts. */
-  get(bucket: string, key: string, signal: AbortSignal): Promise<QuickAnswer | undefined>;
-};
+/** Undefined: ask the SDK. Rejects when the signal aborts. */
+export type QuickGet = (
+  bucket: string,
+  key: string,
+  signal: AbortSignal,
+) => Promise<QuickAnswer | undefined>;
 
 const OK = 200;
 
@@ -25,38 +27,31 @@ export function quickGet({ endpoint, region, accessKey, secretKey }: S3Access): 
   const agent = isSecure ? new HttpsAgent(options) : new HttpAgent(options);
   const credentials = { accessKeyId: accessKey, secretAccessKey: secretKey };
   const send = isSecure ? httpsGet : httpGet;
-  return {
-    async get(bucket, key, signal) {
-      signal.throwIfAborted();
-      const path = `${pathname.replace(/\/$/, "")}/${bucket}/${escaped(key)}`;
-      const { headers } = aws4.sign(
-        { host, path, service: "s3", region, headers: {} },
-        credentials,
-      );
-      const answer = await new Promise<IncomingMessage | undefined>((resolve) => {
-        const given = {
-          // Of an address of six the URL has brackets that the resolver does not know.
-          hostname: hostname.replace(/^\[|\]$/g, ""),
-          port,
-          path,
-          headers: headers ?? {},
-          agent,
-          signal,
-          timeout: SILENT_MS_MAX,
-        };
-        const request = send(given, resolve);
-        request.on("timeout", () => request.destroy(new Error("the server is silent")));
-        // Once there is an answer, its body tells of what goes wrong.
-        request.on("error", () => resolve(undefined));
-      });
-      signal.throwIfAborted();
-      if (answer?.statusCode === OK && answer.headers["content-length"] !== undefined)
-        return answer;
-      // Nobody reads it; its connection goes too.
-      answer?.destroy();
-      return undefined;
-    },
-    [Symbol.dispose]: () => agent.destroy(),
+  return async (bucket, key, signal) => {
+    signal.throwIfAborted();
+    const path = `${pathname.replace(/\/$/, "")}/${bucket}/${escaped(key)}`;
+    const { headers } = aws4.sign({ host, path, service: "s3", region, headers: {} }, credentials);
+    const answer = await new Promise<IncomingMessage | undefined>((resolve) => {
+      const given = {
+        // Of an address of six the URL has brackets that the resolver does not know.
+        hostname: hostname.replace(/^\[|\]$/g, ""),
+        port,
+        path,
+        headers: headers ?? {},
+        agent,
+        signal,
+        timeout: SILENT_MS_MAX,
+      };
+      const request = send(given, resolve);
+      request.on("timeout", () => request.destroy(new Error("the server is silent")));
+      // Once there is an answer, its body tells of what goes wrong.
+      request.on("error", () => resolve(undefined));
+    });
+    signal.throwIfAborted();
+    if (answer?.statusCode === OK && answer.headers["content-length"] !== undefined) return answer;
+    // Nobody reads it; its connection goes too.
+    answer?.destroy();
+    return undefined;
   };
 }
 

@@ -31,7 +31,6 @@ export type S3StoreConfig = Pick<S3Access, "endpoint" | "region"> & {
 };
 
 const OBJECTS = "objects";
-const litter = litterBox(8 * 1024 * 1024);
 /** Half of them are on their way from the server, and half into the repository. */
 const AT_ONCE = 32;
 /** Up to this size an object is one chunk. */
@@ -126,13 +125,14 @@ async function capture(
   return await orUnreadable(name, isCallFailed, async () => {
     const before = await entriesBefore(into, at);
     const entries: Entry[] = [];
+    const litter = litterBox();
     const rows: Record<string, number> = {};
     let bytes = 0;
     let changed = 0;
     await inParallel(found, AT_ONCE, async (object) => {
-      const entry =
-        (await unchanged(object, before.get(idOf(object)), into, at)) ??
-        (await stored(object, buckets, into, at, metadata, run));
+      const known = await unchanged(object, before.get(idOf(object)), into, at);
+      const entry = known ?? (await stored(object, buckets, into, at, metadata, run));
+      if (known === undefined) litter(object.size);
       if (object.isFixed === true && entry?.etag !== object.etag) changed++;
       // Whoever has gone since it was listed is not part of it.
       if (entry === undefined) return;
@@ -187,7 +187,6 @@ async function stored(
   const hashed = async function* (): AsyncGenerator<Uint8Array> {
     for await (const part of body) {
       hash.update(part);
-      litter(part.length);
       yield part;
     }
   };

@@ -1,3 +1,4 @@
+import { fingerprintTables, type Polynomial } from "../format/polynomial.ts";
 import { HOT_WASM_BASE64 } from "../wasm/hot.generated.ts";
 
 /** The loops over every byte that Node has no function for; see wasm/assembly/hot.ts. */
@@ -13,8 +14,8 @@ const PAGE_BYTES = 65536;
 
 /** Where the caller's own bytes begin; below are the tables and scratch of the loops. */
 export const FREE_FROM = 8192;
-export const OUT_TABLE = 1024;
-export const MOD_TABLE = 3072;
+const OUT_TABLE = 1024;
+const MOD_TABLE = 3072;
 
 /** The memory on which the loops work. It only grows, to the largest thing that lay in it. */
 export type HotMemory = {
@@ -38,4 +39,11 @@ export function openHot(): { hot: Hot; memory: HotMemory } {
       },
     },
   };
+}
+
+/** Lays the tables of a repository's fingerprint, which `findCut` looks into. */
+export function layTables(memory: HotMemory, polynomial: Polynomial): void {
+  const { out, mod } = fingerprintTables(polynomial);
+  memory.view(OUT_TABLE, out.byteLength).set(new Uint8Array(out.buffer));
+  memory.view(MOD_TABLE, mod.byteLength).set(new Uint8Array(mod.buffer));
 }

@@ -1,9 +1,9 @@
-import { type Hot, type HotMemory, MOD_TABLE, OUT_TABLE, openHot } from "../crypto/hot.ts";
+import { type Hot, type HotMemory, layTables, openHot } from "../crypto/hot.ts";
 import type { MasterKey } from "../crypto/master-key.ts";
 import { createSealer, DESK_FROM, type Sealer } from "../crypto/sealer.ts";
 import { createZstd, type Zstd } from "../crypto/zstd.ts";
 import { createStrongbox, type Strongbox } from "../crypto/strongbox.ts";
-import { fingerprintTables, type Polynomial } from "../format/polynomial.ts";
+import type { Polynomial } from "../format/polynomial.ts";
 
 /**
  * A worker's memory: what is read lies at its start, what is sealed behind it. It grows to the
@@ -28,9 +28,7 @@ const ALIGNMENT = 64;
 export function createDesk(key: MasterKey, polynomial: Polynomial): Desk {
   const { hot, memory } = openHot();
   const sealer = createSealer(hot, memory, key);
-  const { out, mod } = fingerprintTables(polynomial);
-  memory.view(OUT_TABLE, out.byteLength).set(new Uint8Array(out.buffer));
-  memory.view(MOD_TABLE, mod.byteLength).set(new Uint8Array(mod.buffer));
+  layTables(memory, polynomial);
   let plainEnd = DESK_FROM;
   return {
     hot,

@@ -1,14 +1,13 @@
 import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CUT_MASK } from "../chunk-limits.ts";
 import { litterBox } from "../../base/litter.ts";
-import { MOD_TABLE, openHot, OUT_TABLE } from "../crypto/hot.ts";
+import { layTables, openHot } from "../crypto/hot.ts";
 import { DESK_FROM } from "../crypto/sealer.ts";
-import { fingerprintTables, type Polynomial } from "../format/polynomial.ts";
+import type { Polynomial } from "../format/polynomial.ts";
 import type { BlobSink } from "./blob-sink.ts";
 
 /** So much more is read before cuts are searched again. */
 const STEP_BYTES = 256 * 1024;
 const GROUP_BYTES = 2 * 1024 * 1024;
-const LITTER_BYTES = 8 * 1024 * 1024;
 
 /** Cuts what comes in pieces as a file of the same bytes is cut, and stores it. */
 export async function storeStream(
@@ -50,9 +49,7 @@ async function* chunksOf(
   polynomial: Polynomial,
 ): AsyncGenerator<Uint8Array> {
   const { hot, memory } = openHot();
-  const { out, mod } = fingerprintTables(polynomial);
-  memory.view(OUT_TABLE, out.byteLength).set(new Uint8Array(out.buffer));
-  memory.view(MOD_TABLE, mod.byteLength).set(new Uint8Array(mod.buffer));
+  layTables(memory, polynomial);
   const base = DESK_FROM;
   memory.reserve(base + CHUNK_BYTES_MAX);
   let length = 0;
@@ -75,7 +72,7 @@ async function* chunksOf(
     return length === CHUNK_BYTES_MAX ? CHUNK_BYTES_MAX : undefined;
   };
 
-  const litter = litterBox(LITTER_BYTES);
+  const litter = litterBox();
   for await (const piece of source) {
     litter(piece.length);
     for (let at = 0; at < piece.length;) {
