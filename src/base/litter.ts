@@ -30,3 +30,9 @@ export function litterBox(bytesMax = LITTER_BYTES_MAX): (bytes: number) => void 
     collectLitter();
   };
 }
+
+/** Gives the memory of bytes that nobody else uses back at once, not when a collector comes by. */
+export function free(bytes: Buffer<ArrayBuffer>): void {
+  // What shares its memory with others, as small buffers may, is not ours to free.
+  if (bytes.byteLength === bytes.buffer.byteLength) bytes.buffer.transfer(0);
+}

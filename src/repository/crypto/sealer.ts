@@ -1,5 +1,5 @@
 import { type Cipheriv, createCipheriv, randomFillSync, timingSafeEqual } from "node:crypto";
-import { litterBox } from "../../base/litter.ts";
+import { free } from "../../base/litter.ts";
 import { FREE_FROM, type Hot, type HotMemory } from "./hot.ts";
 import type { MasterKey } from "./master-key.ts";
 
@@ -13,8 +13,6 @@ const BLOCK_BYTES = 16;
 const STREAM_BYTES = 32 * 1024;
 /** From here on a cipher of its own is worth what it costs to make. */
 const CIPHER_BYTES = 64 * 1024;
-/** So much of what Node has allocated for key streams may lie around. */
-const LITTER_BYTES = 1024 * 1024;
 
 const R = FREE_FROM;
 const S = R + 16;
@@ -46,20 +44,23 @@ export function createSealer(hot: Hot, memory: HotMemory, key: MasterKey): Seale
   const stream = blockCipher("aes-256-ecb", key.encrypt);
   const nonce = blockCipher("aes-128-ecb", key.macK);
   const random = randomPool();
-  const litter = litterBox(LITTER_BYTES);
   memory.reserve(DESK_FROM);
   memory.view(R, 16).set(key.macR);
 
+  const place = (cipher: Cipheriv, source: number, target: number, length: number): void => {
+    const made = cipher.update(memory.view(source, length));
+    memory.view(target, length).set(made);
+    free(made);
+  };
   const writeTag = (iv: number, ciphertext: number, length: number): void => {
-    memory.view(S, 16).set(nonce.update(memory.view(iv, IV_BYTES)));
+    place(nonce, iv, S, IV_BYTES);
     hot.poly1305(TAG, ciphertext, length, R, S);
   };
   const applyCipher = (iv: number, source: number, target: number, length: number): void => {
     const cipher = createCipheriv("aes-256-ctr", key.encrypt, memory.view(iv, IV_BYTES));
     for (let done = 0; done < length; done += STREAM_BYTES) {
       const size = Math.min(STREAM_BYTES, length - done);
-      memory.view(target + done, size).set(cipher.update(memory.view(source + done, size)));
-      litter(size);
+      place(cipher, source + done, target + done, size);
     }
   };
   const applyStream = (iv: number, source: number, target: number, length: number): void => {
@@ -68,8 +69,7 @@ export function createSealer(hot: Hot, memory: HotMemory, key: MasterKey): Seale
       const size = Math.min(STREAM_BYTES, length - done);
       const blocks = Math.ceil(size / BLOCK_BYTES);
       hot.fillCounters(STREAM, iv, done / BLOCK_BYTES, blocks);
-      const counters = memory.view(STREAM, blocks * BLOCK_BYTES);
-      counters.set(stream.update(counters));
+      place(stream, STREAM, STREAM, blocks * BLOCK_BYTES);
       hot.xor(target + done, source + done, STREAM, size);
     }
   };

@@ -1,7 +1,6 @@
 import { hash as hashOnce, createHash } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readSync, writeSync } from "node:fs";
 import { AppError } from "../../base/errors.ts";
-import { collectLitter } from "../../base/litter.ts";
 import { temporaryIn } from "../../base/fs.ts";
 import { PACK_BYTES } from "../chunk-limits.ts";
 import { SEAL_BYTES } from "../crypto/sealer.ts";
@@ -129,7 +128,6 @@ export function createPackWriter(
     }
     pending = [];
     batchBytes = 0;
-    collectLitter();
     if (pack.sizeBytes >= PACK_BYTES) close();
   };
 

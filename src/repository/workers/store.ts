@@ -19,7 +19,7 @@ export type StoreTools = {
 };
 
 const ID_BYTES = 32;
-const READ_BYTES = 1024 * 1024;
+const READ_BYTES = 256 * 1024;
 /** After so much of a file the owner of the job hears of the cuts, to hand the chunks out. */
 const SCAN_BYTES = 32 * 1024 * 1024;
 

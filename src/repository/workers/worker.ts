@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { parentPort, workerData } from "node:worker_threads";
-import { collectLitter } from "../../base/litter.ts";
 import { translateDiskError } from "../../base/disk-errors.ts";
 import { AppError } from "../../base/errors.ts";
 import { checkPack } from "./check-pack.ts";
@@ -80,7 +79,6 @@ async function work(job: number, kind: JobKind, input: unknown): Promise<void> {
   } catch (error) {
     send({ type: "failed", job, error: toWorkerError(translateDiskError(error, DOING[kind])) });
   }
-  collectLitter();
 }
 
 function toWorkerError(error: unknown): WorkerError {

@@ -202,9 +202,17 @@ async function* rangesOf(file: FileToStore, sink: BlobSink): AsyncGenerator<Rang
     }
     return;
   }
-  for (let offset = 0; offset < sizeBytes;) {
-    const { done } = await sink.start("scan", { path, seen, from: offset });
-    for (const length of (await done).lengths) {
+  const scan = async (from: number): Promise<readonly number[]> => {
+    const { done } = await sink.start("scan", { path, seen, from });
+    return (await done).lengths;
+  };
+  for (let offset = 0, ahead = scan(0); offset < sizeBytes;) {
+    const lengths = await ahead;
+    const end = lengths.reduce((sum, length) => sum + length, offset);
+    // The next cuts are searched while these pieces are stored, else threads would wait for them.
+    if (end < sizeBytes) ahead = scan(end);
+    ahead.catch(() => {});
+    for (const length of lengths) {
       yield { offset, length };
       offset += length;
     }
