@@ -113,3 +113,32 @@ for (const { name, key, data, tag } of POLY1305) {
     assert.equal(Buffer.from(memory.view(9500, 16)).toString("hex"), tag);
   });
 }
+
+/** As the RFC writes it down, with numbers of any size. */
+function plainPoly1305(key: Buffer, data: Buffer): string {
+  const number = (bytes: Buffer): bigint =>
+    BigInt(`0x00${Buffer.from(bytes).reverse().toString("hex")}`);
+  const r = number(key.subarray(0, 16)) & 0x0ffffffc0ffffffc0ffffffc0fffffffn;
+  let sum = 0n;
+  for (let at = 0; at < data.length; at += 16) {
+    const block = Buffer.concat([data.subarray(at, at + 16), Buffer.from([1])]);
+    sum = ((sum + number(block)) * r) % (2n ** 130n - 5n);
+  }
+  const tag = BigInt.asUintN(128, sum + number(key.subarray(16)));
+  return Buffer.from(tag.toString(16).padStart(32, "0"), "hex").reverse().toString("hex");
+}
+
+test("Poly1305 of every length, of random bytes and of the largest numbers, is what the RFC says", () => {
+  const { hot, memory } = openHot();
+  for (let length = 0; length <= 200; length++) {
+    const ones = Buffer.alloc(length + 32, 0xff);
+    for (const bytes of [ones, randomBytes(length + 32), randomBytes(length + 32)]) {
+      const [key, data] = [bytes.subarray(0, 32), bytes.subarray(32)];
+      memory.view(9000, 32).set(key);
+      memory.view(10_000, length).set(data);
+      hot.poly1305(9500, 10_000, length, 9000, 9016);
+      const tag = Buffer.from(memory.view(9500, 16)).toString("hex");
+      assert.equal(tag, plainPoly1305(key, data), bytes.toString("hex"));
+    }
+  }
+});
