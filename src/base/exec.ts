@@ -2,7 +2,6 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, fstatSync, mkdirSync, openSync, readSync } from "node:fs";
 import path from "node:path";
-import { execa } from "execa";
 import { AppError, systemCode } from "./errors.ts";
 import type { Run } from "./events.ts";
 import { plainEnvironment } from "./host.ts";
@@ -53,6 +52,8 @@ export async function exec(command: Command, options: ExecOptions, run: Run): Pr
   const { timeoutMs, folder, input, logFile } = options;
   const env = options.diesWithUs === true ? { ...options.env, ...childMark() } : options.env;
   if (logFile !== undefined) return await execLogged(command, logFile, options, run);
+  // Loaded by the first who runs something: it takes longer than many a command that runs nothing.
+  const { execa } = await import("execa");
   const child = execa(program, args, {
     cancelSignal: run.signal,
     forceKillAfterDelay: KILL_AFTER_MS,

@@ -9,8 +9,10 @@ const TAG_BYTES = 16;
 export const SEAL_BYTES = IV_BYTES + TAG_BYTES;
 
 const BLOCK_BYTES = 16;
-/** Key stream is made in pieces: larger ones make Node allocate, smaller ones call too often. */
+/** Key stream is made in pieces: larger ones would not stay in the processor's nearest memory. */
 const STREAM_BYTES = 32 * 1024;
+/** What a cipher of its own is given at once: Node allocates as much, and each call costs. */
+const PIECE_BYTES = 128 * 1024;
 /** From here on a cipher of its own is worth what it costs to make. */
 const CIPHER_BYTES = 64 * 1024;
 
@@ -58,8 +60,8 @@ export function createSealer(hot: Hot, memory: HotMemory, key: MasterKey): Seale
   };
   const applyCipher = (iv: number, source: number, target: number, length: number): void => {
     const cipher = createCipheriv("aes-256-ctr", key.encrypt, memory.view(iv, IV_BYTES));
-    for (let done = 0; done < length; done += STREAM_BYTES) {
-      const size = Math.min(STREAM_BYTES, length - done);
+    for (let done = 0; done < length; done += PIECE_BYTES) {
+      const size = Math.min(PIECE_BYTES, length - done);
       place(cipher, source + done, target + done, size);
     }
   };
