@@ -13,7 +13,7 @@ const backend = folderBackend(at);
 if (verb === "init") {
   await createRepository(backend, "bench", {}, run);
 } else {
-  const repository = await openRepository(backend, "bench", {}, run);
+  const repository = await openRepository(backend, "bench", { isForWork: true }, run);
   const last = (await repository.snapshots(run)).at(-1);
   switch (verb) {
     case "backup":

@@ -34,7 +34,7 @@ try {
   const store = `{ mysql: { database: shop, socket: ${server.socket}, password: { file: db.key } } }`;
   const yaml = `system: bench\nrepository: { at: repository, password: { file: key } }\ncomponents: { app: { stores: { db: ${store} } } }\n`;
   await writeFile(path.join(folder, "lastgood.yaml"), yaml);
-  const main = path.resolve(import.meta.dirname, "../src/main.ts");
+  const main = path.resolve(import.meta.dirname, "../dist/main.js");
   const lastgood = (...args: string[]): string =>
     execFileSync(process.execPath, [main, ...args], { cwd: folder, encoding: "utf8" });
   const dump = (): void => {

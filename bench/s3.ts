@@ -11,7 +11,7 @@ import { KEYS, type S3, startS3 } from "../test/support/s3.ts";
 const ROUNDS = 3;
 const OBJECTS = 10_000;
 const OBJECT_BYTES = 64 * 1024;
-const MAIN = path.resolve(import.meta.dirname, "../src/main.ts");
+const MAIN = path.resolve(import.meta.dirname, "../dist/main.js");
 
 const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 const say = (line: string): void => void process.stdout.write(`${line}\n`);

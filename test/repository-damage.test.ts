@@ -11,6 +11,7 @@ import type { Core } from "../src/repository/core.ts";
 import { encodeSnapshot } from "../src/repository/format/snapshot.ts";
 import { loadIndex } from "../src/repository/index/load-index.ts";
 import { noLedger } from "../src/repository/lock.ts";
+import { openThreads } from "../src/repository/workers/threads.ts";
 import { openCore } from "../src/repository/open.ts";
 import { openBlobReader } from "../src/repository/reader/read-blob.ts";
 import { openRepository, type Repository, type Snapshot } from "../src/repository/repository.ts";
@@ -73,7 +74,12 @@ function harm(file: string, change: (bytes: Buffer) => string | Uint8Array): voi
 const flip = (bytes: Buffer, at: number): Uint8Array => bytes.with(at, bytes.readUInt8(at) ^ 1);
 
 function coreOf({ at }: Place): Promise<Core> {
-  const options = { clock: systemClock, host: hostFacts(), ledger: noLedger };
+  const options = {
+    clock: systemClock,
+    host: hostFacts(),
+    ledger: noLedger,
+    threads: openThreads(),
+  };
   return openCore(folderBackend(at("repo")), PASSWORD, options, run);
 }
 

@@ -12,6 +12,7 @@ import { hostFacts } from "../src/base/host.ts";
 import { encodeSnapshot } from "../src/repository/format/snapshot.ts";
 import { createBlobIndex } from "../src/repository/index/blob-index.ts";
 import { noLedger } from "../src/repository/lock.ts";
+import { openThreads } from "../src/repository/workers/threads.ts";
 import { openCore } from "../src/repository/open.ts";
 import { openRepository, type Repository, type Snapshot } from "../src/repository/repository.ts";
 import { lookAt } from "../src/repository/workers/identity.ts";
@@ -28,7 +29,7 @@ import { quietRun, temporaryFolder } from "./support/temporary.ts";
 // besides, never by waiting for it.
 
 const run = quietRun();
-const options = { clock: systemClock, host: hostFacts(), ledger: noLedger };
+const options = { clock: systemClock, host: hostFacts(), ledger: noLedger, threads: openThreads() };
 
 type Place = AsyncDisposable & { readonly at: (below: string) => string; repository: Repository };
 

@@ -10,8 +10,10 @@ import {
 } from "node:fs";
 import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { randomBytes, randomUUID } from "node:crypto";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import path from "node:path";
 import { suite, test } from "node:test";
+import type { Worker } from "node:worker_threads";
 import { folderBackend } from "../src/backends/folder.ts";
 import { memoryBackend } from "../src/backends/memory.ts";
 import { AppError, hasCode } from "../src/base/errors.ts";
@@ -51,6 +53,44 @@ suite("repository", () => {
     assert.deepEqual((await repository.check({ readData: "all" }, run)).errors, []);
     assert.deepEqual(readdirSync(at("repo/locks")), []);
     assert.deepEqual(readdirSync(at("repo/tmp")), []);
+  });
+
+  test("threads that have read well are used again, and such as died or stopped in the middle are not", async () => {
+    await using temporary = await temporaryFolder();
+    const at = (name: string): string => path.join(temporary.path, name);
+    await smallTree(at("tree"));
+    const repository = await newRepository(at("repo"), run);
+    const { snapshot } = await backUp(repository, at("tree"), run);
+    const started: Worker[] = [];
+    const note = (message: unknown): void =>
+      void started.push((message as { readonly worker: Worker }).worker);
+    subscribe("worker_threads", note);
+    let restores = 0;
+    const restore = (signal = run.signal): Promise<unknown> => {
+      const target = at(`out${++restores}`);
+      return repository.read(snapshot, { ...run, signal }, (reader) => reader.tree("tree", target));
+    };
+    try {
+      await restore();
+      const { length } = started;
+      assert(length > 0);
+      await restore();
+      await repository.check({ readData: "all" }, run);
+      assert.equal(started.length, length);
+      // One that dies while nobody needs it must not end the process.
+      await Promise.all(started.map((worker) => worker.terminate()));
+      await restore();
+      assert(started.length > length);
+      assertSameTrees(at(`out${restores}`), at("tree"));
+      const cancelled = new AbortController();
+      const late = restore(cancelled.signal);
+      cancelled.abort();
+      await assert.rejects(late);
+      await restore();
+      assertSameTrees(at(`out${restores}`), at("tree"));
+    } finally {
+      unsubscribe("worker_threads", note);
+    }
   });
 
   test("readers load index and snapshots once, then what was added, and all anew once some of it has gone", async () => {

@@ -50,6 +50,7 @@ export async function backup(
   options: BackupOptions,
   run: Run,
 ): Promise<BackupResult> {
+  system.expectWork();
   return await recorded(
     system,
     "backup",

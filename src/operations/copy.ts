@@ -15,7 +15,7 @@ export type Copied = CopyReport & { readonly checked: CheckReport };
 export async function openCopy(system: System, name: string, run: Run): Promise<Repository> {
   const { copies, state } = system.config;
   const place = Object.hasOwn(copies, name) ? copies[name] : undefined;
-  if (place !== undefined) return await openRepositoryAt(place, state, system.host, run);
+  if (place !== undefined) return await openRepositoryAt(place, { state }, system.host, run);
   const known = Object.keys(copies).join(", ") || "none";
   throw new AppError("NOT_FOUND", `open copy ${name}: the configuration does not have it`, {
     hint: `Under copies: there is ${known}.`,

@@ -44,7 +44,7 @@ export async function openRebuild(
   host: Host,
   run: Run,
 ): Promise<Rebuild> {
-  const repository = await openRepositoryAt(at, undefined, host, run);
+  const repository = await openRepositoryAt(at, { isForWork: true }, host, run);
   const points = ofOneSystem(pointsAmong(await repository.snapshots(run)), system);
   const point = findPoint(points, named);
   const { description, text } = await readDescription(repository, point, run);

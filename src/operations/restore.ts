@@ -93,6 +93,7 @@ export async function restore(
   run: Run,
 ): Promise<RestoreResult> {
   const started = monotonicMs();
+  system.expectWork();
   const prepared = await prepareRestore(system, named, options, run);
   refuseFull(await spaceFor(prepared));
   const { folders = {} } = prepared.description;

@@ -33,6 +33,8 @@ export type System = Disposable & {
   readonly paths: StatePaths;
   /** Opened once, when it is first needed. */
   repository(run: Run): Promise<Repository>;
+  /** Says, before it is opened, that much will be read from the repository or written to it. */
+  expectWork(): void;
 };
 
 export type StatePaths = {
@@ -65,6 +67,7 @@ export async function openSystem(loaded: Loaded, host: Host): Promise<System> {
     components.flatMap(({ stores }) => stores),
   );
   const journal = new Journal(paths.journal);
+  let isForWork = false;
   return {
     name: config.system,
     config,
@@ -73,7 +76,8 @@ export async function openSystem(loaded: Loaded, host: Host): Promise<System> {
     journal,
     components,
     paths,
-    repository: once((run) => openRepositoryAt(config.repository, state, host, run)),
+    repository: once((run) => openRepositoryAt(config.repository, { state, isForWork }, host, run)),
+    expectWork: () => void (isForWork = true),
     [Symbol.dispose]: () => journal[Symbol.dispose](),
   };
 }
@@ -108,7 +112,10 @@ export async function withScratchState<T>(
 /** Opens a repository that the configuration names. Without state no lock of ours is remembered. */
 export async function openRepositoryAt(
   config: RepositoryConfig,
-  state: string | undefined,
+  {
+    state,
+    isForWork = false,
+  }: { readonly state?: string | undefined; readonly isForWork?: boolean },
   { env, clock }: Host,
   run: Run,
 ): Promise<Repository> {
@@ -116,7 +123,7 @@ export async function openRepositoryAt(
   const ledger = (id: string): LockLedger =>
     folderLedger(path.join(state ?? "", "repository-locks", id), hostFacts(), clock);
   const backend = await openBackend(config, state, env, run);
-  const options = state === undefined ? {} : { ledger };
+  const options = { isForWork, ...(state === undefined ? {} : { ledger }) };
   return await openRepository(backend, await readSecret(config.password, env, run), options, run);
 }
 

@@ -16,6 +16,7 @@ export type Validation = {
 
 /** Restores a point into a folder of its own and looks into it as a restore would, then clears up. */
 export async function validate(system: System, named: string, run: Run): Promise<Validation> {
+  system.expectWork();
   const point = findPoint(await listPoints(system, run), named);
   const repository = await system.repository(run);
   const description = await describePoint(repository, point, run);

@@ -5,6 +5,7 @@ import type { MasterKey } from "./crypto/master-key.ts";
 import type { Files } from "./files.ts";
 import type { RepositoryConfig } from "./format/config.ts";
 import type { LockLedger } from "./lock.ts";
+import type { Threads } from "./workers/threads.ts";
 
 /** An opened repository, as its own parts see it. */
 export type Core = {
@@ -17,4 +18,5 @@ export type Core = {
   readonly host: HostFacts;
   readonly clock: Clock;
   readonly ledger: LockLedger;
+  readonly threads: Threads;
 };

@@ -17,6 +17,7 @@ import {
   openKeyFile,
 } from "./format/key-file.ts";
 import type { LockLedger } from "./lock.ts";
+import type { Threads } from "./workers/threads.ts";
 
 const CONFIG = key("config");
 /** So many keys are tried with a password, as restic does. */
@@ -27,13 +28,14 @@ export type OpenOptions = {
   readonly host: HostFacts;
   /** Which ledger belongs to the repository of this id. */
   readonly ledger: (repositoryId: string) => LockLedger;
+  readonly threads: Threads;
 };
 
 /** Makes an empty repository. ALREADY_EXISTS when there is any trace of one. */
 export async function createCore(
   backend: Backend,
   password: string,
-  options: OpenOptions & { readonly cost?: KdfCost },
+  options: Pick<OpenOptions, "clock" | "host"> & { readonly cost?: KdfCost },
   run: Run,
 ): Promise<void> {
   await refuseTraces(backend, run);
@@ -76,9 +78,9 @@ export async function openCore(
   }
   const config = decodeConfig(plain, backend.label);
   const files = openFiles(backend, box, config.version);
-  const { clock, host } = options;
+  const { clock, host, threads } = options;
   const ledger = options.ledger(config.id);
-  return { backend, config, key: master, keyId, files, clock, host, ledger };
+  return { backend, config, key: master, keyId, files, clock, host, ledger, threads };
 }
 
 async function loadConfig(backend: Backend, run: Run): Promise<Uint8Array> {

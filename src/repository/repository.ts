@@ -11,7 +11,7 @@ import { loadIndex } from "./index/load-index.ts";
 import { sharedIndex } from "./index/shared-index.ts";
 import { inParallel } from "../base/in-parallel.ts";
 import { acquireLock, acquireReadLock, type LockLedger, noLedger } from "./lock.ts";
-import { createCore, openCore } from "./open.ts";
+import { createCore, openCore, type OpenOptions } from "./open.ts";
 import type { Core } from "./core.ts";
 import { openReader, type Reader } from "./reader/reader.ts";
 import { check, type CheckOptions, type CheckReport } from "./upkeep/check.ts";
@@ -19,6 +19,7 @@ import { copySnapshots, type CopyReport } from "./upkeep/copy.ts";
 import { addKey, type KeyInfo, listKeys, removeKey } from "./upkeep/keys.ts";
 import { prune, type PruneReport } from "./upkeep/prune.ts";
 import { type IndexRepair, repairIndex } from "./upkeep/repair-index.ts";
+import { openThreads } from "./workers/threads.ts";
 import { openWriter, type Writer } from "./writer/writer.ts";
 
 export { folderBackend } from "../backends/folder.ts";
@@ -69,6 +70,8 @@ export type Repository = {
 export type RepositoryOptions = {
   /** Given the id of a repository. */
   readonly ledger?: (repositoryId: string) => LockLedger;
+  /** Much will be read or written at once: threads start while the key is derived. */
+  readonly isForWork?: boolean;
 };
 
 const SNAPSHOTS_AT_ONCE = 8;
@@ -80,7 +83,8 @@ export async function createRepository(
   options: { readonly cost?: KdfCost },
   run: Run,
 ): Promise<void> {
-  await createCore(backend, password, { ...defaults({}), ...options }, run);
+  const facts = { clock: systemClock, host: hostFacts() };
+  await createCore(backend, password, { ...facts, ...options }, run);
 }
 
 /** NOT_FOUND, WRONG_KEY, CORRUPT, UNSUPPORTED. */
@@ -169,12 +173,10 @@ function coreOf(repository: Repository): Core {
   return core;
 }
 
-function defaults({ ledger = noLedger }: RepositoryOptions): {
-  clock: typeof systemClock;
-  host: ReturnType<typeof hostFacts>;
-  ledger: (repositoryId: string) => LockLedger;
-} {
-  return { clock: systemClock, host: hostFacts(), ledger };
+function defaults({ ledger = noLedger, isForWork = false }: RepositoryOptions): OpenOptions {
+  const threads = openThreads();
+  if (isForWork) threads.prepare();
+  return { clock: systemClock, host: hostFacts(), ledger, threads };
 }
 
 /**

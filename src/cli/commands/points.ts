@@ -57,7 +57,12 @@ async function pointsOf(
     throw new AppError("USAGE", "points: name the password too: --password-file FILE");
   }
   const repository = repositoryOfFlags(at, passwordFile, folder);
-  const opened = await openRepositoryAt(repository, `${folder}/.lastgood`, { env, clock }, run);
+  const opened = await openRepositoryAt(
+    repository,
+    { state: `${folder}/.lastgood` },
+    { env, clock },
+    run,
+  );
   return pointsAmong(await opened.snapshots(run));
 }
 

@@ -3,7 +3,7 @@ import type { BlobType } from "../format/pack-header.ts";
 import type { MasterKey } from "../crypto/master-key.ts";
 import type { Identity } from "./identity.ts";
 
-/** What every worker of a pool knows. */
+/** What every worker of a pool is told first. */
 export type WorkerSetup = {
   readonly key: MasterKey;
   readonly polynomial: bigint;
@@ -105,6 +105,7 @@ export type JobKind = keyof Jobs;
 export type PackFile = { readonly file: string; readonly id: string; readonly header: Uint8Array };
 
 export type ToWorker =
+  | { readonly type: "setup"; readonly setup: WorkerSetup }
   | { readonly type: "job"; readonly job: number; readonly kind: JobKind; readonly input: unknown }
   | { readonly type: "claimed"; readonly wanted: Uint8Array }
   | { readonly type: "close" };

@@ -1,6 +1,6 @@
+import assert from "node:assert/strict";
 import { availableParallelism } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Worker } from "node:worker_threads";
 import { AppError, type ErrorCode } from "../../base/errors.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import type {
@@ -13,8 +13,9 @@ import type {
   WorkerError,
   WorkerSetup,
 } from "./jobs.ts";
+import type { Thread, Threads } from "./threads.ts";
 
-/** A pool works on bytes in threads; its owner keeps the index and puts finished packs away. */
+/** Whoever has blobs stored by threads keeps the index, and puts finished packs away. */
 export type PoolOwner = {
   /** Which of these blobs are to be stored; see BlobIndex.claim. */
   claim(ids: Uint8Array, type: BlobType): Uint8Array;
@@ -34,67 +35,66 @@ const JOBS_PER_THREAD = 2;
 const THREADS_MAX = 8;
 /** So long a thread may take for the jobs that it has before it is ended from outside. */
 const END_MS = 15_000;
-/** Buffers that Node makes are collected with the young generation: a small one keeps them few. */
-const YOUNG_GENERATION_MB = 4;
-
-type Thread = {
-  readonly worker: Worker;
+type Member = {
+  readonly thread: Thread;
   hasEnded: boolean;
   readonly jobs: Map<number, PromiseWithResolvers<unknown>>;
 };
 
-export function openPool(setup: WorkerSetup, owner: PoolOwner): Pool {
+/** Without an owner nothing can be stored, and the threads are as good as new for the next pool. */
+export function openPool(setup: WorkerSetup, source: Threads, owner?: PoolOwner): Pool {
   const threadsMax = Math.min(THREADS_MAX, Math.max(1, availableParallelism()));
-  const threads: Thread[] = [];
+  const members: Member[] = [];
   const waiting: (() => void)[] = [];
   let lastJob = 0;
   let failure: unknown;
 
-  const startThread = (): Thread => {
-    const worker = new Worker(workerFile(), {
-      workerData: setup,
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
-    });
-    const thread: Thread = { worker, jobs: new Map(), hasEnded: false };
-    worker.on("message", (message: FromWorker) => receive(thread, message));
-    worker.on("error", (error) => failAll(error));
-    worker.on("exit", () => {
-      thread.hasEnded = true;
-      if (thread.jobs.size > 0) failAll(new Error("a thread of the repository ended by itself"));
-    });
-    threads.push(thread);
-    return thread;
+  const startThread = (): Member => {
+    const thread = source.take();
+    const member: Member = { thread, jobs: new Map(), hasEnded: false };
+    thread.listener = {
+      message: (message) => receive(member, message),
+      error: failAll,
+      exit() {
+        member.hasEnded = true;
+        if (member.jobs.size > 0) failAll(new Error("a thread of the repository ended by itself"));
+      },
+    };
+    post(member, { type: "setup", setup });
+    members.push(member);
+    return member;
   };
 
-  const receive = (thread: Thread, message: FromWorker): void => {
+  const receive = (member: Member, message: FromWorker): void => {
     switch (message.type) {
       case "claim": {
+        assert(owner !== undefined, "a thread of a pool that only reads stored something");
         const wanted = owner.claim(message.ids, message.blobType);
-        return post(thread, { type: "claimed", wanted });
+        return post(member, { type: "claimed", wanted });
       }
       case "pack":
-        return owner.pack(message.pack);
+        return owner?.pack(message.pack);
       case "done":
-        return settle(thread, message.job, (job) => job.resolve(message.output));
+        return settle(member, message.job, (job) => job.resolve(message.output));
       case "failed":
-        return settle(thread, message.job, (job) => job.reject(fromWorkerError(message.error)));
+        return settle(member, message.job, (job) => job.reject(fromWorkerError(message.error)));
     }
   };
 
   const settle = (
-    thread: Thread,
+    member: Member,
     job: number,
     how: (job: PromiseWithResolvers<unknown>) => void,
   ): void => {
-    const resolvers = thread.jobs.get(job);
-    thread.jobs.delete(job);
+    const resolvers = member.jobs.get(job);
+    member.jobs.delete(job);
     if (resolvers !== undefined) how(resolvers);
     waiting.shift()?.();
   };
 
   const failAll = (error: unknown): void => {
     failure = error;
-    for (const { jobs } of threads) {
+    for (const { jobs } of members) {
       for (const job of jobs.values()) job.reject(error);
       jobs.clear();
     }
@@ -102,40 +102,43 @@ export function openPool(setup: WorkerSetup, owner: PoolOwner): Pool {
   };
 
   /** The thread with the least to do; a new one as long as all are busy. */
-  const freeThread = async (): Promise<Thread> => {
+  const freeThread = async (): Promise<Member> => {
     for (;;) {
       if (failure !== undefined) throw failure;
-      const idlest = threads.toSorted((a, b) => a.jobs.size - b.jobs.size)[0];
+      const idlest = members.toSorted((a, b) => a.jobs.size - b.jobs.size)[0];
       if (idlest?.jobs.size === 0) return idlest;
-      if (threads.length < threadsMax) return startThread();
+      if (members.length < threadsMax) return startThread();
       if (idlest !== undefined && idlest.jobs.size < JOBS_PER_THREAD) return idlest;
       await new Promise<void>((resolve) => waiting.push(resolve));
     }
   };
 
-  const start = (thread: Thread, kind: JobKind, input: unknown): Promise<unknown> => {
+  const start = (member: Member, kind: JobKind, input: unknown): Promise<unknown> => {
     const job = ++lastJob;
     const resolvers = Promise.withResolvers<unknown>();
     // What cannot be sent is no job of the thread.
-    post(thread, { type: "job", job, kind, input });
-    thread.jobs.set(job, resolvers);
+    post(member, { type: "job", job, kind, input });
+    member.jobs.set(job, resolvers);
     return resolvers.promise;
   };
 
   return {
     threads: threadsMax,
     async run<Kind extends JobKind>(kind: Kind, input: Jobs[Kind]["in"]) {
-      const thread = await freeThread();
-      return (await start(thread, kind, input)) as Jobs[Kind]["out"];
+      const member = await freeThread();
+      return (await start(member, kind, input)) as Jobs[Kind]["out"];
     },
     async runOnAll(kind, input) {
       if (failure !== undefined) throw failure;
-      await Promise.all(threads.map((thread) => start(thread, kind, input)));
+      await Promise.all(members.map((member) => start(member, kind, input)));
     },
     async [Symbol.asyncDispose]() {
+      const isAsNew = failure === undefined && owner === undefined;
+      const idle = isAsNew ? members.filter(({ jobs }) => jobs.size === 0) : [];
       // Whoever still has work for it must not start a thread anew.
       failAll(new AppError("UNAVAILABLE", "work on the repository: it is closed"));
-      await Promise.all(threads.map(end));
+      for (const { thread } of idle) source.giveBack(thread);
+      await Promise.all(members.filter((member) => !idle.includes(member)).map(end));
     },
   };
 }
@@ -144,11 +147,11 @@ export function openPool(setup: WorkerSetup, owner: PoolOwner): Pool {
  * A thread ends by itself once its jobs are done, which takes no more than a moment. Ending it from
  * outside just when it makes a zstd context would abort the whole process ("close before init").
  */
-async function end(thread: Thread): Promise<void> {
-  const { worker } = thread;
-  if (thread.hasEnded) return;
+async function end(member: Member): Promise<void> {
+  const { worker } = member.thread;
+  if (member.hasEnded) return;
   const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
-  post(thread, { type: "close" });
+  post(member, { type: "close" });
   // Not the one that hangs in a disk that does not answer.
   const isInTime = await Promise.race([
     ended.then(() => true),
@@ -157,13 +160,8 @@ async function end(thread: Thread): Promise<void> {
   if (!isInTime) await worker.terminate();
 }
 
-function workerFile(): URL {
-  // The published package is compiled; a clone runs the sources.
-  return new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
-}
-
-function post({ worker }: Thread, message: ToWorker): void {
-  worker.postMessage(message, transferable(message));
+function post({ thread }: Member, message: ToWorker): void {
+  thread.worker.postMessage(message, transferable(message));
 }
 
 /** Bytes are handed over, not copied, unless threads see them anyway; nobody looks at them afterwards. */

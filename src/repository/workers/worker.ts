@@ -1,10 +1,19 @@
 import assert from "node:assert/strict";
-import { parentPort, workerData } from "node:worker_threads";
+import { isDeepStrictEqual } from "node:util";
+import { parentPort } from "node:worker_threads";
 import { translateDiskError } from "../../base/disk-errors.ts";
 import { AppError } from "../../base/errors.ts";
 import { checkPack } from "./check-pack.ts";
-import { createDesk } from "./desk.ts";
-import type { FromWorker, JobKind, Jobs, ToWorker, WorkerError, WorkerSetup } from "./jobs.ts";
+import { createDesk, type Desk } from "./desk.ts";
+import type {
+  FromWorker,
+  JobKind,
+  Jobs,
+  PackFile,
+  ToWorker,
+  WorkerError,
+  WorkerSetup,
+} from "./jobs.ts";
 import { layPart, openBlob } from "./open-blobs.ts";
 import { createPackWriter } from "./pack-writer.ts";
 import { type Claim, scan, storeBlobs, storeFiles, storeRanges } from "./store.ts";
@@ -14,19 +23,7 @@ import { finishFiles, writeBlobs } from "./write.ts";
 
 assert(parentPort !== null, "this file runs as a worker thread only");
 const port = parentPort;
-const setup = workerData as WorkerSetup;
-const desk = createDesk(setup.key, setup.polynomial);
 const send = (message: FromWorker): void => port.postMessage(message);
-
-const packOptions = {
-  version: setup.version,
-  spoolFolder: setup.spoolFolder,
-  done: (pack: Extract<FromWorker, { type: "pack" }>["pack"]) => send({ type: "pack", pack }),
-};
-const packs = {
-  data: createPackWriter("data", desk, packOptions),
-  tree: createPackWriter("tree", desk, packOptions),
-};
 
 let answerClaim: ((wanted: Uint8Array) => void) | undefined;
 const claim: Claim = (ids, blobType) =>
@@ -34,30 +31,40 @@ const claim: Claim = (ids, blobType) =>
     answerClaim = resolve;
     send({ type: "claim", ids, blobType });
   });
-const tools = { desk, packs, claim };
 
 type Does<Kind extends JobKind> = (
   input: Jobs[Kind]["in"],
 ) => Jobs[Kind]["out"] | Promise<Jobs[Kind]["out"]>;
 
-const DOES: { [Kind in JobKind]: Does<Kind> } = {
-  scan: (input) => scan(input, desk),
-  storeRanges: (input) => storeRanges(input, tools),
-  storeFiles: (input) => storeFiles(input, tools),
-  storeBlobs: (input) => storeBlobs(input, tools),
-  closePacks() {
-    packs.data.close();
-    packs.tree.close();
-    return {};
-  },
-  writeBlobs: (input) => writeBlobs(input, desk),
-  finishFiles: (input) => finishFiles(input),
-  readBlobs({ packId, part, blobs }) {
-    const laid = layPart(part, packId, desk);
-    return { plain: blobs.map((blob) => Uint8Array.from(openBlob(laid, blob, packId, desk))) };
-  },
-  checkPack: (input) => checkPack(input, desk),
-};
+/** The jobs, as done for one pool. */
+type Handlers = { [Kind in JobKind]: Does<Kind> };
+
+function handlersFor({ version, spoolFolder }: WorkerSetup, desk: Desk): Handlers {
+  const done = (pack: PackFile): void => send({ type: "pack", pack });
+  const packs = {
+    data: createPackWriter("data", desk, { version, spoolFolder, done }),
+    tree: createPackWriter("tree", desk, { version, spoolFolder, done }),
+  };
+  const tools = { desk, packs, claim };
+  return {
+    scan: (input) => scan(input, desk),
+    storeRanges: (input) => storeRanges(input, tools),
+    storeFiles: (input) => storeFiles(input, tools),
+    storeBlobs: (input) => storeBlobs(input, tools),
+    closePacks() {
+      packs.data.close();
+      packs.tree.close();
+      return {};
+    },
+    writeBlobs: (input) => writeBlobs(input, desk),
+    finishFiles: (input) => finishFiles(input),
+    readBlobs({ packId, part, blobs }) {
+      const laid = layPart(part, packId, desk);
+      return { plain: blobs.map((blob) => Uint8Array.from(openBlob(laid, blob, packId, desk))) };
+    },
+    checkPack: (input) => checkPack(input, desk),
+  };
+}
 
 /** What was under way when a disk said no. Errors of reading a source are part of a job's answer. */
 const DOING: Record<JobKind, string> = {
@@ -72,9 +79,14 @@ const DOING: Record<JobKind, string> = {
   checkPack: "read from the repository",
 };
 
+let known: WorkerSetup | undefined;
+let desk: Desk | undefined;
+let handlers: Handlers | undefined;
+
 async function work(job: number, kind: JobKind, input: unknown): Promise<void> {
   try {
-    const output = await (DOES[kind] as (input: unknown) => unknown)(input);
+    assert(handlers !== undefined, "a thread works for a pool only");
+    const output = await (handlers[kind] as (input: unknown) => unknown)(input);
     send({ type: "done", job, output });
   } catch (error) {
     send({ type: "failed", job, error: toWorkerError(translateDiskError(error, DOING[kind])) });
@@ -90,6 +102,16 @@ function toWorkerError(error: unknown): WorkerError {
 let last: Promise<void> = Promise.resolve();
 port.on("message", (message: ToWorker) => {
   switch (message.type) {
+    case "setup": {
+      const { setup } = message;
+      // The loops of the one before are warm; another repository has other keys.
+      const isSame =
+        isDeepStrictEqual(setup.key, known?.key) && setup.polynomial === known?.polynomial;
+      if (desk === undefined || !isSame) desk = createDesk(setup.key, setup.polynomial);
+      known = setup;
+      handlers = handlersFor(setup, desk);
+      return;
+    }
     case "claimed":
       return answerClaim?.(message.wanted);
     case "job":

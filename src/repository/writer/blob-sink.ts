@@ -65,6 +65,7 @@ export function openBlobSink(core: Core, index: BlobIndex, run: Run): BlobSink {
       version: core.config.version,
       spoolFolder,
     },
+    core.threads,
     {
       claim: (ids, type) =>
         Uint8Array.from({ length: ids.length / 32 }, (_, i) =>
