@@ -1,6 +1,9 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
+/** What comes so soon after the first signal is the same one. Above all, as this file waits below. */
+const SAME_SIGNAL_MS = 1000;
+
 const argv = process.argv.slice(2);
 // What a component of ours has started is marked; the programs that we run are none of its processes.
 delete process.env["LASTGOOD_PROCESS"];
@@ -21,8 +24,6 @@ function ownVersion(): string {
   const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
   return (JSON.parse(manifest) as { version: string }).version;
 }
-
-const SAME_SIGNAL_MS = 1000;
 
 async function main(): Promise<number> {
   const [{ runCli, EXIT_INTERRUPTED }, { jsonOutput, textOutput }, { systemClock }] =

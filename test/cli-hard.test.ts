@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
-import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { DatabaseSync } from "node:sqlite";
 import { suite } from "node:test";
 import { stringify } from "yaml";
@@ -13,6 +13,7 @@ import { keep } from "../src/operations/set-aside.ts";
 import { status } from "../src/operations/status.ts";
 import type { System } from "../src/operations/system.ts";
 import { put, testIn, textOf } from "./support/files.ts";
+import { startUntil } from "./support/killed.ts";
 import { newSystem } from "./support/system.ts";
 import { quietRun } from "./support/temporary.ts";
 
@@ -45,15 +46,6 @@ async function withPoint(folder: string, component: object, rest = {}): Promise<
   const { errors } = await backup(system, NO_REASON, run);
   assert.deepEqual(errors, []);
   return system;
-}
-
-/** Starts a command line and returns once it says that it begins a step. */
-async function startUntil(folder: string, args: string[], step: string): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [bin, ...args, "--json"], { cwd: folder });
-  for await (const line of createInterface(child.stdout)) {
-    if (String((JSON.parse(line) as Json)["step"]).startsWith(step)) return child;
-  }
-  throw new Error(`${args.join(" ")}: it never came to ${step}`);
 }
 
 function mounted(...args: string[]): Disposable {
@@ -95,6 +87,25 @@ suite("under way", () => {
     await assert.rejects(keep(system, id, run), { code: "NEEDS_HUMAN" });
     assert.equal(lastgood(folder, ["recover"]).code, 0);
     assert.deepEqual(fs.readdirSync(path.join(folder, "files")), ["new"]);
+  });
+
+  testIn("two signals at once stop a restore in order, as one does", async (folder) => {
+    put(folder, { "files/a": "old" });
+    // After the switch the first check waits, as long as the test is there.
+    const waits = "test ! -e w || while test -e key; do sleep 0.05; done";
+    const checks = { c: { command: ["sh", "-c", waits], timeout: "30s" } };
+    const app = { stores: FILES.stores, checks, verify: { "healthy-for": "50ms" } };
+    using system = await withPoint(folder, app);
+    put(folder, { "files/a": "new", w: "" });
+    using child = await startUntil(folder, ["restore", "latest", "--yes"], "healthy app");
+    child.kill("SIGINT");
+    // Two that wait to be told would be told as one.
+    await sleep(20);
+    child.kill("SIGINT");
+    const [code] = (await once(child, "close")) as [number | null];
+    assert.equal(code, 22);
+    assert.deepEqual(system.journal.unfinished(), []);
+    assert.equal(textOf(folder, "files/a"), "new");
   });
 
   const stop = { stop: ["mv", "running", "held"], start: ["mv", "held", "running"] };

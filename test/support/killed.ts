@@ -1,7 +1,8 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const bin = path.resolve(import.meta.dirname, "../../bin/lastgood.js");
@@ -27,4 +28,18 @@ export async function lastgood(
 async function there(file: string | undefined): Promise<void> {
   const isThere = (): boolean => file !== undefined && existsSync(file);
   while (!isThere()) await sleep(20, undefined, { ref: false });
+}
+
+/** Starts a command line and returns once it says that it begins a step. */
+export async function startUntil(
+  folder: string,
+  args: string[],
+  step: string,
+): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [bin, ...args, "--json"], { cwd: folder });
+  for await (const line of createInterface(child.stdout)) {
+    if (String((JSON.parse(line) as { readonly step?: unknown })["step"]).startsWith(step))
+      return child;
+  }
+  throw new Error(`${args.join(" ")}: it never came to ${step}`);
 }
