@@ -9,7 +9,7 @@ type Collect = (options: { readonly type: "minor" }) => void;
 let collect: Collect | undefined;
 
 /** Frees the buffers that Node has made lately and nobody needs any more. */
-export function collectLitter(): void {
+function collectLitter(): void {
   if (collect === undefined) {
     setFlagsFromString("--expose-gc");
     // A context that is made after the flag was set has the function.

@@ -117,7 +117,7 @@ for (const { name, key, data, tag } of POLY1305) {
 /** As the RFC writes it down, with numbers of any size. */
 function plainPoly1305(key: Buffer, data: Buffer): string {
   const number = (bytes: Buffer): bigint =>
-    BigInt(`0x00${Buffer.from(bytes).reverse().toString("hex")}`);
+    BigInt(`0x00${Buffer.from(bytes.toReversed()).toString("hex")}`);
   const r = number(key.subarray(0, 16)) & 0x0ffffffc0ffffffc0ffffffc0fffffffn;
   let sum = 0n;
   for (let at = 0; at < data.length; at += 16) {
@@ -125,7 +125,8 @@ function plainPoly1305(key: Buffer, data: Buffer): string {
     sum = ((sum + number(block)) * r) % (2n ** 130n - 5n);
   }
   const tag = BigInt.asUintN(128, sum + number(key.subarray(16)));
-  return Buffer.from(tag.toString(16).padStart(32, "0"), "hex").reverse().toString("hex");
+  const bytes = Buffer.from(tag.toString(16).padStart(32, "0"), "hex");
+  return Buffer.from(bytes.toReversed()).toString("hex");
 }
 
 test("Poly1305 of every length, of random bytes and of the largest numbers, is what the RFC says", () => {

@@ -41,7 +41,7 @@ export function openThreads(): Threads {
     };
     const end = setTimeout(() => {
       forget();
-      thread.worker.postMessage({ type: "close" } satisfies ToWorker);
+      thread.worker.postMessage({ type: "close" } satisfies ToWorker, []);
     }, IDLE_MS);
     idle.set(thread, end.unref());
     // Whatever one dies of while it has nothing to do: the next work has another.
