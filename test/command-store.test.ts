@@ -10,6 +10,7 @@ import type { System } from "../src/operations/system.ts";
 import { undo } from "../src/operations/undo.ts";
 import { toolsAt } from "../src/stores/database/tools.ts";
 import { validate } from "../src/operations/validate.ts";
+import { isFileStore } from "../src/stores/store.ts";
 import { throughPoint } from "./support/given-up.ts";
 import { newSystem } from "./support/system.ts";
 import { quietRun, temporaryFolder } from "./support/temporary.ts";
@@ -75,6 +76,31 @@ suite("command stores", () => {
     };
     assert.deepEqual((await validate(system, stamp, { ...run, report })).errors, []);
     assert.match(said.join(), /^other: a copy that was left there stays: [^,]*JSON[^,]*$/);
+  });
+
+  test("a copy that could not be removed is remembered until it is", async ({ mock }) => {
+    await using temporary = await temporaryFolder();
+    using system = await newStore(temporary.path);
+    const { stamp: first } = await backup(system, ALL, run);
+    const { stamp: second } = await backup(system, ALL, run);
+    const { store } = system.components[0]!.stores[0]!;
+    assert(!isFileStore(store));
+    const { discard } = store.versions;
+    const marks = (): Promise<string[]> => readdir(path.join(system.paths.state, "proofs"));
+    // The server does not answer when what belongs to the first is to go.
+    const discarding = mock.method(
+      store.versions,
+      "discard",
+      (...args: Parameters<typeof discard>) =>
+        args[0].endsWith(first) ? Promise.reject(new Error("gone")) : discard(...args),
+    );
+    await validate(system, first, run).catch(() => {});
+    assert.equal((await marks()).length, 1);
+    assert.deepEqual((await validate(system, second, run)).errors, []);
+    assert.equal((await marks()).length, 1);
+    discarding.mock.restore();
+    assert.deepEqual((await validate(system, second, run)).errors, []);
+    assert.deepEqual(await marks(), []);
   });
 
   test("a plain copy of a point has what the program said", async () => {

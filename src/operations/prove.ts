@@ -39,7 +39,8 @@ export async function proveInServer(
   await removeMarked(system, run);
   const staged = version(`validate-${stamp}`);
   const mark: Mark = { store: name, version: staged };
-  const file = path.join(marksFolder(system), `${name.replaceAll("/", "-")}${MARK}`);
+  // Of its own: one that could not be removed just now is still to be found.
+  const file = path.join(marksFolder(system), `${name.replaceAll("/", "-")}-${staged}${MARK}`);
   await mkdir(marksFolder(system), { recursive: true, mode: 0o700 });
   await writeFileDurable(file, Buffer.from(JSON.stringify(mark)), "replace");
   try {
@@ -58,8 +59,12 @@ export async function removeLeftProofs(system: Proving, run: Run): Promise<void>
     using _lock = lockComponents(system.paths.locks, [PROOF_LOCK]);
     await removeMarked(system, run);
   } catch (error) {
+    run.signal.throwIfAborted();
     // One is under way, and its copy is not left.
-    if (!hasCode(error, "LOCKED")) throw error;
+    if (hasCode(error, "LOCKED")) return;
+    // A backup is worth more than what it clears up.
+    const message = `what a validation may have left stays: ${(error as Error).message}`;
+    run.report({ type: "warning", message });
   }
 }
 

@@ -35,6 +35,9 @@ const JOBS_PER_THREAD = 2;
 const THREADS_MAX = 8;
 /** So long a thread may take for the jobs that it has before it is ended from outside. */
 const END_MS = 15_000;
+/** Of all pools: what a thread was asked by one must not answer what another asks. */
+let lastJob = 0;
+
 type Member = {
   readonly thread: Thread;
   hasEnded: boolean;
@@ -46,7 +49,6 @@ export function openPool(setup: WorkerSetup, source: Threads, owner?: PoolOwner)
   const threadsMax = Math.min(THREADS_MAX, Math.max(1, availableParallelism()));
   const members: Member[] = [];
   const waiting: (() => void)[] = [];
-  let lastJob = 0;
   let failure: unknown;
 
   const startThread = (): Member => {
@@ -57,7 +59,7 @@ export function openPool(setup: WorkerSetup, source: Threads, owner?: PoolOwner)
       error: failAll,
       exit() {
         member.hasEnded = true;
-        if (member.jobs.size > 0) failAll(new Error("a thread of the repository ended by itself"));
+        failAll(new Error("a thread of the repository ended by itself"));
       },
     };
     post(member, { type: "setup", setup });
@@ -93,7 +95,7 @@ export function openPool(setup: WorkerSetup, source: Threads, owner?: PoolOwner)
   };
 
   const failAll = (error: unknown): void => {
-    failure = error;
+    failure ??= error;
     for (const { jobs } of members) {
       for (const job of jobs.values()) job.reject(error);
       jobs.clear();
@@ -114,6 +116,8 @@ export function openPool(setup: WorkerSetup, source: Threads, owner?: PoolOwner)
   };
 
   const start = (member: Member, kind: JobKind, input: unknown): Promise<unknown> => {
+    // It may have been closed since the thread was found.
+    if (failure !== undefined) return Promise.reject(failure as Error);
     const job = ++lastJob;
     const resolvers = Promise.withResolvers<unknown>();
     // What cannot be sent is no job of the thread.
@@ -134,7 +138,8 @@ export function openPool(setup: WorkerSetup, source: Threads, owner?: PoolOwner)
     },
     async [Symbol.asyncDispose]() {
       const isAsNew = failure === undefined && owner === undefined;
-      const idle = isAsNew ? members.filter(({ jobs }) => jobs.size === 0) : [];
+      const hasNothing = ({ jobs, hasEnded }: Member): boolean => jobs.size === 0 && !hasEnded;
+      const idle = isAsNew ? members.filter(hasNothing) : [];
       // Whoever still has work for it must not start a thread anew.
       failAll(new AppError("UNAVAILABLE", "work on the repository: it is closed"));
       for (const { thread } of idle) source.giveBack(thread);

@@ -202,16 +202,21 @@ async function* rangesOf(file: FileToStore, sink: BlobSink): AsyncGenerator<Rang
     }
     return;
   }
-  const scan = async (from: number): Promise<readonly number[]> => {
-    const { done } = await sink.start("scan", { path, seen, from });
-    return (await done).lengths;
+  // What has taken the place of a large file can be empty.
+  if (sizeBytes === 0) return;
+  const scan = (from: number): Promise<readonly number[]> => {
+    const lengths = sink
+      .start("scan", { path, seen, from })
+      .then(async ({ done }) => (await done).lengths);
+    // It is heard of when its turn comes; whoever stops before that does not mind.
+    lengths.catch(() => {});
+    return lengths;
   };
   for (let offset = 0, ahead = scan(0); offset < sizeBytes;) {
     const lengths = await ahead;
     const end = lengths.reduce((sum, length) => sum + length, offset);
     // The next cuts are searched while these pieces are stored, else threads would wait for them.
     if (end < sizeBytes) ahead = scan(end);
-    ahead.catch(() => {});
     for (const length of lengths) {
       yield { offset, length };
       offset += length;
