@@ -117,7 +117,7 @@ export function openPool(setup: WorkerSetup, source: Threads, owner?: PoolOwner)
 
   const start = (member: Member, kind: JobKind, input: unknown): Promise<unknown> => {
     // It may have been closed since the thread was found.
-    if (failure !== undefined) return Promise.reject(failure as Error);
+    if (failure !== undefined) return Promise.reject(failure);
     const job = ++lastJob;
     const resolvers = Promise.withResolvers<unknown>();
     // What cannot be sent is no job of the thread.
