@@ -78,6 +78,18 @@ suite("command stores", () => {
     assert.match(said.join(), /^other: a copy that was left there stays: [^,]*JSON[^,]*$/);
   });
 
+  test("a backup does not fail for what it cannot clear up", async () => {
+    await using temporary = await temporaryFolder();
+    using system = await newStore(temporary.path);
+    await writeFile(path.join(system.paths.state, "proofs"), "no folder");
+    const said: string[] = [];
+    const report: typeof run.report = (event) => {
+      if (event.type === "warning") said.push(event.message);
+    };
+    assert((await backup(system, ALL, { ...run, report })).valid);
+    assert.match(said.join(), /^what a validation may have left stays: ENOTDIR/);
+  });
+
   test("a copy that could not be removed is remembered until it is", async ({ mock }) => {
     await using temporary = await temporaryFolder();
     using system = await newStore(temporary.path);

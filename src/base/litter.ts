@@ -8,7 +8,6 @@ import { runInNewContext } from "node:vm";
 type Collect = (options: { readonly type: "minor" }) => void;
 let collect: Collect | undefined;
 
-/** Frees the buffers that Node has made lately and nobody needs any more. */
 function collectLitter(): void {
   if (collect === undefined) {
     setFlagsFromString("--expose-gc");
@@ -20,12 +19,12 @@ function collectLitter(): void {
 
 const LITTER_BYTES_MAX = 8 * 1024 * 1024;
 
-/** Counts what is left behind, and has it collected before it is much. */
-export function litterBox(bytesMax = LITTER_BYTES_MAX): (bytes: number) => void {
+/** Counts what is left behind, and has what nobody needs any more collected before it is much. */
+export function litterBox(): (bytes: number) => void {
   let bytesNow = 0;
   return (bytes) => {
     bytesNow += bytes;
-    if (bytesNow < bytesMax) return;
+    if (bytesNow < LITTER_BYTES_MAX) return;
     bytesNow = 0;
     collectLitter();
   };

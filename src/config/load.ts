@@ -66,9 +66,10 @@ export function linesOf(text: string): Record<string, number> {
   return found;
 }
 
-/** Whether a key stands in the file, whatever it says: what has a default is always in the configuration. */
-export function hasKey({ text }: Loaded, key: string): boolean {
-  return parseDocument(text).has(key);
+/** Whether one of the keys stands in the file, whatever it says: what has a default is always in the configuration. */
+export function hasAnyKey({ text }: Loaded, keys: readonly string[]): boolean {
+  const document = parseDocument(text);
+  return keys.some((key) => document.has(key));
 }
 
 async function findUpwards(folder: string): Promise<string> {

@@ -1,7 +1,7 @@
-import { hasKey } from "../config/load.ts";
 import path from "node:path";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
+import { hasAnyKey } from "../config/load.ts";
 import { execOk } from "../base/exec.ts";
 import { writeFileDurable } from "../base/fs.ts";
 import { gateOf, gatesFolder } from "./gate.ts";
@@ -85,11 +85,10 @@ function serveUnit(system: System, command: string, hasOwn: boolean): string[] {
 }
 
 /** Whether there is anything to be done or answered without somebody typing it. */
-function isServed({ config, loaded }: System): boolean {
-  const keys = ["schedule", "updater", "admin-backup", "dead-man"] as const;
+function isServed({ loaded }: System): boolean {
   // What has a default is there in any case; whoever writes it down wants it.
-  const isNamed = ["serve", "health", "objectives", "notify"].some((key) => hasKey(loaded, key));
-  return isNamed || keys.some((key) => config[key] !== undefined);
+  const keys = ["schedule", "updater", "admin-backup", "dead-man", "serve", "health"];
+  return hasAnyKey(loaded, [...keys, "objectives", "notify"]);
 }
 
 /** A path that is a value by itself: only percent signs mean something. */

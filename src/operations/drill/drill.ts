@@ -40,6 +40,7 @@ type Found = {
  * what it is for. LOCKED, NOT_FOUND, UNAVAILABLE, WRONG_KEY.
  */
 export async function drill(system: System, options: DrillOptions, run: Run): Promise<Evidence> {
+  system.expectWork();
   using _lock = lockComponents(system.paths.locks, [DRILL_LOCK]);
   return await recorded(system, "drill", options.reason, run, async () => {
     const value = await drillOnce(system, options, run);

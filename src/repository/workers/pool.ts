@@ -35,6 +35,7 @@ const JOBS_PER_THREAD = 2;
 const THREADS_MAX = 8;
 /** So long a thread may take for the jobs that it has before it is ended from outside. */
 const END_MS = 15_000;
+
 /** Of all pools: what a thread was asked by one must not answer what another asks. */
 let lastJob = 0;
 
@@ -51,7 +52,7 @@ export function openPool(setup: WorkerSetup, source: Threads, owner?: PoolOwner)
   const waiting: (() => void)[] = [];
   let failure: unknown;
 
-  const startThread = (): Member => {
+  const takeThread = (): Member => {
     const thread = source.take();
     const member: Member = { thread, jobs: new Map(), hasEnded: false };
     thread.listener = {
@@ -109,7 +110,7 @@ export function openPool(setup: WorkerSetup, source: Threads, owner?: PoolOwner)
       if (failure !== undefined) throw failure;
       const idlest = members.toSorted((a, b) => a.jobs.size - b.jobs.size)[0];
       if (idlest?.jobs.size === 0) return idlest;
-      if (members.length < threadsMax) return startThread();
+      if (members.length < threadsMax) return takeThread();
       if (idlest !== undefined && idlest.jobs.size < JOBS_PER_THREAD) return idlest;
       await new Promise<void>((resolve) => waiting.push(resolve));
     }

@@ -163,49 +163,23 @@ export function poly1305(tag: usize, data: usize, length: usize, r: usize, s: us
 
   let at = data;
   let left = length;
-  for (; left >= 32; left -= 32) {
-    const aLo = load<u64>(at);
-    const aHi = load<u64>(at + 8);
-    const bLo = load<u64>(at + 16);
-    const bHi = load<u64>(at + 24);
-    h0 += aLo & M;
-    h1 += (aLo >> 26) & M;
-    h2 += ((aLo >> 52) | (aHi << 12)) & M;
-    h3 += (aHi >> 14) & M;
-    h4 += (aHi >> 40) | (1 << 24);
-    const b0 = bLo & M;
-    const b1 = (bLo >> 26) & M;
-    const b2 = ((bLo >> 52) | (bHi << 12)) & M;
-    const b3 = (bHi >> 14) & M;
-    const b4 = (bHi >> 40) | (1 << 24);
-    const e0 = b0 * r0 + b1 * s4 + b2 * s3 + b3 * s2 + b4 * s1;
-    const e1 = b0 * r1 + b1 * r0 + b2 * s4 + b3 * s3 + b4 * s2;
-    const e2 = b0 * r2 + b1 * r1 + b2 * r0 + b3 * s4 + b4 * s3;
-    const e3 = b0 * r3 + b1 * r2 + b2 * r1 + b3 * r0 + b4 * s4;
-    const e4 = b0 * r4 + b1 * r3 + b2 * r2 + b3 * r1 + b4 * r0;
-    const d0 = e0 + h0 * q0 + h1 * t4 + h2 * t3 + h3 * t2 + h4 * t1;
-    let d1 = e1 + h0 * q1 + h1 * q0 + h2 * t4 + h3 * t3 + h4 * t2;
-    let d2 = e2 + h0 * q2 + h1 * q1 + h2 * q0 + h3 * t4 + h4 * t3;
-    let d3 = e3 + h0 * q3 + h1 * q2 + h2 * q1 + h3 * q0 + h4 * t4;
-    let d4 = e4 + h0 * q4 + h1 * q3 + h2 * q2 + h3 * q1 + h4 * q0;
-    d1 += d0 >> 26;
-    h0 = d0 & M;
-    d2 += d1 >> 26;
-    h1 = d1 & M;
-    d3 += d2 >> 26;
-    h2 = d2 & M;
-    d4 += d3 >> 26;
-    h3 = d3 & M;
-    h4 = d4 & M;
-    h0 += (d4 >> 26) * 5;
-    h1 += h0 >> 26;
-    h0 &= M;
-    at += 32;
-  }
-
-  let high: u64 = 1 << 24;
   const LAST: usize = 512;
+  // With an odd number of blocks the first one is the second of a pair whose first is nothing.
+  let isPair = ((length + 15) & 16) == 0;
   while (left > 0) {
+    if (isPair) {
+      const lo = load<u64>(at);
+      const hi = load<u64>(at + 8);
+      h0 += lo & M;
+      h1 += (lo >> 26) & M;
+      h2 += ((lo >> 52) | (hi << 12)) & M;
+      h3 += (hi >> 14) & M;
+      h4 += (hi >> 40) | (1 << 24);
+      at += 16;
+      left -= 16;
+    }
+    isPair = true;
+    let high: u64 = 1 << 24;
     if (left < 16) {
       memory.fill(LAST, 0, 16);
       memory.copy(LAST, at, left);
@@ -216,16 +190,21 @@ export function poly1305(tag: usize, data: usize, length: usize, r: usize, s: us
     }
     const lo = load<u64>(at);
     const hi = load<u64>(at + 8);
-    h0 += lo & M;
-    h1 += (lo >> 26) & M;
-    h2 += ((lo >> 52) | (hi << 12)) & M;
-    h3 += (hi >> 14) & M;
-    h4 += (hi >> 40) | high;
-    const d0 = h0 * r0 + h1 * s4 + h2 * s3 + h3 * s2 + h4 * s1;
-    let d1 = h0 * r1 + h1 * r0 + h2 * s4 + h3 * s3 + h4 * s2;
-    let d2 = h0 * r2 + h1 * r1 + h2 * r0 + h3 * s4 + h4 * s3;
-    let d3 = h0 * r3 + h1 * r2 + h2 * r1 + h3 * r0 + h4 * s4;
-    let d4 = h0 * r4 + h1 * r3 + h2 * r2 + h3 * r1 + h4 * r0;
+    const b0 = lo & M;
+    const b1 = (lo >> 26) & M;
+    const b2 = ((lo >> 52) | (hi << 12)) & M;
+    const b3 = (hi >> 14) & M;
+    const b4 = (hi >> 40) | high;
+    const e0 = b0 * r0 + b1 * s4 + b2 * s3 + b3 * s2 + b4 * s1;
+    const e1 = b0 * r1 + b1 * r0 + b2 * s4 + b3 * s3 + b4 * s2;
+    const e2 = b0 * r2 + b1 * r1 + b2 * r0 + b3 * s4 + b4 * s3;
+    const e3 = b0 * r3 + b1 * r2 + b2 * r1 + b3 * r0 + b4 * s4;
+    const e4 = b0 * r4 + b1 * r3 + b2 * r2 + b3 * r1 + b4 * r0;
+    const d0 = e0 + h0 * q0 + h1 * t4 + h2 * t3 + h3 * t2 + h4 * t1;
+    let d1 = e1 + h0 * q1 + h1 * q0 + h2 * t4 + h3 * t3 + h4 * t2;
+    let d2 = e2 + h0 * q2 + h1 * q1 + h2 * q0 + h3 * t4 + h4 * t3;
+    let d3 = e3 + h0 * q3 + h1 * q2 + h2 * q1 + h3 * q0 + h4 * t4;
+    let d4 = e4 + h0 * q4 + h1 * q3 + h2 * q2 + h3 * q1 + h4 * q0;
     d1 += d0 >> 26;
     h0 = d0 & M;
     d2 += d1 >> 26;
