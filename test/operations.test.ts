@@ -11,6 +11,7 @@ import { backup, type BackupResult } from "../src/operations/backup.ts";
 import { listPoints } from "../src/operations/points/catalogue.ts";
 import { pin } from "../src/operations/points/pin.ts";
 import { openRebuild } from "../src/operations/rebuild.ts";
+import { newOperationId } from "../src/operations/record.ts";
 import { previewRestore, restore } from "../src/operations/restore.ts";
 import { status } from "../src/operations/status.ts";
 import type { System } from "../src/operations/system.ts";
@@ -262,5 +263,14 @@ suite("status and checks", () => {
     using system = await withPoint(folder, { ...ONE, checks: { c: { http, json } } });
     assert.deepEqual((await status(system, run)).components["app"]?.checks, { c: "good" });
     server.closeAllConnections();
+  });
+
+  testIn("operations of one second are in the order in which they began", async (folder) => {
+    let ms = Date.parse("2026-11-22T10:00:00.000Z");
+    const clock = { now: () => new Date((ms += 7)) };
+    using system = await newSystem(folder, ONE, {}, clock);
+    const ids = Array.from({ length: 100 }, () => newOperationId(system));
+    assert.deepEqual(ids, ids.toSorted());
+    assert.equal(new Set(ids).size, 100);
   });
 });

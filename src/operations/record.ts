@@ -7,8 +7,11 @@ import { tellAtOnce } from "./notices/flush.ts";
 import { stampOf } from "./points/point.ts";
 import type { System } from "./system.ts";
 
+/** An id that sorts by the millisecond in which the operation began: several fit into a second. */
 export function newOperationId({ host }: System): string {
-  return `${stampOf(host.clock.now())}-${randomBytes(4).toString("hex")}`;
+  const now = host.clock.now();
+  const milliseconds = now.getUTCMilliseconds().toString(16).padStart(3, "0");
+  return `${stampOf(now)}-${milliseconds}${randomBytes(3).toString("hex").slice(1)}`;
 }
 
 export function whoIs({ host: { env } }: System): string {
