@@ -3,7 +3,7 @@
 import { copyFileSync, mkdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import path from "node:path";
-import { changeDatabase, makeDatabase, makeMixed, makeSmall, removeAll } from "./data.ts";
+import { changeDatabase, makeDatabase, makeMixed, makeSmall, removeAll, warm } from "./data.ts";
 import { measure, type Measured, median } from "./measure.ts";
 import { BORG, bytesIn, LASTGOOD, RESTIC, type Tool } from "./tools.ts";
 
@@ -45,6 +45,7 @@ async function compare(name: string, source: string, withCheck: boolean): Promis
   await each(name, async (tool, repository) => {
     removeAll(repository);
     await measure(tool.init(repository), tool.env);
+    warm(source);
     note(
       `${name}: first`,
       tool,
@@ -81,6 +82,7 @@ async function compareDatabase(): Promise<void> {
   changeDatabase(file);
   await each("database, 1 % changed", async (tool, repository) => {
     const before = bytesIn(repository);
+    warm(copy);
     const measured = await measure(tool.backup(repository, copy, true), tool.env);
     note("database: 1 % changed", tool, measured, bytesIn(repository) - before);
   });
