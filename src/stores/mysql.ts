@@ -12,13 +12,8 @@ import {
   watched,
 } from "./database/common.ts";
 import { DumpReader } from "./database/dump-reader.ts";
-import {
-  type MysqlConnection,
-  mysqlServer,
-  type MysqlServer,
-  quoted,
-  text,
-} from "./database/mysql-server.ts";
+import { type MysqlConnection, mysqlServer, type MysqlServer } from "./database/mysql-server.ts";
+import { quoted, text } from "./database/mysql-text.ts";
 import {
   activate,
   type Content,

@@ -13,7 +13,7 @@ import type { BlobIndex } from "../index/blob-index.ts";
 import { inParallel } from "../../base/in-parallel.ts";
 import type { FileFinish } from "../workers/jobs.ts";
 import type { Pool } from "../workers/pool.ts";
-import { openReadPool } from "../workers/read-pool.ts";
+import { openReadPool } from "../workers/pools.ts";
 import { rawPath } from "../workers/raw-path.ts";
 import { packParts, type WithPart } from "./with-part.ts";
 import { makeSpecialFiles, type SpecialFile } from "./special-files.ts";

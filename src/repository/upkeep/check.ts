@@ -11,7 +11,7 @@ import { inParallel } from "../../base/in-parallel.ts";
 import { packParts, type WithPart } from "../reader/with-part.ts";
 import { openBlobReader } from "../reader/read-blob.ts";
 import type { Pool } from "../workers/pool.ts";
-import { openReadPool } from "../workers/read-pool.ts";
+import { openReadPool } from "../workers/pools.ts";
 import { markUsed } from "./mark-used.ts";
 
 /** What a check found. Errors mean that something is lost or will be; hints are harmless. */

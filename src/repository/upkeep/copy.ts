@@ -5,7 +5,7 @@ import { decodeSnapshot, encodeSnapshot, type Snapshot } from "../format/snapsho
 import { loadIndex } from "../index/load-index.ts";
 import type { Lock } from "../lock.ts";
 import { openBlobReader } from "../reader/read-blob.ts";
-import { openReadPool } from "../workers/read-pool.ts";
+import { openReadPool } from "../workers/pools.ts";
 import { openBlobSink } from "../writer/blob-sink.ts";
 import { copyBlobs } from "./copy-blobs.ts";
 import { markUsed } from "./mark-used.ts";

@@ -13,7 +13,7 @@ import type { Snapshot } from "../format/snapshot.ts";
 import { createBlobIndex } from "../index/blob-index.ts";
 import { loadIndex } from "../index/load-index.ts";
 import { openBlobReader } from "../reader/read-blob.ts";
-import { openReadPool } from "../workers/read-pool.ts";
+import { openReadPool } from "../workers/pools.ts";
 import { openBlobSink } from "../writer/blob-sink.ts";
 import { copyBlobs } from "./copy-blobs.ts";
 import { markUsed } from "./mark-used.ts";

@@ -71,6 +71,14 @@ export type Jobs = {
     in: { type: BlobType; blobs: readonly Uint8Array[] };
     out: { ids: Uint8Array };
   };
+  /**
+   * Cuts what comes in pieces, in the order in which it comes, by a thread of one's own. Gives the chunks
+   * that are complete, after the last piece all, and the memory of the piece.
+   */
+  cut: {
+    in: { bytes: Uint8Array; size: number; isLast: boolean };
+    out: { chunks: Uint8Array[]; bytes: Uint8Array };
+  };
   /** Closes the open packs, however small. */
   closePacks: { in: object; out: object };
   /** Writes blobs of a part of a pack to where they belong. */

@@ -7,13 +7,13 @@ import type {
   FromWorker,
   JobKind,
   Jobs,
-  PackBytes,
   PackFile,
   ToWorker,
   WorkerError,
   WorkerSetup,
 } from "./jobs.ts";
 import type { Thread, Threads } from "./threads.ts";
+import { buffersOf } from "./transfer.ts";
 
 /** Whoever has blobs stored by threads keeps the index, and puts finished packs away. */
 export type PoolOwner = {
@@ -45,9 +45,18 @@ type Member = {
   readonly jobs: Map<number, PromiseWithResolvers<unknown>>;
 };
 
-/** Without an owner nothing can be stored, and the threads are as good as new for the next pool. */
-export function openPool(setup: WorkerSetup, source: Threads, owner?: PoolOwner): Pool {
-  const threadsMax = Math.min(THREADS_MAX, Math.max(1, availableParallelism()));
+export type PoolOptions = {
+  /** Without an owner nothing can be stored, and the threads are as good as new for the next pool. */
+  readonly owner?: PoolOwner;
+  /** As many as there are processors unless given. */
+  readonly threadsMax?: number | undefined;
+};
+
+export function openPool(
+  setup: WorkerSetup,
+  source: Threads,
+  { owner, threadsMax = threadsUseful() }: PoolOptions = {},
+): Pool {
   const members: Member[] = [];
   const waiting: (() => void)[] = [];
   let failure: unknown;
@@ -166,21 +175,12 @@ async function end(member: Member): Promise<void> {
   if (!isInTime) await worker.terminate();
 }
 
-function post({ thread }: Member, message: ToWorker): void {
-  thread.worker.postMessage(message, transferable(message));
+function threadsUseful(): number {
+  return Math.min(THREADS_MAX, Math.max(1, availableParallelism()));
 }
 
-/** Bytes are handed over, not copied, unless threads see them anyway; nobody looks at them afterwards. */
-function transferable(message: ToWorker): ArrayBuffer[] {
-  if (message.type !== "job") return [];
-  const { part, blobs = [] } = message.input as { part?: PackBytes; blobs?: readonly unknown[] };
-  const buffers = new Set<ArrayBuffer>();
-  for (const bytes of [part, ...blobs]) {
-    if (!(bytes instanceof Uint8Array) || !(bytes.buffer instanceof ArrayBuffer)) continue;
-    // Of a larger piece of memory others have the rest.
-    if (bytes.byteLength === bytes.buffer.byteLength) buffers.add(bytes.buffer);
-  }
-  return [...buffers];
+function post({ thread }: Member, message: ToWorker): void {
+  thread.worker.postMessage(message, message.type === "job" ? buffersOf(message.input) : []);
 }
 
 function fromWorkerError({ message, code, hint, isAppError, stack }: WorkerError): Error {

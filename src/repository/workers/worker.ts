@@ -4,6 +4,7 @@ import { parentPort } from "node:worker_threads";
 import { translateDiskError } from "../../base/disk-errors.ts";
 import { AppError } from "../../base/errors.ts";
 import { checkPack } from "./check-pack.ts";
+import { createCutter } from "./cut.ts";
 import { createDesk, type Desk } from "./desk.ts";
 import type {
   FromWorker,
@@ -17,13 +18,15 @@ import type {
 import { layPart, openBlob } from "./open-blobs.ts";
 import { createPackWriter } from "./pack-writer.ts";
 import { type Claim, scan, storeBlobs, storeFiles, storeRanges } from "./store.ts";
+import { buffersOf } from "./transfer.ts";
 import { finishFiles, writeBlobs } from "./write.ts";
 
 // The thread that does the work on bytes: one job after the other, as they come.
 
 assert(parentPort !== null, "this file runs as a worker thread only");
 const port = parentPort;
-const send = (message: FromWorker): void => port.postMessage(message);
+const send = (message: FromWorker, handedOver: ArrayBuffer[] = []): void =>
+  port.postMessage(message, handedOver);
 
 let answerClaim: ((wanted: Uint8Array) => void) | undefined;
 const claim: Claim = (ids, blobType) =>
@@ -48,6 +51,7 @@ function handlersFor({ version, spoolFolder }: WorkerSetup, desk: Desk): Handler
   const tools = { desk, packs, claim };
   return {
     scan: (input) => scan(input, desk),
+    cut: createCutter(desk),
     storeRanges: (input) => storeRanges(input, tools),
     storeFiles: (input) => storeFiles(input, tools),
     storeBlobs: (input) => storeBlobs(input, tools),
@@ -69,6 +73,7 @@ function handlersFor({ version, spoolFolder }: WorkerSetup, desk: Desk): Handler
 /** What was under way when a disk said no. Errors of reading a source are part of a job's answer. */
 const DOING: Record<JobKind, string> = {
   scan: "read source",
+  cut: "read source",
   storeRanges: "write to the repository",
   storeFiles: "write to the repository",
   storeBlobs: "write to the repository",
@@ -87,7 +92,7 @@ async function work(job: number, kind: JobKind, input: unknown): Promise<void> {
   try {
     assert(handlers !== undefined, "a thread works for a pool only");
     const output = await (handlers[kind] as (input: unknown) => unknown)(input);
-    send({ type: "done", job, output });
+    send({ type: "done", job, output }, buffersOf(output));
   } catch (error) {
     send({ type: "failed", job, error: toWorkerError(translateDiskError(error, DOING[kind])) });
   }

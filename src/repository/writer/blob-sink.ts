@@ -67,11 +67,13 @@ export function openBlobSink(core: Core, index: BlobIndex, run: Run): BlobSink {
     },
     core.threads,
     {
-      claim: (ids, type) =>
-        Uint8Array.from({ length: ids.length / 32 }, (_, i) =>
-          index.claim(ids, i * 32, type) ? 1 : 0,
-        ),
-      pack: (pack) => track(saving, savePack(pack)),
+      owner: {
+        claim: (ids, type) =>
+          Uint8Array.from({ length: ids.length / 32 }, (_, i) =>
+            index.claim(ids, i * 32, type) ? 1 : 0,
+          ),
+        pack: (pack) => track(saving, savePack(pack)),
+      },
     },
   );
 

@@ -1,18 +1,23 @@
-import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CUT_MASK } from "../chunk-limits.ts";
+import { CHUNK_BYTES_MIN } from "../chunk-limits.ts";
 import { litterBox } from "../../base/litter.ts";
-import { layTables, openHot } from "../crypto/hot.ts";
-import { DESK_FROM } from "../crypto/sealer.ts";
-import type { Polynomial } from "../format/polynomial.ts";
+import type { Core } from "../core.ts";
+import type { Jobs } from "../workers/jobs.ts";
+import { openOwnThread } from "../workers/pools.ts";
 import type { BlobSink } from "./blob-sink.ts";
 
-/** So much more is read before cuts are searched again. */
-const STEP_BYTES = 256 * 1024;
+/** What is read goes to the thread that cuts it in batches: none is longer than the shortest chunk. */
+const BATCH_BYTES = CHUNK_BYTES_MIN;
+/** Batches that are read on while others are cut: whoever writes a dump shall not wait for us. */
+const BATCHES_AHEAD = 4;
 const GROUP_BYTES = 2 * 1024 * 1024;
 
-/** Cuts what comes in pieces as a file of the same bytes is cut, and stores it. */
+/**
+ * Stores what comes in pieces as a file of the same bytes is stored. This thread does no more than to take
+ * the pieces: a pipe holds a fifth of a megabyte, and when it is full the program behind it stands still.
+ */
 export async function storeStream(
   source: AsyncIterable<Uint8Array>,
-  polynomial: Polynomial,
+  core: Core,
   sink: BlobSink,
 ): Promise<{ content: string[]; sizeBytes: number }> {
   const jobs: Promise<{ ids: Uint8Array }>[] = [];
@@ -28,7 +33,7 @@ export async function storeStream(
     done.catch(() => {});
     jobs.push(done);
   };
-  for await (const chunk of chunksOf(source, polynomial)) {
+  for await (const chunk of chunksOf(source, core)) {
     group.push(chunk);
     groupBytes += chunk.length;
     sizeBytes += chunk.length;
@@ -43,47 +48,62 @@ export async function storeStream(
   return { content, sizeBytes };
 }
 
-/** The bytes of one chunk lie in the memory of the loop that searches for its end. */
 async function* chunksOf(
   source: AsyncIterable<Uint8Array>,
-  polynomial: Polynomial,
+  core: Core,
 ): AsyncGenerator<Uint8Array> {
-  const { hot, memory } = openHot();
-  layTables(memory, polynomial);
-  const base = DESK_FROM;
-  memory.reserve(base + CHUNK_BYTES_MAX);
-  let length = 0;
-  // Cuts were searched up to here.
-  let searched = CHUNK_BYTES_MIN;
-
-  const take = (end: number): Uint8Array => {
-    const chunk = memory.view(base, end).slice();
-    memory.view(base, length).copyWithin(0, end, length);
-    length -= end;
-    searched = CHUNK_BYTES_MIN;
-    return chunk;
+  await using thread = openOwnThread(core);
+  const cutting: Promise<Jobs["cut"]["out"]>[] = [];
+  const spare: Uint8Array[] = [];
+  const cut = (batch: Batch): void => {
+    const done = thread.run("cut", batch);
+    // It is heard of in its turn.
+    done.catch(() => {});
+    cutting.push(done);
   };
-  /** Undefined: more is needed to know. */
-  const endOfChunk = (): number | undefined => {
-    if (length < searched) return undefined;
-    const cut = hot.findCut(base + searched, base + length + 1, CUT_MASK);
-    searched = length + 1;
-    if (cut !== 0) return cut - base;
-    return length === CHUNK_BYTES_MAX ? CHUNK_BYTES_MAX : undefined;
+  const next = async (): Promise<readonly Uint8Array[]> => {
+    const { chunks, bytes } = await cutting.shift()!;
+    spare.push(bytes);
+    return chunks;
   };
+  const newBytes = (): Uint8Array => spare.pop() ?? new Uint8Array(BATCH_BYTES);
+  let isFirst = true;
+  for await (const batch of batchesOf(source, newBytes)) {
+    // What is shorter than any chunk needs no thread.
+    if (isFirst && batch.isLast) return yield* whole(batch);
+    isFirst = false;
+    cut(batch);
+    if (cutting.length > BATCHES_AHEAD) yield* await next();
+  }
+  while (cutting.length > 0) yield* await next();
+}
 
+type Batch = Jobs["cut"]["in"];
+
+function whole({ bytes, size }: Batch): Uint8Array[] {
+  return size === 0 ? [] : [bytes.slice(0, size)];
+}
+
+/** Pieces are copied: whoever gave them may still want them. */
+async function* batchesOf(
+  source: AsyncIterable<Uint8Array>,
+  newBytes: () => Uint8Array,
+): AsyncGenerator<Batch> {
   const litter = litterBox();
+  let bytes = newBytes();
+  let size = 0;
   for await (const piece of source) {
     litter(piece.length);
     for (let at = 0; at < piece.length;) {
-      const room = Math.min(CHUNK_BYTES_MAX - length, piece.length - at);
-      memory.view(base + length, room).set(piece.subarray(at, at + room));
-      length += room;
+      const room = Math.min(bytes.length - size, piece.length - at);
+      bytes.set(piece.subarray(at, at + room), size);
+      size += room;
       at += room;
-      if (length < searched + STEP_BYTES && length < CHUNK_BYTES_MAX) continue;
-      for (let end = endOfChunk(); end !== undefined; end = endOfChunk()) yield take(end);
+      if (size < bytes.length) continue;
+      yield { bytes, size, isLast: false };
+      bytes = newBytes();
+      size = 0;
     }
   }
-  for (let end = endOfChunk(); end !== undefined; end = endOfChunk()) yield take(end);
-  if (length > 0) yield take(length);
+  yield { bytes, size, isLast: true };
 }

@@ -183,7 +183,7 @@ export function openWriter(
     },
 
     async stream(name, source, metadata) {
-      const stored = await storeStream(source, core.config.polynomial, sink);
+      const stored = await storeStream(source, core, sink);
       addFile(name, metadata, stored);
       return stored;
     },

@@ -1,6 +1,8 @@
 import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Command } from "../../base/exec.ts";
+import { RAW, refuseOtherShape, shapeOf } from "./mysql-raw.ts";
+import { quoted, text, unescaped } from "./mysql-text.ts";
 import type { Tools } from "./tools.ts";
 
 export type MysqlConnection = {
@@ -70,7 +72,12 @@ export function mysqlServer(connection: MysqlConnection, tools: Tools): MysqlSer
       const views = await viewsIn(schema, run);
       const without = [...views, ...Object.values(OWN_TABLES)];
       const ignored = without.map((name) => `--ignore-table=${schema}.${name}`);
-      yield* dump(run, "--skip-triggers", ...ignored, schema);
+      const args = ["--skip-triggers", ...ignored, schema];
+      const before = await shapeOf(query, schema, run);
+      if (!before.isRaw || (await programs.isMysql(run))) return yield* dump(run, ...args);
+      yield* dump(run, "--no-data", ...args);
+      yield* dump(run, "--no-create-info", ...RAW, ...args);
+      refuseOtherShape(schema, before, await shapeOf(query, schema, run));
     },
 
     async *dumpObjects(schema, run) {
@@ -128,6 +135,8 @@ type Programs = {
   readonly client: (run: Run, ...args: string[]) => Promise<Command>;
   readonly dump: (run: Run, ...args: string[]) => Promise<Command>;
   readonly dumpName: (run: Run) => Promise<string>;
+  /** Whether they are MySQL's, and not MariaDB's. */
+  readonly isMysql: (run: Run) => Promise<boolean>;
 };
 
 /** A file in somebody's home must not change what these do. */
@@ -143,6 +152,7 @@ function openPrograms({ host, port, socket, user }: MysqlConnection, tools: Tool
   const names = programNames(tools);
   return {
     dumpName: async (run) => (await names(run)).dump,
+    isMysql: async (run) => (await names(run)).isMysql,
     client: async (run, ...args) => [(await names(run)).client, "--no-defaults", ...where, ...args],
     async dump(run, ...args) {
       const { dump, isMysql, buffered } = await names(run);
@@ -174,11 +184,11 @@ type Names = {
   readonly client: string;
   readonly dump: string;
   readonly isMysql: boolean;
-  /** It writes 4 KiB at a time; more at once makes a dump through a pipe a tenth faster. */
+  /** It writes 4 KiB at a time. More at once costs less, but more than a pipe holds makes it wait for us. */
   readonly buffered: readonly string[];
 };
 
-const BUFFERED = ["stdbuf", "--output=1M"];
+const BUFFERED = ["stdbuf", "--output=64K"];
 
 /** Found once: images have the one or the other. */
 function programNames(tools: Tools): (run: Run) => Promise<Names> {
@@ -205,18 +215,3 @@ function programNames(tools: Tools): (run: Run) => Promise<Names> {
 }
 
 /** As the client prints with --batch. */
-function unescaped(field: string): string {
-  const letters: Readonly<Record<string, string>> = { n: "\n", t: "\t", "0": "\0", "\\": "\\" };
-  return field.replaceAll(/\\([nt0\\])/g, (_, letter: string) => letters[letter]!);
-}
-
-/** A text in a statement, whatever is in it and whatever the server's mode is. */
-export function text(value: string): string {
-  const hex = Buffer.from(value).toString("hex");
-  return hex === "" ? "''" : `CONVERT(0x${hex} USING utf8mb4)`;
-}
-
-/** A name in a statement. */
-export function quoted(...names: string[]): string {
-  return names.map((name) => `\`${name.replaceAll("`", "``")}\``).join(".");
-}

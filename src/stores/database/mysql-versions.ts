@@ -4,7 +4,8 @@ import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Version } from "../../slots/slot.ts";
 import { isServers } from "./common.ts";
-import { type MysqlServer, OWN_TABLES, quoted, text } from "./mysql-server.ts";
+import { type MysqlServer, OWN_TABLES } from "./mysql-server.ts";
+import { quoted, text } from "./mysql-text.ts";
 
 // Versions of a database lie beside it as schemas of their own. Views, routines, triggers and events
 // cannot be moved from one schema to another, so each version has their statements in a table. The name
