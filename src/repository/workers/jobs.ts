@@ -116,6 +116,7 @@ export type ToWorker =
   | { readonly type: "setup"; readonly setup: WorkerSetup }
   | { readonly type: "job"; readonly job: number; readonly kind: JobKind; readonly input: unknown }
   | { readonly type: "claimed"; readonly wanted: Uint8Array }
+  | { readonly type: "give way" }
   | { readonly type: "close" };
 
 export type FromWorker =

@@ -28,6 +28,8 @@ export type Pool = AsyncDisposable & {
   run<Kind extends JobKind>(kind: Kind, input: Jobs[Kind]["in"]): Promise<Jobs[Kind]["out"]>;
   /** Has the job done once by every thread that was ever used. */
   runOnAll<Kind extends JobKind>(kind: Kind, input: Jobs[Kind]["in"]): Promise<void>;
+  /** From now on its threads let other programs go first. Not for threads that somebody has afterwards. */
+  giveWay(): void;
 };
 
 /** One job under way and one waiting, so that a thread need not wait for its next job. */
@@ -59,6 +61,7 @@ export function openPool(
 ): Pool {
   const members: Member[] = [];
   const waiting: (() => void)[] = [];
+  let givesWay = false;
   let failure: unknown;
 
   const takeThread = (): Member => {
@@ -73,6 +76,7 @@ export function openPool(
       },
     };
     post(member, { type: "setup", setup });
+    if (givesWay) post(member, { type: "give way" });
     members.push(member);
     return member;
   };
@@ -145,6 +149,12 @@ export function openPool(
     async runOnAll(kind, input) {
       if (failure !== undefined) throw failure;
       await Promise.all(members.map((member) => start(member, kind, input)));
+    },
+    giveWay() {
+      assert(owner !== undefined, "threads that are given back do not stay behind others");
+      if (givesWay) return;
+      givesWay = true;
+      for (const member of members) post(member, { type: "give way" });
     },
     async [Symbol.asyncDispose]() {
       const isAsNew = failure === undefined && owner === undefined;

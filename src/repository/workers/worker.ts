@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { constants, setPriority } from "node:os";
 import { isDeepStrictEqual } from "node:util";
 import { parentPort } from "node:worker_threads";
 import { translateDiskError } from "../../base/disk-errors.ts";
-import { AppError } from "../../base/errors.ts";
+import { AppError, systemCode } from "../../base/errors.ts";
 import { checkPack } from "./check-pack.ts";
 import { createCutter } from "./cut.ts";
 import { createDesk, type Desk } from "./desk.ts";
@@ -104,6 +105,15 @@ function toWorkerError(error: unknown): WorkerError {
   return { message, code, hint, isAppError: error instanceof AppError, stack };
 }
 
+/** Of a thread only, on Linux. A service may be forbidden to: then it works as before. */
+function giveWay(): void {
+  try {
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
+  }
+}
+
 let last: Promise<void> = Promise.resolve();
 port.on("message", (message: ToWorker) => {
   switch (message.type) {
@@ -122,6 +132,8 @@ port.on("message", (message: ToWorker) => {
     case "job":
       last = last.then(() => work(message.job, message.kind, message.input));
       return;
+    case "give way":
+      return giveWay();
     case "close":
       // With nobody left to hear from, the thread ends.
       return port.close();

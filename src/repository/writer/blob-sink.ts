@@ -33,6 +33,8 @@ export type BlobSink = AsyncDisposable & {
     kind: Kind,
     input: Jobs[Kind]["in"],
   ): Promise<{ done: Promise<Jobs[Kind]["out"]> }>;
+  /** From now on other programs go first: one makes what is stored, and is what everybody waits for. */
+  giveWay(): void;
   /** Stores a tree and returns its id at once. */
   tree(bytes: Buffer): Promise<string>;
   /** Everything that was started is in the repository and in its index. */
@@ -137,6 +139,7 @@ export function openBlobSink(core: Core, index: BlobIndex, run: Run): BlobSink {
     index,
     added,
     start,
+    giveWay: pool.giveWay,
     async tree(bytes) {
       const id = hash("sha256", bytes);
       if (index.has(id, "tree")) return id;

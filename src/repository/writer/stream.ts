@@ -33,7 +33,7 @@ export async function storeStream(
     done.catch(() => {});
     jobs.push(done);
   };
-  for await (const chunk of chunksOf(source, core)) {
+  for await (const chunk of chunksOf(source, core, sink)) {
     group.push(chunk);
     groupBytes += chunk.length;
     sizeBytes += chunk.length;
@@ -51,6 +51,7 @@ export async function storeStream(
 async function* chunksOf(
   source: AsyncIterable<Uint8Array>,
   core: Core,
+  sink: BlobSink,
 ): AsyncGenerator<Uint8Array> {
   await using thread = openOwnThread(core);
   const cutting: Promise<Jobs["cut"]["out"]>[] = [];
@@ -71,6 +72,7 @@ async function* chunksOf(
   for await (const batch of batchesOf(source, newBytes)) {
     // What is shorter than any chunk needs no thread.
     if (isFirst && batch.isLast) return yield* whole(batch);
+    if (isFirst) sink.giveWay();
     isFirst = false;
     cut(batch);
     if (cutting.length > BATCHES_AHEAD) yield* await next();

@@ -15,12 +15,14 @@ export const RAW: readonly string[] = ["--default-character-set=binary", "--skip
  * Types that take from a string of bytes what they gave as one. UUID, INET4, INET6 and VECTOR would take it
  * for their inner form, JSON of MySQL refuses it, and BIT and shapes are numbers.
  */
-const RAW_TYPES: ReadonlySet<string> = new Set([
-  ...["tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double"],
-  ...["date", "datetime", "timestamp", "time", "year"],
-  ...["char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set"],
-  ...["binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"],
-]);
+const RAW_TYPES: ReadonlySet<string> = new Set(
+  [
+    "tinyint smallint mediumint int bigint decimal float double",
+    "date datetime timestamp time year",
+    "char varchar tinytext text mediumtext longtext enum set",
+    "binary varbinary tinyblob blob mediumblob longblob",
+  ].flatMap((types) => types.split(" ")),
+);
 
 /** What the rows of a schema look like: rows that are dumped after the definitions have to fit them. */
 export type Shape = {

@@ -80,16 +80,7 @@ export function mysqlServer(connection: MysqlConnection, tools: Tools): MysqlSer
       refuseOtherShape(schema, before, await shapeOf(query, schema, run));
     },
 
-    async *dumpObjects(schema, run) {
-      const nothing = ["--no-data", "--no-create-info"];
-      // Routines before the views that may use them, views before the triggers that may.
-      yield* dump(run, ...nothing, "--routines", "--skip-triggers", schema);
-      const views = await viewsIn(schema, run);
-      const broken = await brokenViews(query, schema, views, run);
-      const sound = views.filter((view) => !broken.includes(view));
-      if (sound.length > 0) yield* dump(run, "--no-data", "--skip-triggers", schema, ...sound);
-      yield* dump(run, ...nothing, "--triggers", "--add-drop-trigger", schema);
-    },
+    dumpObjects: (schema, run) => dumpObjects({ query, viewsIn, dump }, schema, run),
 
     async *dumpEvents(schema, run) {
       const nothing = ["--no-data", "--no-create-info", "--skip-triggers"];
@@ -107,6 +98,26 @@ export function mysqlServer(connection: MysqlConnection, tools: Tools): MysqlSer
       await tools.write(await programs.client(run, schema), source, run);
     },
   };
+}
+
+type Asking = Pick<MysqlServer, "query"> & {
+  readonly viewsIn: (schema: string, run: Run) => Promise<string[]>;
+  readonly dump: (run: Run, ...args: string[]) => AsyncGenerator<Buffer>;
+};
+
+async function* dumpObjects(
+  { query, viewsIn, dump }: Asking,
+  schema: string,
+  run: Run,
+): AsyncGenerator<Buffer> {
+  const nothing = ["--no-data", "--no-create-info"];
+  // Routines before the views that may use them, views before the triggers that may.
+  yield* dump(run, ...nothing, "--routines", "--skip-triggers", schema);
+  const views = await viewsIn(schema, run);
+  const broken = await brokenViews(query, schema, views, run);
+  const sound = views.filter((view) => !broken.includes(view));
+  if (sound.length > 0) yield* dump(run, "--no-data", "--skip-triggers", schema, ...sound);
+  yield* dump(run, ...nothing, "--triggers", "--add-drop-trigger", schema);
 }
 
 /** Those that cannot be dumped, since what they show is gone: they would stop the dump of all others. */
