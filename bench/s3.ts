@@ -11,6 +11,8 @@ import { KEYS, type S3, startS3 } from "../test/support/s3.ts";
 const ROUNDS = 3;
 const OBJECTS = 10_000;
 const OBJECT_BYTES = 64 * 1024;
+/** The repository alone, as `npm run bench` has it; the command does more: safety copy, plan, checks, sync. */
+const ALONE = path.resolve(import.meta.dirname, "lastgood.mjs");
 const MAIN = path.resolve(import.meta.dirname, "../dist/main.js");
 
 const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
@@ -59,20 +61,17 @@ async function benchRepository(server: S3, folder: string): Promise<void> {
     await writeFile(path.join(folder, `files/r${n}`), randomBytes(10_000_000));
   for (let n = 0; n < 250; n++)
     await writeFile(path.join(folder, `files/t${n}`), text.slice(n) + n);
-  const times: Record<string, number[]> = {
-    backup: [],
-    restore: [],
-    "restic backup": [],
-    "restic restore": [],
+  const times: Record<string, number[]> = {};
+  const time = (what: string, program: string, ...args: string[]): void => {
+    (times[what] ??= []).push(seconds(folder, program, ...args));
   };
   for (let round = 0; round < ROUNDS; round++) {
     const bucket = await server.bucket();
-    await configure(
-      folder,
-      { at: `s3://${server.host}/${bucket}/lastgood`, s3: keys },
-      { folder: "files" },
-    );
+    const at = `s3://${server.host}/${bucket}`;
+    await configure(folder, { at: `${at}/lastgood`, s3: keys }, { folder: "files" });
     seconds(folder, process.execPath, MAIN, "init");
+    const alone = [process.execPath, ALONE] as const;
+    seconds(folder, ...alone, "init", `${at}/alone`);
     const restic = [
       "restic",
       "--no-cache",
@@ -80,19 +79,22 @@ async function benchRepository(server: S3, folder: string): Promise<void> {
       `s3:${server.endpoint}/${bucket}/restic`,
     ] as const;
     seconds(folder, ...restic, "init");
-    times["backup"]!.push(seconds(folder, process.execPath, MAIN, "backup"));
-    times["restic backup"]!.push(seconds(folder, ...restic, "backup", "files"));
-    times["restore"]!.push(seconds(folder, process.execPath, MAIN, "restore", "latest", "--yes"));
-    times["restic restore"]!.push(
-      seconds(folder, ...restic, "restore", "latest", "--target", "out"),
-    );
-    await rm(path.join(folder, "out"), { recursive: true });
+    time("backup, repository", ...alone, "backup", `${at}/alone`, path.join(folder, "files"));
+    time("backup, restic", ...restic, "backup", "files");
+    time("backup, command", process.execPath, MAIN, "backup");
+    time("restore, repository", ...alone, "restore", `${at}/alone`, path.join(folder, "again"));
+    time("restore, restic", ...restic, "restore", "latest", "--target", "out");
+    time("restore, command", process.execPath, MAIN, "restore", "latest", "--yes");
+    for (const made of ["out", "again"]) await rm(path.join(folder, made), { recursive: true });
   }
   for (const what of ["backup", "restore"]) {
-    const [own, theirs] = [median(times[what]!), median(times[`restic ${what}`]!)];
-    say(
-      `repository in S3, ${what}: ${own.toFixed(1)} s, restic ${theirs.toFixed(1)} s: ${(theirs / own).toFixed(2)}x`,
-    );
+    const theirs = median(times[`${what}, restic`]!);
+    for (const how of ["repository", "command"]) {
+      const own = median(times[`${what}, ${how}`]!);
+      say(
+        `S3, ${what}, ${how}: ${own.toFixed(1)} s, restic ${theirs.toFixed(1)} s: ${(theirs / own).toFixed(2)}x`,
+      );
+    }
   }
 }
 
