@@ -84,7 +84,6 @@ export function createPackWriter(
   const readBack = (from: OpenPack): void => {
     const sealed = memory.view(batchAt, batchBytes);
     writeAll(from.descriptor, sealed, from.sizeBytes);
-    sealed.fill(0);
     readAll(from.descriptor, sealed, from.sizeBytes);
     from.hash.update(sealed);
   };
@@ -177,8 +176,8 @@ function writeAll(descriptor: number, bytes: Uint8Array, position: number): void
 function readAll(descriptor: number, bytes: Uint8Array, position: number): void {
   for (let done = 0; done < bytes.length;) {
     const got = readSync(descriptor, bytes, done, bytes.length - done, position + done);
-    // What is missing stays zero, and no seal opens that way.
-    if (got === 0) return;
+    // What is missing must not be what was there before: no seal opens that way.
+    if (got === 0) return void bytes.fill(0, done);
     done += got;
   }
 }
