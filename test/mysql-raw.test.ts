@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, suite, test } from "node:test";
 import { backup } from "../src/operations/backup.ts";
@@ -106,28 +107,75 @@ suite("mysql: rows as bytes", { skip, timeout: 300_000 }, () => {
     });
   }
 
-  test("a migration between the definitions and the rows: the point is invalid", async () => {
-    await using temporary = await temporaryFolder();
-    const table = "CREATE TABLE t (id INT PRIMARY KEY, a TEXT); INSERT INTO t VALUES (1, 'a')";
-    const [database, system] = await newDatabase(temporary.path, table);
-    using _closed = system;
-    const programs = path.join(temporary.path, "programs");
-    await mkdir(programs);
-    // The real one, and a migration that comes just after the definitions were dumped.
-    const migrate = `MYSQL_PWD=$MYSQL_PWD mariadb --no-defaults --socket=${server.socket} --user=root -e "ALTER TABLE t ADD COLUMN late INT FIRST" ${database}`;
-    const script = `#!/bin/sh\n/usr/bin/mariadb-dump "$@" || exit\ncase "$*" in *"--no-data --skip-triggers"*) ${migrate} ;; esac\n`;
-    await writeFile(path.join(programs, "mariadb-dump"), script);
-    await chmod(path.join(programs, "mariadb-dump"), 0o755);
-    const { PATH } = process.env;
-    process.env["PATH"] = `${programs}:${PATH}`;
-    try {
-      const { valid, errors, warnings } = await backup(system, ALL, run);
-      assert(!valid);
-      assert.deepEqual(errors, ["db_unreadable"]);
-      assert.match(warnings.join(), /its tables were changed meanwhile/);
-    } finally {
-      process.env["PATH"] = PATH;
-    }
-    assert((await backup(system, ALL, run)).valid);
-  });
+  /** What comes between the definitions and the rows, by what it makes of a table. */
+  const MIGRATIONS: Readonly<Record<string, string>> = {
+    "a column more": "ALTER TABLE t ADD COLUMN late INT FIRST",
+    "an index less": "ALTER TABLE t DROP INDEX a; INSERT INTO t (id, a) VALUES (2, 'a')",
+    "a column that may be empty": "ALTER TABLE t MODIFY a VARCHAR(9) NULL",
+    "another collation": "ALTER TABLE t MODIFY a VARCHAR(9) COLLATE utf8mb4_bin NOT NULL",
+    "a check less": "ALTER TABLE t DROP CONSTRAINT c",
+    "a table more": "CREATE TABLE u (a INT)",
+  };
+  const ROWS = "INSERT INTO t (a) VALUES ('between')";
+  for (const [name, statements] of Object.entries({ ...MIGRATIONS, "rows only": ROWS })) {
+    test(`between the definitions and the rows: ${name}`, async () => {
+      await using temporary = await temporaryFolder();
+      const table =
+        "CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, a VARCHAR(9) NOT NULL, UNIQUE (a), CONSTRAINT c CHECK (a <> 'x')); INSERT INTO t (a) VALUES ('a')";
+      const [database, system] = await newDatabase(temporary.path, table);
+      using _closed = system;
+      const programs = path.join(temporary.path, "programs");
+      await mkdir(programs);
+      await writeFile(path.join(programs, "between.sql"), statements);
+      // The real one, and what comes just after it has dumped the definitions for the first time.
+      const between = `mariadb --no-defaults --socket=${server.socket} --user=root ${database} < between.sql`;
+      const once = `cd ${programs} && mv between.sql once.sql && ${between.replace("between.sql", "once.sql")}`;
+      const script = `#!/bin/sh\n/usr/bin/mariadb-dump "$@" || exit\ncase "$*" in *"--no-data --skip-triggers"*) [ ! -e ${programs}/between.sql ] || (${once}) ;; esac\n`;
+      await writeFile(path.join(programs, "mariadb-dump"), script, { mode: 0o755 });
+      const { PATH } = process.env;
+      process.env["PATH"] = `${programs}:${PATH}`;
+      try {
+        const { valid, errors, warnings } = await backup(system, ALL, run);
+        assert.equal(valid, statements === ROWS);
+        if (!valid) assert.deepEqual(errors, ["db_unreadable"]);
+        if (!valid) assert.match(warnings.join(), /its tables were changed meanwhile/);
+      } finally {
+        process.env["PATH"] = PATH;
+      }
+      assert(existsSync(path.join(programs, "once.sql")));
+      assert((await backup(system, ALL, run)).valid);
+    });
+  }
+});
+
+suite("mysql: servers that do not listen", { skip, timeout: 300_000 }, () => {
+  const servers: Readonly<Record<string, readonly string[]>> = {
+    "their own characters for everybody": [
+      "--character-set-server=latin1",
+      "--skip-character-set-client-handshake",
+    ],
+    "names in quotes, plain backslashes": ["--sql-mode=ANSI_QUOTES,NO_BACKSLASH_ESCAPES"],
+  };
+  for (const [name, options] of Object.entries(servers)) {
+    test(`${name}: a database comes back`, async () => {
+      await using server = await startMariadb(options);
+      await using temporary = await temporaryFolder();
+      await server.sql("CREATE DATABASE own CHARACTER SET utf8mb4");
+      const table =
+        "SET NAMES utf8mb4; SET sql_mode = ''; CREATE TABLE t (id INT PRIMARY KEY, a TEXT, b VARCHAR(9) CHARACTER SET latin1, c BLOB); INSERT INTO t VALUES (1, 'ä€\\\\', 'ä', 0xE4FF00)";
+      await server.sql(table, "own");
+      await writeFile(path.join(temporary.path, "db.key"), server.password);
+      const mysql = { database: "own", socket: server.socket, password: { file: "db.key" } };
+      using system = await newSystem(temporary.path, { stores: { db: { mysql } } });
+      const content = async (): Promise<string> =>
+        await server.sql("SELECT HEX(a), HEX(b), HEX(c) FROM t", "own");
+      const then = await content();
+      const { stamp, valid, errors } = await backup(system, ALL, run);
+      assert(valid, errors.join());
+      await server.sql("DELETE FROM t", "own");
+      const { outcome, error } = await restore(system, stamp, BACK, run);
+      assert.equal(outcome, "committed", error);
+      assert.equal(await content(), then);
+    });
+  }
 });

@@ -22,7 +22,7 @@ export type Mariadb = AsyncDisposable & {
   kill(): Promise<void>;
 };
 
-export async function startMariadb(): Promise<Mariadb> {
+export async function startMariadb(more: readonly string[] = []): Promise<Mariadb> {
   const folder = await mkdtemp("/var/tmp/lg-mariadb-");
   const [data, socket, password] = [`${folder}/data`, `${folder}/sock`, 'it\'s "secret"'];
   await mkdir(data);
@@ -69,7 +69,7 @@ export async function startMariadb(): Promise<Mariadb> {
       "--innodb-flush-log-at-trx-commit=2",
       "--event-scheduler=ON",
     ];
-    server = spawn(SERVER, [...options, ...quick], { stdio: "ignore", env });
+    server = spawn(SERVER, [...options, ...quick, ...more], { stdio: "ignore", env });
     const deadline = performance.now() + START_MS_MAX;
     for (;;) {
       try {

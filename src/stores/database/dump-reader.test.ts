@@ -43,17 +43,4 @@ suite("dumps", () => {
       }
     });
   }
-
-  test("of two dumps each has to be complete", () => {
-    const isComplete = (...dumps: string[]): boolean => {
-      const reader = new DumpReader();
-      reader.feed(Buffer.from(dumps.join("")));
-      return reader.content.isComplete;
-    };
-    const cut = MARIADB.slice(0, MARIADB.indexOf("-- Dump completed"));
-    assert(isComplete(MARIADB, MARIADB));
-    assert(isComplete(MARIADB, MARIADB.trimEnd()));
-    assert(!isComplete(cut, MARIADB));
-    assert(!isComplete(MARIADB, cut));
-  });
 });

@@ -2,7 +2,7 @@
 export type DumpContent = {
   /** Rows a table, of those that have any. */
   readonly rows: Readonly<Record<string, number>>;
-  /** Whether the last line of each dump in it says that it is whole: exit codes are not believed. */
+  /** Whether its last line says that it is whole: exit codes are not believed. */
   readonly isComplete: boolean;
 };
 
@@ -10,7 +10,6 @@ const [NEWLINE, QUOTE, OPEN, CLOSE, SEMICOLON, BACKSLASH] = [10, 39, 40, 41, 59,
 const LETTER_S = 83;
 const HEAD_BYTES_MAX = 4096;
 const INSERT = /^INSERT INTO `((?:[^`]|``)+)` (?:\([^)]*\) )?VALUES$/;
-const BEGUN = /^-- (?:MariaDB|MySQL) dump/;
 const COMPLETED = /^-- Dump completed/;
 
 /**
@@ -22,8 +21,6 @@ export class DumpReader {
   /** The line so far; rows are not part of it. */
   #head = "";
   #last = "";
-  /** Dumps that have begun and whose end has not come. */
-  #open = 0;
   #table = "";
   #state: "line" | "after values" | "row lines" | "rows in line" | "rest of line" = "line";
   #depth = 0;
@@ -33,10 +30,7 @@ export class DumpReader {
   #latest = 0;
 
   get content(): DumpContent {
-    // The very last line may have no end, and is not counted then.
-    const [line, open] =
-      this.#head === "" ? [this.#last, this.#open] : [this.#head, this.#open - 1];
-    const isComplete = COMPLETED.test(line) && open <= 0;
+    const isComplete = COMPLETED.test(this.#head === "" ? this.#last : this.#head);
     return { rows: Object.fromEntries(this.#rows), isComplete };
   }
 
@@ -68,7 +62,8 @@ export class DumpReader {
     for (let at = from; at < bytes.length; at++) {
       const byte = bytes[at]!;
       if (byte === NEWLINE) {
-        this.#endLine();
+        if (this.#head !== "") this.#last = this.#head;
+        this.#head = "";
         return at + 1;
       }
       this.#head += String.fromCharCode(byte);
@@ -88,13 +83,6 @@ export class DumpReader {
       }
     }
     return bytes.length;
-  }
-
-  #endLine(): void {
-    if (BEGUN.test(this.#head)) this.#open++;
-    else if (COMPLETED.test(this.#head)) this.#open--;
-    if (this.#head !== "") this.#last = this.#head;
-    this.#head = "";
   }
 
   /** In strings newlines are escaped, so each line is one row, and the last one ends the statement. */

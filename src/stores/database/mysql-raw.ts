@@ -1,4 +1,3 @@
-import { hash } from "node:crypto";
 import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { MysqlServer } from "./mysql-server.ts";
@@ -8,8 +7,10 @@ import { text } from "./mysql-text.ts";
 // mariadb-dump a third of its time. Definitions never are: the text of a default or of an ENUM has
 // characters, which would become others where a table has another character set than the dump.
 
+/** What a program is told so that text comes as the bytes that lie in the server. */
+export const BYTES = "--default-character-set=binary";
 /** What mariadb-dump is told. Bytes are escaped then, and stand for themselves. */
-export const RAW: readonly string[] = ["--default-character-set=binary", "--skip-hex-blob"];
+const RAW: readonly string[] = [BYTES, "--skip-hex-blob"];
 
 /**
  * Types that take from a string of bytes what they gave as one. UUID, INET4, INET6 and VECTOR would take it
@@ -24,40 +25,66 @@ const RAW_TYPES: ReadonlySet<string> = new Set(
   ].flatMap((types) => types.split(" ")),
 );
 
-/** What the rows of a schema look like: rows that are dumped after the definitions have to fit them. */
-export type Shape = {
-  /** Whether all rows can be dumped as bytes. */
-  readonly isRaw: boolean;
-  readonly fingerprint: string;
+type Asked = {
+  readonly query: MysqlServer["query"];
+  /** Asks as one who wants bytes. */
+  readonly queryBytes: MysqlServer["query"];
 };
 
-export async function shapeOf(
-  query: MysqlServer["query"],
+/** Whether the rows of a schema can be dumped as bytes. */
+export async function isRaw(
+  { query, queryBytes }: Asked,
   schema: string,
   run: Run,
-): Promise<Shape> {
-  const columns = await query(
-    `SELECT table_name, column_name, column_type, character_set_name, data_type FROM information_schema.columns
-     WHERE table_schema = ${text(schema)} ORDER BY table_name, ordinal_position`,
+): Promise<boolean> {
+  // A server can be told not to listen to what a program wants, and then changes text all the same.
+  const [[version = "", ...characters] = []] = await queryBytes(
+    "SELECT VERSION(), @@character_set_client, @@character_set_results",
     run,
   );
+  if (!version.includes("MariaDB") || characters.some((set) => set !== "binary")) return false;
   // The next number of a sequence has to be read after the rows that have its numbers.
-  const sequences = await query(
-    `SELECT 1 FROM information_schema.tables WHERE table_schema = ${text(schema)} AND table_type = 'SEQUENCE'`,
+  const types = await query(
+    `SELECT DISTINCT data_type FROM information_schema.columns WHERE table_schema = ${text(schema)}
+     UNION SELECT table_type FROM information_schema.tables WHERE table_schema = ${text(schema)} AND table_type = 'SEQUENCE'`,
     run,
   );
-  const [[version = ""] = []] = await query("SELECT VERSION()", run);
-  const isPlain = columns.every(([, , , , type]) => RAW_TYPES.has(type!));
-  return {
-    isRaw: version.includes("MariaDB") && sequences.length === 0 && isPlain,
-    fingerprint: hash("sha256", JSON.stringify(columns)),
-  };
+  return types.every(([type]) => RAW_TYPES.has(type!));
 }
 
-/** SOURCE_FAILED when the rows that were dumped may not fit the definitions that were dumped before. */
-export function refuseOtherShape(schema: string, before: Shape, after: Shape): void {
-  if (before.fingerprint === after.fingerprint) return;
+/** Dumps with these arguments; SOURCE_FAILED where that fails. */
+type Dump = (run: Run, ...args: string[]) => AsyncGenerator<Buffer>;
+
+/**
+ * First the definitions, then the rows. SOURCE_FAILED when the definitions are others afterwards: then the
+ * rows may not fit those that were dumped.
+ */
+export async function* dumpRaw(
+  dump: Dump,
+  schema: string,
+  args: readonly string[],
+  run: Run,
+): AsyncGenerator<Buffer> {
+  const define = async (): Promise<Buffer> => {
+    const defined = Buffer.concat(await Array.fromAsync(dump(run, "--no-data", ...args)));
+    if (COMPLETED.test(defined.subarray(-END_BYTES).toString("latin1"))) return defined;
+    throw new AppError("SOURCE_FAILED", `dump ${schema}: the definitions of its tables end early`, {
+      hint: "Look into the log of the server, and back up again.",
+    });
+  };
+  const before = await define();
+  yield before;
+  yield* dump(run, "--no-create-info", ...RAW, ...args);
+  if (withoutCounters(before) === withoutCounters(await define())) return;
   throw new AppError("SOURCE_FAILED", `dump ${schema}: its tables were changed meanwhile`, {
     hint: "Back up again once the migration is through.",
   });
+}
+
+const END_BYTES = 100;
+const COMPLETED = /\n-- Dump completed[^\n]*\n$/;
+
+/** Counters go on as rows are written: that is no change of a table. */
+function withoutCounters(definitions: Buffer): string {
+  return definitions.toString("latin1").replaceAll(/ AUTO_INCREMENT=\d+/g, "");
 }

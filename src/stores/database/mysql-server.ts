@@ -1,7 +1,7 @@
 import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Command } from "../../base/exec.ts";
-import { RAW, refuseOtherShape, shapeOf } from "./mysql-raw.ts";
+import { BYTES, dumpRaw, isRaw } from "./mysql-raw.ts";
 import { quoted, text, unescaped } from "./mysql-text.ts";
 import type { Tools } from "./tools.ts";
 
@@ -47,12 +47,18 @@ const CHARACTERS = "--default-character-set=utf8mb4";
 
 export function mysqlServer(connection: MysqlConnection, tools: Tools): MysqlServer {
   const programs = openPrograms(connection, tools);
-  const query: MysqlServer["query"] = async (sql, run, schema) => {
-    const into = schema === undefined ? [] : [schema];
-    const command = await programs.client(run, "--batch", "--skip-column-names", ...into);
-    const printed = await tools.ask(command, sql, run);
-    return printed === "" ? [] : printed.split("\n").map((line) => line.split("\t").map(unescaped));
-  };
+  const queryWith =
+    (...options: string[]): MysqlServer["query"] =>
+    async (sql, run, schema) => {
+      const into = schema === undefined ? [] : [schema];
+      const lines = ["--batch", "--skip-column-names"];
+      const command = await programs.client(run, ...options, ...lines, ...into);
+      const printed = await tools.ask(command, sql, run);
+      if (printed === "") return [];
+      return printed.split("\n").map((line) => line.split("\t").map(unescaped));
+    };
+  const query = queryWith();
+  const asked = { query, queryBytes: queryWith(BYTES) };
   const viewsIn = async (schema: string, run: Run): Promise<string[]> =>
     (await query(viewsOf(schema), run)).map(([name]) => name!);
   const dump = async function* (run: Run, ...args: string[]): AsyncGenerator<Buffer> {
@@ -73,11 +79,8 @@ export function mysqlServer(connection: MysqlConnection, tools: Tools): MysqlSer
       const without = [...views, ...Object.values(OWN_TABLES)];
       const ignored = without.map((name) => `--ignore-table=${schema}.${name}`);
       const args = ["--skip-triggers", ...ignored, schema];
-      const before = await shapeOf(query, schema, run);
-      if (!before.isRaw || (await programs.isMysql(run))) return yield* dump(run, ...args);
-      yield* dump(run, "--no-data", ...args);
-      yield* dump(run, "--no-create-info", ...RAW, ...args);
-      refuseOtherShape(schema, before, await shapeOf(query, schema, run));
+      const isBytes = !(await programs.isMysql(run)) && (await isRaw(asked, schema, run));
+      yield* isBytes ? dumpRaw(dump, schema, args, run) : dump(run, ...args);
     },
 
     dumpObjects: (schema, run) => dumpObjects({ query, viewsIn, dump }, schema, run),

@@ -242,7 +242,7 @@ const POLL_MS = 200;
 
 /** Who is connected would write into what is switched away. */
 async function refuseClients(server: MysqlServer, schema: string, run: Run): Promise<void> {
-  const me = `CONCAT("'", REPLACE(CURRENT_USER(), '@', "'@'"), "'")`;
+  const me = `CONCAT('''', REPLACE(CURRENT_USER(), '@', '''@'''), '''')`;
   const may = await server.query(
     `SELECT 1 FROM information_schema.user_privileges WHERE grantee = ${me} AND privilege_type = 'PROCESS'`,
     run,
