@@ -6,10 +6,9 @@ import { after, before, suite, test } from "node:test";
 import { backup } from "../src/operations/backup.ts";
 import { restore } from "../src/operations/restore.ts";
 import type { System } from "../src/operations/system.ts";
-import { hasMariadb, type Mariadb, startMariadb } from "./support/mariadb.ts";
+import { hasMariadb, type Mariadb, startMariadb, systemOf } from "./support/mariadb.ts";
 import { restic, resticVersion } from "./support/restic.ts";
 import { skipWithout } from "./support/servers.ts";
-import { newSystem } from "./support/system.ts";
 import { quietRun, temporaryFolder } from "./support/temporary.ts";
 
 // Goal: rows that are dumped as bytes come back to the byte, whatever characters they are made of; where a
@@ -63,9 +62,7 @@ suite("mysql: rows as bytes", { skip, timeout: 300_000 }, () => {
     const database = `raw_${++made}`;
     await server.sql(`CREATE DATABASE ${database} CHARACTER SET utf8mb4`);
     await server.sql(`SET sql_mode = ''; ${statements}`, database);
-    await writeFile(path.join(folder, "db.key"), server.password);
-    const mysql = { database, socket: server.socket, password: { file: "db.key" } };
-    return [database, await newSystem(folder, { stores: { db: { mysql } } })];
+    return [database, await systemOf(server, folder, database)];
   }
 
   /** Definitions, and the bytes of all rows. */
@@ -164,9 +161,7 @@ suite("mysql: servers that do not listen", { skip, timeout: 300_000 }, () => {
       const table =
         "SET NAMES utf8mb4; SET sql_mode = ''; CREATE TABLE t (id INT PRIMARY KEY, a TEXT, b VARCHAR(9) CHARACTER SET latin1, c BLOB); INSERT INTO t VALUES (1, 'ä€\\\\', 'ä', 0xE4FF00)";
       await server.sql(table, "own");
-      await writeFile(path.join(temporary.path, "db.key"), server.password);
-      const mysql = { database: "own", socket: server.socket, password: { file: "db.key" } };
-      using system = await newSystem(temporary.path, { stores: { db: { mysql } } });
+      using system = await systemOf(server, temporary.path, "own");
       const content = async (): Promise<string> =>
         await server.sql("SELECT HEX(a), HEX(b), HEX(c) FROM t", "own");
       const then = await content();

@@ -7,12 +7,11 @@ import { restore } from "../src/operations/restore.ts";
 import type { System } from "../src/operations/system.ts";
 import { undo } from "../src/operations/undo.ts";
 import { validate } from "../src/operations/validate.ts";
-import { hasMariadb, type Mariadb, startMariadb } from "./support/mariadb.ts";
+import { hasMariadb, type Mariadb, startMariadb, systemOf } from "./support/mariadb.ts";
 import { lastgood } from "./support/killed.ts";
 import { restic, resticVersion } from "./support/restic.ts";
 import { skipWithout } from "./support/servers.ts";
 import { throughPoint } from "./support/given-up.ts";
-import { newSystem } from "./support/system.ts";
 import { quietRun, temporaryFolder } from "./support/temporary.ts";
 
 // Goal: a database of a real MariaDB comes back as it was, with all that belongs to it, and whatever
@@ -55,9 +54,7 @@ suite("mysql", { skip, timeout: 300_000 }, () => {
     const database = `shop_${++made}`;
     await server.sql(`CREATE DATABASE ${database} CHARACTER SET utf8mb4`);
     await server.sql(SCHEMA, database);
-    await writeFile(path.join(folder, "db.key"), server.password);
-    const mysql = { database, socket: server.socket, password: { file: "db.key" } };
-    return [database, await newSystem(folder, { stores: { db: { mysql, ...extra } } })];
+    return [database, await systemOf(server, folder, database, extra)];
   }
 
   test("what a validation that was killed has left in the server goes with the next backup", async () => {

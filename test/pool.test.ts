@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { tmpdir } from "node:os";
+import { readdirSync } from "node:fs";
+import { getPriority, tmpdir } from "node:os";
 import { suite, test } from "node:test";
 import type { Jobs } from "../src/repository/workers/jobs.ts";
 import { openPool } from "../src/repository/workers/pool.ts";
@@ -50,5 +51,26 @@ suite("pools", LONG_MS, () => {
     await first[Symbol.asyncDispose]();
     await using second = openPool(SETUP, threads);
     assert.deepEqual(await second.run("readBlobs", nothing()), { plain: [] });
+  });
+
+  test("threads that give way do so for one pool only", async () => {
+    const lowered = (): number =>
+      readdirSync("/proc/self/task").filter((task) => getPriority(Number(task)) === 10).length;
+    const owner = { claim: () => new Uint8Array(0), pack: () => {} };
+    const threads = openThreads();
+    const first = openPool(SETUP, threads, { owner, threadsMax: 1 });
+    await first.run("finishFiles", { files: [] });
+    assert.equal(lowered(), 0);
+    first.giveWay();
+    await first.run("finishFiles", { files: [] });
+    assert.equal(lowered(), 1);
+    await first[Symbol.asyncDispose]();
+    await using late = openPool(SETUP, threads, { owner, threadsMax: 1 });
+    late.giveWay();
+    await late.run("finishFiles", { files: [] });
+    assert.equal(lowered(), 1, "one that is taken later gives way, too");
+    await using second = openPool(SETUP, threads, { threadsMax: 1 });
+    await second.run("finishFiles", { files: [] });
+    assert.equal(lowered(), 1);
   });
 });

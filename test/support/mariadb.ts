@@ -1,9 +1,12 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { chown, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { chown, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import type { System } from "../../src/operations/system.ts";
+import { newSystem } from "./system.ts";
 
 const SERVER = "/usr/sbin/mariadbd";
 const START_MS_MAX = 30_000;
@@ -104,4 +107,16 @@ export async function startMariadb(more: readonly string[] = []): Promise<Mariad
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A system whose only store is a database of the server, with more for the component. */
+export async function systemOf(
+  server: Mariadb,
+  folder: string,
+  database: string,
+  more: object = {},
+): Promise<System> {
+  await writeFile(path.join(folder, "db.key"), server.password);
+  const mysql = { database, socket: server.socket, password: { file: "db.key" } };
+  return await newSystem(folder, { stores: { db: { mysql, ...more } } });
 }

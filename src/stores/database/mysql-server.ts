@@ -227,5 +227,3 @@ function programNames(tools: Tools): (run: Run) => Promise<Names> {
     });
   };
 }
-
-/** As the client prints with --batch. */

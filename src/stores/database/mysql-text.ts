@@ -1,6 +1,6 @@
 // How names and values stand in statements and in what the client prints.
 
-/** A field as the client prints it in lines. */
+/** A field as the client prints it with --batch. */
 export function unescaped(field: string): string {
   const letters: Readonly<Record<string, string>> = { n: "\n", t: "\t", "0": "\0", "\\": "\\" };
   return field.replaceAll(/\\([nt0\\])/g, (_, letter: string) => letters[letter]!);
