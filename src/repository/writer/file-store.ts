@@ -4,6 +4,7 @@ import type { Jobs, Range } from "../workers/jobs.ts";
 import { type Identity, isUntouched, lookAt } from "../workers/identity.ts";
 import { ANOTHER_FILE, sourceCode } from "../workers/source-errors.ts";
 import type { BlobSink } from "./blob-sink.ts";
+import { hexIds } from "./hex-ids.ts";
 
 /**
  * How a file is cut. By content: what was inserted moves the cuts, as restic does it. Into pages:
@@ -34,7 +35,6 @@ export type FileStore = {
   flush(): Promise<void>;
 };
 
-const ID_HEX = 64;
 const BATCH_FILES_MAX = 256;
 const BATCH_BYTES_MAX = 2 * 1024 * 1024;
 const GROUP_BYTES = 2 * 1024 * 1024;
@@ -222,11 +222,4 @@ async function* rangesOf(file: FileToStore, sink: BlobSink): AsyncGenerator<Rang
       offset += length;
     }
   }
-}
-
-function hexIds(ids: Uint8Array): string[] {
-  const hex = Buffer.from(ids.buffer, ids.byteOffset, ids.length).toString("hex");
-  return Array.from({ length: hex.length / ID_HEX }, (_, i) =>
-    hex.slice(i * ID_HEX, (i + 1) * ID_HEX),
-  );
 }

@@ -1,9 +1,9 @@
 import type { BlobSink } from "./blob-sink.ts";
+import { hexIds } from "./hex-ids.ts";
 
 const BATCH_BYTES = 1024 * 1024;
 /** Whoever is alone does not wait longer. */
 const WAIT_MS = 3;
-const ID_HEX = 64;
 
 type Waiting = PromiseWithResolvers<string> & { readonly content: Uint8Array };
 
@@ -19,10 +19,8 @@ export function smallBlobs(sink: BlobSink): (content: Uint8Array) => Promise<str
     try {
       const blobs = batch.map(({ content }) => content);
       const { done } = await sink.start("storeBlobs", { type: "data", blobs });
-      const ids = Buffer.from((await done).ids).toString("hex");
-      for (const [at, { resolve }] of batch.entries()) {
-        resolve(ids.slice(at * ID_HEX, (at + 1) * ID_HEX));
-      }
+      const ids = hexIds((await done).ids);
+      for (const [at, { resolve }] of batch.entries()) resolve(ids[at]!);
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }

@@ -4,6 +4,7 @@ import type { Core } from "../core.ts";
 import type { Jobs } from "../workers/jobs.ts";
 import { openOwnThread } from "../workers/pools.ts";
 import type { BlobSink } from "./blob-sink.ts";
+import { hexIds } from "./hex-ids.ts";
 
 /** What is read goes to the thread that cuts it in batches: none is longer than the shortest chunk. */
 const BATCH_BYTES = CHUNK_BYTES_MIN;
@@ -40,11 +41,7 @@ export async function storeStream(
     if (groupBytes >= GROUP_BYTES) await flush();
   }
   await flush();
-  const content: string[] = [];
-  for (const { ids } of await Promise.all(jobs)) {
-    const hex = Buffer.from(ids).toString("hex");
-    content.push(...(hex.match(/.{64}/g) ?? []));
-  }
+  const content = (await Promise.all(jobs)).flatMap(({ ids }) => hexIds(ids));
   return { content, sizeBytes };
 }
 
