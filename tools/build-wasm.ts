@@ -23,7 +23,7 @@ async function compile(): Promise<{
 }> {
   let binary: Uint8Array | undefined;
   const flags =
-    "-O3 --noAssert --runtime stub --importMemory --enable simd --disable mutable-globals --memoryBase 4096";
+    "-O3 --noAssert --runtime stub --importMemory --enable simd --enable relaxed-simd --disable mutable-globals --memoryBase 4096";
   const { error } = await main(
     ["assembly/hot.ts", "--outFile", "hot.wasm", "--baseDir", folder, ...flags.split(" ")],
     { writeFile: (_name, contents) => void (binary = contents as Uint8Array) },

@@ -4,6 +4,7 @@ import { HOT_WASM_BASE64 } from "../wasm/hot.generated.ts";
 /** The loops over every byte that Node has no function for; see wasm/assembly/hot.ts. */
 export type Hot = {
   findCut(from: number, to: number, mask: bigint): number;
+  layNibbles(): void;
   fillCounters(at: number, iv: number, skip: number, blocks: number): void;
   xor(target: number, source: number, stream: number, length: number): void;
   equal(a: number, b: number, length: number): number;
@@ -42,8 +43,9 @@ export function openHot(): { hot: Hot; memory: HotMemory } {
 }
 
 /** Lays the tables of a repository's fingerprint, which `findCut` looks into. */
-export function layTables(memory: HotMemory, polynomial: Polynomial): void {
+export function layTables(hot: Hot, memory: HotMemory, polynomial: Polynomial): void {
   const { out, mod } = fingerprintTables(polynomial);
   memory.view(OUT_TABLE, out.byteLength).set(new Uint8Array(out.buffer));
   memory.view(MOD_TABLE, mod.byteLength).set(new Uint8Array(mod.buffer));
+  hot.layNibbles();
 }

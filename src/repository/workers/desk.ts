@@ -28,7 +28,7 @@ const ALIGNMENT = 64;
 export function createDesk(key: MasterKey, polynomial: Polynomial): Desk {
   const { hot, memory } = openHot();
   const sealer = createSealer(hot, memory, key);
-  layTables(memory, polynomial);
+  layTables(hot, memory, polynomial);
   let plainEnd = DESK_FROM;
   return {
     hot,
