@@ -1,5 +1,6 @@
 import type { Range } from "../../backends/backend.ts";
 import type { ByteString } from "../format/go-string.ts";
+import { SEAL_BYTES } from "../crypto/sealer.ts";
 import type { BlobPlace } from "../index/blob-index.ts";
 import type { StoredBlob, WriteTarget } from "../workers/jobs.ts";
 
@@ -22,7 +23,9 @@ export type PackPart = {
 
 /** What is not needed between two blobs is read along up to this, as one read is cheaper than two. */
 const GAP_BYTES_MAX = 1024 * 1024;
-const PART_BYTES_MAX = 8 * 1024 * 1024;
+const PART_BYTES_MAX = 4 * 1024 * 1024;
+/** Of blobs that shrink to nothing a small part has gigabytes. */
+const PLAIN_BYTES_MAX = 16 * 1024 * 1024;
 
 type Needed = { readonly place: BlobPlace; readonly id: string; readonly targets: WriteTarget[] };
 
@@ -30,10 +33,13 @@ type Needed = { readonly place: BlobPlace; readonly id: string; readonly targets
 export function* planParts(wanted: readonly Wanted[]): Generator<PackPart, void, undefined> {
   for (const [packId, blobs] of groupByPack(wanted)) {
     let group: Needed[] = [];
+    let plainBytes = 0;
     for (const blob of blobs) {
-      if (group.length > 0 && !fits(group, blob)) {
+      plainBytes += plainBytesOf(blob.place);
+      if (group.length > 0 && (!fits(group, blob) || plainBytes > PLAIN_BYTES_MAX)) {
         yield toPart(packId, group);
         group = [];
+        plainBytes = plainBytesOf(blob.place);
       }
       group.push(blob);
     }
@@ -79,9 +85,13 @@ function toPart(packId: string, group: readonly Needed[]): PackPart {
     uncompressedLength: place.uncompressedLength,
     targets,
   }));
-  const plainBytes = blobs.reduce(
-    (sum, blob) => sum + (blob.uncompressedLength || blob.length - 32) * blob.targets.length,
+  const plainBytes = group.reduce(
+    (sum, { place, targets }) => sum + plainBytesOf(place) * targets.length,
     0,
   );
   return { packId, range, blobs, plainBytes };
+}
+
+function plainBytesOf({ uncompressedLength, length }: BlobPlace): number {
+  return uncompressedLength || length - SEAL_BYTES;
 }

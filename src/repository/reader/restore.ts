@@ -15,7 +15,7 @@ import type { FileFinish } from "../workers/jobs.ts";
 import type { Pool } from "../workers/pool.ts";
 import { openReadPool } from "../workers/pools.ts";
 import { rawPath } from "../workers/raw-path.ts";
-import { packParts, type WithPart } from "./with-part.ts";
+import { packParts, partsAtOnce, type WithPart } from "./with-part.ts";
 import { makeSpecialFiles, type SpecialFile } from "./special-files.ts";
 import { type PackPart, planParts, type Wanted } from "./pack-parts.ts";
 import type { BlobReader } from "./read-blob.ts";
@@ -191,7 +191,7 @@ async function writeContents(found: Found, pool: Pool, tools: RestoreTools): Pro
   let bytesDone = 0;
   await inParallel(
     interleaved([...planParts(found.wanted)]),
-    pool.threads * 2,
+    partsAtOnce(core, pool.threads),
     async (planned: PackPart) => {
       const { packId, range, blobs } = planned;
       run.signal.throwIfAborted();

@@ -37,6 +37,14 @@ export function packParts({ backend }: Core): WithPart {
   };
 }
 
+/** A connection to a server far away has a limit of its own, however many processors there are here. */
+const FETCHED_AT_ONCE = 12;
+
+/** So many parts are worth handling at the same time. */
+export function partsAtOnce({ backend }: Core, threads: number): number {
+  return backend.localFolder === undefined ? FETCHED_AT_ONCE : threads * 2;
+}
+
 const SLOT_STEP_BYTES = 1024 * 1024;
 
 function sharedFor(length: number): SharedArrayBuffer {

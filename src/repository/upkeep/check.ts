@@ -35,6 +35,10 @@ export type CheckOptions = {
   readonly onSound?: (packId: string) => void;
 };
 
+const FILES_AT_ONCE = 8;
+/** Whole packs of 16 MiB, each over a connection of its own. */
+const PACKS_FETCHED_AT_ONCE = 5;
+
 /** Gives the same verdict as `restic check`, with the same meaning of error and hint. */
 export async function check(core: Core, options: CheckOptions, run: Run): Promise<CheckReport> {
   const errors: string[] = [];
@@ -52,11 +56,11 @@ export async function check(core: Core, options: CheckOptions, run: Run): Promis
 
 async function loadSnapshots(core: Core, errors: string[], run: Run): Promise<Snapshot[]> {
   const snapshots: Snapshot[] = [];
-  for (const id of await core.files.ids("snapshots", run)) {
+  await inParallel(await core.files.ids("snapshots", run), FILES_AT_ONCE, async (id) => {
     await collect(errors, async () => {
       snapshots.push(decodeSnapshot(await core.files.load("snapshots", id, run), id));
     });
-  }
+  });
   return snapshots;
 }
 
@@ -68,7 +72,7 @@ async function loadIndexFiles(
 ): Promise<{ index: BlobIndex; packs: Map<string, readonly PackEntry[]> }> {
   const index = createBlobIndex();
   const packs = new Map<string, readonly PackEntry[]>();
-  for (const id of await core.files.ids("index", run)) {
+  await inParallel(await core.files.ids("index", run), FILES_AT_ONCE, async (id) => {
     await collect(errors, async () => {
       const json = await core.files.load("index", id, run);
       for (const pack of decodeIndex(json, `index ${id.slice(0, 8)}`)) {
@@ -80,7 +84,7 @@ async function loadIndexFiles(
         for (const blob of pack.blobs) index.add(pack.id, blob);
       }
     });
-  }
+  });
   return { index, packs };
 }
 
@@ -128,7 +132,8 @@ async function readPacks(
   let bytesDone = 0;
   await using pool = openReadPool(core);
   const withPart = packParts(core);
-  await inParallel(chosen, pool.threads + 1, async ([packId, blobs]) => {
+  const fetched = core.backend.localFolder === undefined ? PACKS_FETCHED_AT_ONCE : 0;
+  await inParallel(chosen, Math.max(pool.threads + 1, fetched), async ([packId, blobs]) => {
     run.signal.throwIfAborted();
     let problems: readonly string[] = [];
     // What a second reading does not show was the line or the memory, and is gone.

@@ -1,4 +1,5 @@
 import type { Run } from "../../base/events.ts";
+import { inParallel } from "../../base/in-parallel.ts";
 import type { Core } from "../core.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
@@ -16,6 +17,9 @@ export type CopySource = {
   readonly pool: Pool;
 };
 
+/** Few, since the plain bytes of each are in memory until they are stored. */
+const PARTS_AT_ONCE = 4;
+
 /** Copies blobs byte for byte into a sink, of the same repository or of another. */
 export async function copyBlobs(
   from: CopySource,
@@ -26,15 +30,14 @@ export async function copyBlobs(
   const withPart = packParts(from.core);
   for (const type of ["data", "tree"] as const) {
     const wanted = names.filter((name) => name.type === type).map(({ id }) => need(from, id, type));
-    for (const { packId, range, blobs } of planParts(wanted)) {
+    await inParallel(planParts(wanted), PARTS_AT_ONCE, async ({ packId, range, blobs }) => {
       run.signal.throwIfAborted();
       const { plain } = await withPart(packId, range, run, (part) =>
         from.pool.run("readBlobs", { packId, part, blobs }),
       );
       const { done } = await sink.start("storeBlobs", { type, blobs: plain });
-      // One part at a time: what is copied must not pile up in memory.
       await done;
-    }
+    });
   }
 }
 

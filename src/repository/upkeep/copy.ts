@@ -1,5 +1,6 @@
 import { AppError, hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
+import { inParallel } from "../../base/in-parallel.ts";
 import type { Core } from "../core.ts";
 import { decodeSnapshot, encodeSnapshot, type Snapshot } from "../format/snapshot.ts";
 import { loadIndex } from "../index/load-index.ts";
@@ -9,6 +10,8 @@ import { openReadPool } from "../workers/pools.ts";
 import { openBlobSink } from "../writer/blob-sink.ts";
 import { copyBlobs } from "./copy-blobs.ts";
 import { markUsed } from "./mark-used.ts";
+
+const SNAPSHOTS_AT_ONCE = 8;
 
 export type CopyReport = { readonly copied: readonly string[]; readonly bytesAdded: number };
 
@@ -62,13 +65,13 @@ function contentOf(snapshot: Snapshot): string {
 
 async function copiesIn(core: Core, run: Run): Promise<Set<string>> {
   const known = new Set<string>();
-  for (const id of await core.files.ids("snapshots", run)) {
+  await inParallel(await core.files.ids("snapshots", run), SNAPSHOTS_AT_ONCE, async (id) => {
     try {
       known.add(contentOf(decodeSnapshot(await core.files.load("snapshots", id, run), id)));
     } catch (error) {
       // A damaged snapshot is not there.
       if (!hasCode(error, "CORRUPT")) throw error;
     }
-  }
+  });
   return known;
 }

@@ -44,8 +44,11 @@ export type BlobSink = AsyncDisposable & {
 const INDEX_BLOBS_MAX = 50_000;
 const INDEX_AGE_MS_MAX = 10 * 60_000;
 const TREE_BATCH_BYTES = 1024 * 1024;
-/** Packs on their way to the backend, beyond which no new job is started. */
-const PACKS_UNSAVED_MAX = 4;
+/**
+ * Packs on their way to the backend, beyond which no new job is started: each takes its 16 MiB of memory,
+ * and a connection to a server far away has a limit of its own.
+ */
+const PACKS_UNSAVED_MAX = 6;
 
 export function openBlobSink(core: Core, index: BlobIndex, run: Run): BlobSink {
   const added: Added = { dataBlobs: 0, treeBlobs: 0, bytes: 0, bytesPacked: 0 };
