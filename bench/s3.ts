@@ -4,11 +4,15 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { KEYS, type S3, startS3 } from "../test/support/s3.ts";
+import { farAway } from "./far.ts";
 
 // A repository in S3 beside restic's on the same server, and a bucket as a store, in one run:
-// npm run bench:s3. The server is Ceph on this machine, and takes its share of the processor.
+// npm run bench:s3. The server is Ceph on this machine, and takes its share of the processor; then the same
+// server again as if it were far away.
 
 const ROUNDS = 3;
+/** 20 ms there and back, and what one connection to a large provider carries. */
+const FAR = { delayMs: 10, bytesPerMs: 30_000 };
 const OBJECTS = 10_000;
 const OBJECT_BYTES = 64 * 1024;
 /** The repository alone, as `npm run bench` has it; the command does more: safety copy, plan, checks, sync. */
@@ -52,7 +56,7 @@ const keys = {
   "secret-key": { env: "AWS_SECRET_ACCESS_KEY" },
 };
 
-async function benchRepository(server: S3, folder: string): Promise<void> {
+async function makeFiles(folder: string): Promise<void> {
   await mkdir(path.join(folder, "files"));
   let text = "";
   while (text.length < 1_000_000)
@@ -61,23 +65,26 @@ async function benchRepository(server: S3, folder: string): Promise<void> {
     await writeFile(path.join(folder, `files/r${n}`), randomBytes(10_000_000));
   for (let n = 0; n < 250; n++)
     await writeFile(path.join(folder, `files/t${n}`), text.slice(n) + n);
+}
+
+async function benchRepository(
+  server: S3,
+  folder: string,
+  where: string,
+  host: string,
+): Promise<void> {
   const times: Record<string, number[]> = {};
   const time = (what: string, program: string, ...args: string[]): void => {
     (times[what] ??= []).push(seconds(folder, program, ...args));
   };
   for (let round = 0; round < ROUNDS; round++) {
     const bucket = await server.bucket();
-    const at = `s3://${server.host}/${bucket}`;
+    const at = `s3://${host}/${bucket}`;
     await configure(folder, { at: `${at}/lastgood`, s3: keys }, { folder: "files" });
     seconds(folder, process.execPath, MAIN, "init");
     const alone = [process.execPath, ALONE] as const;
     seconds(folder, ...alone, "init", `${at}/alone`);
-    const restic = [
-      "restic",
-      "--no-cache",
-      "-r",
-      `s3:${server.endpoint}/${bucket}/restic`,
-    ] as const;
+    const restic = ["restic", "--no-cache", "-r", `s3:http://${host}/${bucket}/restic`] as const;
     seconds(folder, ...restic, "init");
     time("backup, repository", ...alone, "backup", `${at}/alone`, path.join(folder, "files"));
     time("backup, restic", ...restic, "backup", "files");
@@ -92,7 +99,7 @@ async function benchRepository(server: S3, folder: string): Promise<void> {
     for (const how of ["repository", "command"]) {
       const own = median(times[`${what}, ${how}`]!);
       say(
-        `S3, ${what}, ${how}: ${own.toFixed(1)} s, restic ${theirs.toFixed(1)} s: ${(theirs / own).toFixed(2)}x`,
+        `S3 ${where}, ${what}, ${how}: ${own.toFixed(1)} s, restic ${theirs.toFixed(1)} s: ${(theirs / own).toFixed(2)}x`,
       );
     }
   }
@@ -122,11 +129,21 @@ async function benchStore(server: S3, folder: string): Promise<void> {
   );
 }
 
+/** Each has a server of its own: it keeps everything in memory, and has no more than six gigabytes. */
+async function withServer(work: (server: S3) => Promise<void>): Promise<void> {
+  await using server = await startS3();
+  await work(server);
+}
+
 const folder = await mkdtemp("/var/tmp/lg-bench-");
 try {
-  await using server = await startS3();
-  await benchRepository(server, folder);
-  await benchStore(server, folder);
+  await makeFiles(folder);
+  await withServer((server) => benchRepository(server, folder, "here", server.host));
+  await withServer(async (server) => {
+    await using far = await farAway(Number(server.host.split(":")[1]), FAR);
+    await benchRepository(server, folder, "far away", far.host);
+  });
+  await withServer((server) => benchStore(server, folder));
 } finally {
   await rm(folder, { recursive: true, force: true });
 }

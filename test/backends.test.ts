@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import { chmod, copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -44,21 +44,35 @@ suite("backend s3", { skip: skipWithout(hasS3(), "Ceph (.ci/run fetches it)") },
   });
   after(async () => await server[Symbol.asyncDispose]());
 
+  const openIn = async (folder: string): Promise<Backend> => {
+    const place = parseS3(`s3://${server.host}/${await server.bucket()}/some/prefix`, undefined);
+    const spoolFolder = path.join(folder, "spool");
+    const region = "us-east-1";
+    return await s3Backend({ ...place, ...KEYS, region, now: () => new Date(), spoolFolder });
+  };
+
   for (const { name, check } of BACKEND_CONTRACT) {
     test(name, async () => {
       await using temporary = await temporaryFolder();
-      const place = parseS3(`s3://${server.host}/${await server.bucket()}/some/prefix`, undefined);
-      const spoolFolder = path.join(temporary.path, "spool");
-      await using backend = await s3Backend({
-        ...place,
-        ...KEYS,
-        region: "us-east-1",
-        now: () => new Date(),
-        spoolFolder,
-      });
+      await using backend = await openIn(temporary.path);
       await check(backend, quietRun());
     });
   }
+
+  test("what has changed since it was made is refused by the server", async () => {
+    await using temporary = await temporaryFolder();
+    await using backend = await openIn(temporary.path);
+    const run = quietRun();
+    const bytes = randomBytes(100_000);
+    const name = key(`data/00/${hash("sha256", bytes)}`);
+    const file = path.join(temporary.path, "spooled");
+    await writeFile(file, bytes.with(500, bytes[500]! ^ 1));
+    await assert.rejects(backend.put(name, { file }, run), (error) => hasCode(error, "CORRUPT"));
+    assert.deepEqual(await Array.fromAsync(backend.list("data/", run)), []);
+    await writeFile(file, bytes);
+    await backend.put(name, { file }, run);
+    assert(Buffer.from(await backend.get(name, "all", run)).equals(bytes));
+  });
 });
 
 suite("backend sftp", { skip: skipWithout(hasSshd(), "openssh-server") }, () => {

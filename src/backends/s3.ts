@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
 import type { Readable } from "node:stream";
-import type { _Object as Listed, S3Client } from "@aws-sdk/client-s3";
+import type { _Object as Listed, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { AppError, hasCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { litterBox } from "../base/litter.ts";
@@ -106,10 +106,21 @@ async function put(
           ContentMD5: createHash("md5").update(body).digest("base64"),
         }),
   });
+  const id = /[0-9a-f]{64}$/.exec(key)?.[0];
+  if (id !== undefined) sayHash(command, id);
   try {
     await client.send(command, { abortSignal: run.signal });
   } catch (error) {
     run.signal.throwIfAborted();
+    if ((error as Error).name === "XAmzContentSHA256Mismatch") {
+      throw new AppError(
+        "CORRUPT",
+        `write ${key} in ${label}: it is not what it was when it was made`,
+        {
+          hint: "The memory or the disk of this machine is at fault. Test both before you trust it with data.",
+        },
+      );
+    }
     // Two who write the same at once are told to try again.
     if (statusOf(error) === 409 && attempt < READS_MAX)
       return await put(s3, key, data, run, attempt + 1);
@@ -120,6 +131,20 @@ async function put(
     }
   }
   if (!(data instanceof Uint8Array)) await rm(data.file, { force: true });
+}
+
+/**
+ * Files are named by the hash of their bytes, and what is signed has such a hash: the server so proves that what
+ * reached it is what was made, and nobody has to go through it once more.
+ */
+function sayHash(command: PutObjectCommand, id: string): void {
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      (args.request as { headers: Record<string, string> }).headers["x-amz-content-sha256"] = id;
+      return await next(args);
+    },
+    { step: "build", name: "sayHash" },
+  );
 }
 
 /** Whether what is there is what was to be put. */
