@@ -128,8 +128,9 @@ suite("invariants", () => {
     const source = { from: makeRelease(folder, "1.1.0") };
     const options = { source, reason: "", force: false };
     const cancelled = { ...heard, signal: stop.signal };
-    const { outcome, live } = await deploy(system, "app", "1.1.0", options, cancelled);
+    const { outcome, live, error } = await deploy(system, "app", "1.1.0", options, cancelled);
     assert.match(outcome, /^(aborted|rolled-back)$/);
+    assert.equal(error, "cancelled");
     assert.equal(live, "1.0.0");
     assert.equal(await system.components[0]!.runner!.isAlive(run), true);
   });
