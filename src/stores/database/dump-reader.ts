@@ -18,6 +18,8 @@ const COMPLETED = /^-- Dump completed/;
  */
 export class DumpReader {
   readonly #rows = new Map<string, number>();
+  /** Rows of the table that it is at, not yet among those: to look it up for each row is a quarter of the work. */
+  #count = 0;
   /** The line so far; rows are not part of it. */
   #head = "";
   #last = "";
@@ -30,6 +32,7 @@ export class DumpReader {
   #latest = 0;
 
   get content(): DumpContent {
+    this.#settle();
     const isComplete = COMPLETED.test(this.#head === "" ? this.#last : this.#head);
     return { rows: Object.fromEntries(this.#rows), isComplete };
   }
@@ -69,6 +72,7 @@ export class DumpReader {
       this.#head += String.fromCharCode(byte);
       const insert = byte === LETTER_S ? INSERT.exec(this.#head) : null;
       if (insert !== null) {
+        this.#settle();
         this.#table = Buffer.from(insert[1]!.replaceAll("``", "`"), "latin1").toString();
         this.#last = "INSERT";
         this.#head = "";
@@ -94,7 +98,7 @@ export class DumpReader {
       return bytes.length;
     }
     const latest = end > at ? bytes[end - 1]! : this.#latest;
-    if (this.#first === OPEN) this.#add();
+    if (this.#first === OPEN) this.#count++;
     if (latest === SEMICOLON || this.#first !== OPEN) this.#state = "line";
     this.#first = 0;
     return end + 1;
@@ -107,7 +111,7 @@ export class DumpReader {
         this.#isInString = true;
         return at + 1;
       }
-      if (byte === OPEN && this.#depth++ === 0) this.#add();
+      if (byte === OPEN && this.#depth++ === 0) this.#count++;
       else if (byte === CLOSE) this.#depth--;
       else if (byte === SEMICOLON && this.#depth === 0) {
         this.#state = "rest of line";
@@ -141,7 +145,9 @@ export class DumpReader {
     }
   }
 
-  #add(): void {
-    this.#rows.set(this.#table, (this.#rows.get(this.#table) ?? 0) + 1);
+  #settle(): void {
+    if (this.#count === 0) return;
+    this.#rows.set(this.#table, (this.#rows.get(this.#table) ?? 0) + this.#count);
+    this.#count = 0;
   }
 }
