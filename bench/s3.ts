@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { KEYS, type S3, startS3 } from "../test/support/s3.ts";
-import { farAway } from "./far.ts";
+import { farAway } from "../test/support/far.ts";
 
 // A repository in S3 beside restic's on the same server, and a bucket as a store, in one run:
 // npm run bench:s3. The server is Ceph on this machine, and takes its share of the processor; then the same

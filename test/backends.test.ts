@@ -15,6 +15,7 @@ import { folderBackend } from "../src/backends/folder.ts";
 import { memoryBackend } from "../src/backends/memory.ts";
 import { s3Backend } from "../src/backends/s3.ts";
 import { parseS3 } from "../src/backends/s3-place.ts";
+import { farAway } from "./support/far.ts";
 import { hasS3, KEYS, type S3, startS3 } from "./support/s3.ts";
 import { hasSshd, type Sshd, startSshd } from "./support/sshd.ts";
 import { skipWithout } from "./support/servers.ts";
@@ -44,11 +45,12 @@ suite("backend s3", { skip: skipWithout(hasS3(), "Ceph (.ci/run fetches it)") },
   });
   after(async () => await server[Symbol.asyncDispose]());
 
-  const openIn = async (folder: string): Promise<Backend> => {
-    const place = parseS3(`s3://${server.host}/${await server.bucket()}/some/prefix`, undefined);
+  const openIn = async (folder: string, host = server.host, more = {}): Promise<Backend> => {
+    const place = parseS3(`s3://${host}/${await server.bucket()}/some/prefix`, undefined);
     const spoolFolder = path.join(folder, "spool");
     const region = "us-east-1";
-    return await s3Backend({ ...place, ...KEYS, region, now: () => new Date(), spoolFolder });
+    const now = (): Date => new Date();
+    return await s3Backend({ ...place, ...KEYS, region, now, spoolFolder, ...more });
   };
 
   for (const { name, check } of BACKEND_CONTRACT) {
@@ -58,6 +60,18 @@ suite("backend s3", { skip: skipWithout(hasS3(), "Ceph (.ci/run fetches it)") },
       await check(backend, quietRun());
     });
   }
+
+  test("a line may be slow, as long as something moves on it", async () => {
+    await using temporary = await temporaryFolder();
+    const port = Number(server.host.split(":")[1]);
+    await using far = await farAway(port, { delayMs: 1, bytesPerMs: 10_000 });
+    await using backend = await openIn(temporary.path, far.host, { silentMs: 2000 });
+    const started = performance.now();
+    await backend.put(key("large"), randomBytes(40_000_000), quietRun());
+    assert(performance.now() - started > 3500);
+    const [found] = await Array.fromAsync(backend.list("", quietRun()));
+    assert.equal(found?.sizeBytes, 40_000_000);
+  });
 
   test("what has changed since it was made is refused by the server", async () => {
     await using temporary = await temporaryFolder();

@@ -15,12 +15,14 @@ import {
 } from "./backend.ts";
 import type { S3Place } from "./s3-place.ts";
 import { clientFor } from "../s3/client.ts";
-import { isMissing, nextToken, statusOf, translateS3Error } from "../s3/errors.ts";
+import { isDamaged, isMissing, nextToken, statusOf, translateS3Error } from "../s3/errors.ts";
 
 export type S3Config = S3Place & {
   readonly accessKey: string;
   readonly secretKey: string;
   readonly region: string;
+  /** So long nothing may move on a connection. Default: 30 s. */
+  readonly silentMs?: number | undefined;
   /** So long nobody can remove what is put; undefined: whoever may. Needs a bucket with object lock. */
   readonly lock?:
     | { readonly mode: "GOVERNANCE" | "COMPLIANCE"; readonly forMs: number }
@@ -32,6 +34,8 @@ export type S3Config = S3Place & {
 
 const READS_MAX = 3;
 const BODY_MS_MAX = 10 * 60_000;
+/** And this much longer the more it is: several share a line that may be slow. */
+const BODY_BYTES_PER_MS_MIN = 5;
 
 /**
  * Objects in a bucket, in the layout that restic has there. Throttling, 503 and broken connections
@@ -112,17 +116,8 @@ async function put(
     await client.send(command, { abortSignal: run.signal });
   } catch (error) {
     run.signal.throwIfAborted();
-    if ((error as Error).name === "XAmzContentSHA256Mismatch") {
-      throw new AppError(
-        "CORRUPT",
-        `write ${key} in ${label}: it is not what it was when it was made`,
-        {
-          hint: "The memory or the disk of this machine is at fault. Test both before you trust it with data.",
-        },
-      );
-    }
-    // Two who write the same at once are told to try again.
-    if (statusOf(error) === 409 && attempt < READS_MAX)
+    // Two who write the same at once are told to try again; and what arrived damaged is read and sent again.
+    if ((statusOf(error) === 409 || isDamaged(error)) && attempt < READS_MAX)
       return await put(s3, key, data, run, attempt + 1);
     if (statusOf(error) !== 412) throw translateS3Error(error, `write ${key} in ${label}`);
     // Of several attempts the first may have done it, and only its answer was lost.
@@ -191,7 +186,9 @@ async function answerTo(
   try {
     const command = new sdk.GetObjectCommand({ ...place(key), ...rangeHeader(range) });
     // A body that comes to a halt in the middle must not be waited for for ever.
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(BODY_MS_MAX)]);
+    const bytes = range === "all" ? 0 : range.lengthBytes;
+    const bodyMs = BODY_MS_MAX + Math.ceil(bytes / BODY_BYTES_PER_MS_MIN);
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(bodyMs)]);
     const { Body: body, ContentLength } = await client.send(command, { abortSignal: limit });
     const wanted = range === "all" ? (ContentLength ?? 0) : range.lengthBytes;
     return { body: body as Readable, wanted, doing };

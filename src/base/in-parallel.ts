@@ -17,3 +17,23 @@ export async function inParallel<T>(
   await Promise.all(running);
   if (failures.length > 0) throw failures[0];
 }
+
+export type Started<T, R> = { readonly item: T; readonly result: Promise<R> };
+
+/** Starts work on the next few items before they are asked for, and gives it in the order of the items. */
+export function* startedAhead<T, R>(
+  items: readonly T[],
+  count: number,
+  start: (item: T) => Promise<R>,
+): Generator<Started<T, R>, void, undefined> {
+  const started: Promise<R>[] = [];
+  for (const [at, item] of items.entries()) {
+    while (started.length < count && at + started.length < items.length) {
+      const next = start(items[at + started.length]!);
+      // It is heard of in its turn; whoever stops before that does not mind.
+      next.catch(() => {});
+      started.push(next);
+    }
+    yield { item, result: started.shift()! };
+  }
+}

@@ -5,6 +5,9 @@ import type { Run } from "../base/events.ts";
 import { compress, decompress } from "./crypto/compress.ts";
 import type { Strongbox } from "./crypto/strongbox.ts";
 
+/** So many of them are read side by side: a small file is waited for, it does not fill a line. */
+export const FILES_AT_ONCE = 8;
+
 /** The kinds of sealed JSON files, named as their folders. */
 export type FileKind = "index" | "snapshots" | "locks";
 

@@ -5,6 +5,7 @@ import { AppError, hasCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { hostFacts } from "../base/host.ts";
 import type { KdfCost } from "./format/key-file.ts";
+import { FILES_AT_ONCE } from "./files.ts";
 import { decodeSnapshot, type Snapshot } from "./format/snapshot.ts";
 import { parseTime } from "./format/go-time.ts";
 import { loadIndex } from "./index/load-index.ts";
@@ -73,8 +74,6 @@ export type RepositoryOptions = {
   /** Much will be read or written at once: threads start while the key is derived. */
   readonly isForWork?: boolean;
 };
-
-const SNAPSHOTS_AT_ONCE = 8;
 
 /** Makes an empty repository in an empty place. ALREADY_EXISTS. */
 export async function createRepository(
@@ -192,7 +191,7 @@ async function listSnapshots(
   const snapshots: Snapshot[] = [];
   const ids = await core.files.ids("snapshots", run);
   for (const gone of new Set(known.keys()).difference(new Set(ids))) known.delete(gone);
-  await inParallel(ids, SNAPSHOTS_AT_ONCE, async (id) => {
+  await inParallel(ids, FILES_AT_ONCE, async (id) => {
     try {
       // Named by its content: what was read once never changes.
       const snapshot =

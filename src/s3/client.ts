@@ -6,6 +6,8 @@ export type S3Access = {
   readonly accessKey: string;
   readonly secretKey: string;
   readonly region: string;
+  /** So long nothing may move on a connection. Default: 30 s. */
+  readonly silentMs?: number | undefined;
 };
 
 const ATTEMPTS_MAX = 6;
@@ -16,7 +18,7 @@ export const SOCKETS_MAX = 16;
 /** As all of lastgood speaks with S3: by path, and with no checksum that others do not know. */
 export function clientFor(
   sdk: typeof import("@aws-sdk/client-s3"),
-  { endpoint, region, accessKey, secretKey }: S3Access,
+  { endpoint, region, accessKey, secretKey, silentMs = SILENT_MS_MAX }: S3Access,
 ): S3Client {
   return new sdk.S3Client({
     endpoint,
@@ -30,9 +32,8 @@ export function clientFor(
     responseChecksumValidation: "WHEN_REQUIRED",
     requestHandler: {
       connectionTimeout: CONNECT_MS_MAX,
-      requestTimeout: SILENT_MS_MAX,
-      throwOnRequestTimeout: true,
-      socketTimeout: SILENT_MS_MAX,
+      // Only silence has a limit: a `requestTimeout` would end each upload that is slower than it.
+      socketTimeout: silentMs,
       // An object that nobody reads yet holds one, while its tags are asked for with another.
       httpAgent: { maxSockets: 4 * SOCKETS_MAX, keepAlive: true },
       httpsAgent: { maxSockets: 4 * SOCKETS_MAX, keepAlive: true },

@@ -16,6 +16,17 @@ export function isMissing(error: unknown): boolean {
   );
 }
 
+const DAMAGED: ReadonlySet<string> = new Set([
+  "XAmzContentSHA256Mismatch",
+  "BadDigest",
+  "InvalidDigest",
+]);
+
+/** Whether the server says that what reached it is not what it was told would come. */
+export function isDamaged(error: unknown): boolean {
+  return DAMAGED.has(nameOf(error));
+}
+
 const WRONG_KEYS: ReadonlySet<string> = new Set(["InvalidAccessKeyId", "SignatureDoesNotMatch"]);
 const FULL: ReadonlySet<string> = new Set([
   "QuotaExceeded",
@@ -24,7 +35,7 @@ const FULL: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What S3 says no with, in our words: NOT_FOUND, WRONG_KEY, REFUSED, NO_SPACE; UNAVAILABLE for what
+ * What S3 says no with, in our words: NOT_FOUND, CORRUPT, WRONG_KEY, REFUSED, NO_SPACE; UNAVAILABLE for what
  * may go away by itself. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
  */
 export function translateS3Error(error: unknown, doing: string): unknown {
@@ -40,6 +51,10 @@ export function translateS3Error(error: unknown, doing: string): unknown {
     return say("REFUSED", "there is no such bucket", "Make it first, or correct the place.");
   }
   if (isMissing(error)) return say("NOT_FOUND", "not found");
+  if (isDamaged(error)) {
+    const who = "The line to it is at fault, or the memory or the disk of this machine.";
+    return say("CORRUPT", "the server received something else than what was made", who);
+  }
   if (WRONG_KEYS.has(name))
     return say("WRONG_KEY", why, "See access-key and secret-key under s3:.");
   if (FULL.has(name) || statusOf(error) === 507) return say("NO_SPACE", why);
@@ -50,6 +65,7 @@ export function translateS3Error(error: unknown, doing: string): unknown {
   }
   const system = systemCode(error);
   const hint = "See whether the server runs and can be reached from here.";
+  if (name === "TimeoutError") return say("UNAVAILABLE", "no answer in time", hint);
   return say("UNAVAILABLE", system === undefined ? why : `${system} ${why}`.trim(), hint);
 }
 

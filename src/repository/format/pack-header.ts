@@ -25,6 +25,14 @@ function entryBytes(entry: { uncompressedLength: number }): number {
   return entry.uncompressedLength === 0 ? PLAIN_ENTRY_BYTES : COMPRESSED_ENTRY_BYTES;
 }
 
+/** The bytes of a blob when it is opened. */
+export function plainBytesOf({
+  length,
+  uncompressedLength,
+}: Pick<PackEntry, "length" | "uncompressedLength">): number {
+  return uncompressedLength || length - SEAL_BYTES;
+}
+
 /** The exact size of a pack that holds just these blobs: no gaps, no padding. */
 export function packBytes(entries: Iterable<PackEntry>): number {
   let sum = SEAL_BYTES + LENGTH_BYTES;

@@ -1,11 +1,10 @@
 import type { Run } from "../../base/events.ts";
+import { FILES_AT_ONCE } from "../files.ts";
 import type { IndexedPack } from "../format/index-file.ts";
 import type { Core } from "../core.ts";
 import { decodeIndex } from "../format/index-file.ts";
 import { inParallel } from "../../base/in-parallel.ts";
 import { type BlobIndex, createBlobIndex } from "./blob-index.ts";
-
-const LOADS_AT_ONCE = 4;
 
 /**
  * Reads all index files, but of packs that `isWanted` refuses nothing. Snapshots must be listed
@@ -30,7 +29,7 @@ export async function addIndexFiles(
   run: Run,
   isWanted: (pack: IndexedPack) => boolean = () => true,
 ): Promise<void> {
-  await inParallel(ids, LOADS_AT_ONCE, async (id) => {
+  await inParallel(ids, FILES_AT_ONCE, async (id) => {
     const json = await core.files.load("index", id, run);
     for (const pack of decodeIndex(json, `index ${id.slice(0, 8)}`)) {
       if (!isWanted(pack)) continue;

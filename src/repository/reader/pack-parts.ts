@@ -1,6 +1,6 @@
 import type { Range } from "../../backends/backend.ts";
 import type { ByteString } from "../format/go-string.ts";
-import { SEAL_BYTES } from "../crypto/sealer.ts";
+import { plainBytesOf } from "../format/pack-header.ts";
 import type { BlobPlace } from "../index/blob-index.ts";
 import type { StoredBlob, WriteTarget } from "../workers/jobs.ts";
 
@@ -24,7 +24,7 @@ export type PackPart = {
 /** What is not needed between two blobs is read along up to this, as one read is cheaper than two. */
 const GAP_BYTES_MAX = 1024 * 1024;
 const PART_BYTES_MAX = 4 * 1024 * 1024;
-/** Of blobs that shrink to nothing a small part has gigabytes. */
+/** Of blobs that shrink to nothing a small part has gigabytes, and who copies opens all of them at once. */
 const PLAIN_BYTES_MAX = 16 * 1024 * 1024;
 
 type Needed = { readonly place: BlobPlace; readonly id: string; readonly targets: WriteTarget[] };
@@ -90,8 +90,4 @@ function toPart(packId: string, group: readonly Needed[]): PackPart {
     0,
   );
   return { packId, range, blobs, plainBytes };
-}
-
-function plainBytesOf({ uncompressedLength, length }: BlobPlace): number {
-  return uncompressedLength || length - SEAL_BYTES;
 }

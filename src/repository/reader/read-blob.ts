@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { AppError, hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
+import { startedAhead } from "../../base/in-parallel.ts";
 import type { Core } from "../core.ts";
 import { decompress } from "../crypto/compress.ts";
 import { createStrongbox } from "../crypto/strongbox.ts";
@@ -59,15 +60,9 @@ export async function* inOrder(
   blobs: BlobReader,
   run: Run,
 ): AsyncGenerator<Buffer> {
-  const ahead: Promise<Buffer>[] = [];
-  for (const [at, id] of content.entries()) {
-    while (ahead.length < AHEAD && at + ahead.length < content.length) {
-      const next = blobs.blob(content[at + ahead.length]!, "data");
-      next.catch(() => {});
-      ahead.push(next);
-    }
+  for (const { result } of startedAhead(content, AHEAD, (id) => blobs.blob(id, "data"))) {
     run.signal.throwIfAborted();
-    yield await (ahead.shift() ?? blobs.blob(id, "data"));
+    yield await result;
   }
 }
 

@@ -8,6 +8,7 @@ import { HINT_CHECK } from "../files.ts";
 import { type ByteString, toText } from "../format/go-string.ts";
 import { parseTime } from "../format/go-time.ts";
 import { permissionsOf } from "../format/mode.ts";
+import { plainBytesOf } from "../format/pack-header.ts";
 import type { TreeNode } from "../format/tree.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
 import { inParallel } from "../../base/in-parallel.ts";
@@ -142,7 +143,7 @@ function collectFile(
       );
     }
     found.wanted.push({ id, place, path: target, offset });
-    offset += place.uncompressedLength || place.length - 32;
+    offset += plainBytesOf(place);
   }
   if (offset !== node.sizeBytes) {
     const sizes = `its chunks have ${offset} bytes, it should have ${node.sizeBytes}`;

@@ -40,9 +40,17 @@ export function packParts({ backend }: Core): WithPart {
 /** A connection to a server far away has a limit of its own, however many processors there are here. */
 const FETCHED_AT_ONCE = 12;
 
+/** Whole packs of 16 MiB that are fetched side by side: they are four times as large. */
+const PACKS_FETCHED_AT_ONCE = 5;
+
 /** So many parts are worth handling at the same time. */
 export function partsAtOnce({ backend }: Core, threads: number): number {
-  return backend.localFolder === undefined ? FETCHED_AT_ONCE : threads * 2;
+  return Math.max(threads * 2, backend.localFolder === undefined ? FETCHED_AT_ONCE : 0);
+}
+
+/** So many whole packs. */
+export function packsAtOnce({ backend }: Core, threads: number): number {
+  return Math.max(threads + 1, backend.localFolder === undefined ? PACKS_FETCHED_AT_ONCE : 0);
 }
 
 const SLOT_STEP_BYTES = 1024 * 1024;

@@ -2,13 +2,13 @@ import { hash } from "node:crypto";
 import { hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Core } from "../core.ts";
-import { packIdOf } from "../files.ts";
+import { FILES_AT_ONCE, packIdOf } from "../files.ts";
 import { decodeIndex } from "../format/index-file.ts";
 import { type PackEntry, packBytes as packSize } from "../format/pack-header.ts";
 import { decodeSnapshot, type Snapshot } from "../format/snapshot.ts";
 import { type BlobIndex, createBlobIndex } from "../index/blob-index.ts";
-import { inParallel } from "../../base/in-parallel.ts";
-import { packParts, type WithPart } from "../reader/with-part.ts";
+import { inParallel, type Started, startedAhead } from "../../base/in-parallel.ts";
+import { packParts, packsAtOnce, type WithPart } from "../reader/with-part.ts";
 import { openBlobReader } from "../reader/read-blob.ts";
 import type { Pool } from "../workers/pool.ts";
 import { openReadPool } from "../workers/pools.ts";
@@ -35,10 +35,6 @@ export type CheckOptions = {
   readonly onSound?: (packId: string) => void;
 };
 
-const FILES_AT_ONCE = 8;
-/** Whole packs of 16 MiB, each over a connection of its own. */
-const PACKS_FETCHED_AT_ONCE = 5;
-
 /** Gives the same verdict as `restic check`, with the same meaning of error and hint. */
 export async function check(core: Core, options: CheckOptions, run: Run): Promise<CheckReport> {
   const errors: string[] = [];
@@ -56,11 +52,11 @@ export async function check(core: Core, options: CheckOptions, run: Run): Promis
 
 async function loadSnapshots(core: Core, errors: string[], run: Run): Promise<Snapshot[]> {
   const snapshots: Snapshot[] = [];
-  await inParallel(await core.files.ids("snapshots", run), FILES_AT_ONCE, async (id) => {
+  for (const { item: id, result } of await filesOf(core, "snapshots", run)) {
     await collect(errors, async () => {
-      snapshots.push(decodeSnapshot(await core.files.load("snapshots", id, run), id));
+      snapshots.push(decodeSnapshot(await result, id));
     });
-  });
+  }
   return snapshots;
 }
 
@@ -72,10 +68,9 @@ async function loadIndexFiles(
 ): Promise<{ index: BlobIndex; packs: Map<string, readonly PackEntry[]> }> {
   const index = createBlobIndex();
   const packs = new Map<string, readonly PackEntry[]>();
-  await inParallel(await core.files.ids("index", run), FILES_AT_ONCE, async (id) => {
+  for (const { item: id, result } of await filesOf(core, "index", run)) {
     await collect(errors, async () => {
-      const json = await core.files.load("index", id, run);
-      for (const pack of decodeIndex(json, `index ${id.slice(0, 8)}`)) {
+      for (const pack of decodeIndex(await result, `index ${id.slice(0, 8)}`)) {
         if (packs.has(pack.id)) hints.push(`pack ${pack.id.slice(0, 8)} stands in two indexes`);
         if (new Set(pack.blobs.map(({ type }) => type)).size > 1) {
           hints.push(`pack ${pack.id.slice(0, 8)} has trees and data in it`);
@@ -84,8 +79,18 @@ async function loadIndexFiles(
         for (const blob of pack.blobs) index.add(pack.id, blob);
       }
     });
-  });
+  }
   return { index, packs };
+}
+
+/** In the same order each time: what is found, and of whom it is told, must not depend on the line. */
+async function filesOf(
+  core: Core,
+  kind: "snapshots" | "index",
+  run: Run,
+): Promise<Iterable<Started<string, unknown>>> {
+  const ids = (await core.files.ids(kind, run)).toSorted();
+  return startedAhead(ids, FILES_AT_ONCE, (id) => core.files.load(kind, id, run));
 }
 
 async function comparePacks(
@@ -132,8 +137,7 @@ async function readPacks(
   let bytesDone = 0;
   await using pool = openReadPool(core);
   const withPart = packParts(core);
-  const fetched = core.backend.localFolder === undefined ? PACKS_FETCHED_AT_ONCE : 0;
-  await inParallel(chosen, Math.max(pool.threads + 1, fetched), async ([packId, blobs]) => {
+  await inParallel(chosen, packsAtOnce(core, pool.threads), async ([packId, blobs]) => {
     run.signal.throwIfAborted();
     let problems: readonly string[] = [];
     // What a second reading does not show was the line or the memory, and is gone.

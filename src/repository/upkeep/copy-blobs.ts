@@ -1,5 +1,6 @@
 import type { Run } from "../../base/events.ts";
 import { inParallel } from "../../base/in-parallel.ts";
+import { PACK_BYTES } from "../chunk-limits.ts";
 import type { Core } from "../core.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
@@ -18,7 +19,7 @@ export type CopySource = {
 };
 
 /** Few, since the plain bytes of each are in memory until they are stored. */
-const PARTS_AT_ONCE = 4;
+const PARTS_AT_ONCE_MAX = 4;
 
 /** Copies blobs byte for byte into a sink, of the same repository or of another. */
 export async function copyBlobs(
@@ -30,7 +31,10 @@ export async function copyBlobs(
   const withPart = packParts(from.core);
   for (const type of ["data", "tree"] as const) {
     const wanted = names.filter((name) => name.type === type).map(({ id }) => need(from, id, type));
-    await inParallel(planParts(wanted), PARTS_AT_ONCE, async ({ packId, range, blobs }) => {
+    // Each thread ends with a pack of its own: what fills one pack must not become several small ones.
+    const bytes = wanted.reduce((sum, { place }) => sum + place.length, 0);
+    const atOnce = Math.min(PARTS_AT_ONCE_MAX, Math.max(1, Math.floor(bytes / PACK_BYTES)));
+    await inParallel(planParts(wanted), atOnce, async ({ packId, range, blobs }) => {
       run.signal.throwIfAborted();
       const { plain } = await withPart(packId, range, run, (part) =>
         from.pool.run("readBlobs", { packId, part, blobs }),

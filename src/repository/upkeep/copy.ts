@@ -2,6 +2,7 @@ import { AppError, hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { inParallel } from "../../base/in-parallel.ts";
 import type { Core } from "../core.ts";
+import { FILES_AT_ONCE } from "../files.ts";
 import { decodeSnapshot, encodeSnapshot, type Snapshot } from "../format/snapshot.ts";
 import { loadIndex } from "../index/load-index.ts";
 import type { Lock } from "../lock.ts";
@@ -10,8 +11,6 @@ import { openReadPool } from "../workers/pools.ts";
 import { openBlobSink } from "../writer/blob-sink.ts";
 import { copyBlobs } from "./copy-blobs.ts";
 import { markUsed } from "./mark-used.ts";
-
-const SNAPSHOTS_AT_ONCE = 8;
 
 export type CopyReport = { readonly copied: readonly string[]; readonly bytesAdded: number };
 
@@ -65,7 +64,7 @@ function contentOf(snapshot: Snapshot): string {
 
 async function copiesIn(core: Core, run: Run): Promise<Set<string>> {
   const known = new Set<string>();
-  await inParallel(await core.files.ids("snapshots", run), SNAPSHOTS_AT_ONCE, async (id) => {
+  await inParallel(await core.files.ids("snapshots", run), FILES_AT_ONCE, async (id) => {
     try {
       known.add(contentOf(decodeSnapshot(await core.files.load("snapshots", id, run), id)));
     } catch (error) {

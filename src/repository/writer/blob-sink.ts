@@ -5,7 +5,7 @@ import type { Run } from "../../base/events.ts";
 import type { Core } from "../core.ts";
 import { packKey } from "../files.ts";
 import { encodeIndex, type IndexedPack } from "../format/index-file.ts";
-import { decodeHeader } from "../format/pack-header.ts";
+import { decodeHeader, plainBytesOf } from "../format/pack-header.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
 import type { JobKind, Jobs, PackFile } from "../workers/jobs.ts";
 import { openPool } from "../workers/pool.ts";
@@ -97,7 +97,7 @@ export function openBlobSink(core: Core, index: BlobIndex, run: Run): BlobSink {
     for (const blob of blobs) {
       index.add(id, blob);
       added[blob.type === "tree" ? "treeBlobs" : "dataBlobs"]++;
-      added.bytes += blob.uncompressedLength || blob.length - 32;
+      added.bytes += plainBytesOf(blob);
       added.bytesPacked += blob.length;
     }
     unindexed.push({ id, blobs });
