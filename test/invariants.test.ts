@@ -135,6 +135,25 @@ suite("invariants", () => {
     assert.equal(await system.components[0]!.runner!.isAlive(run), true);
   });
 
+  onDevice("who cancels what is going back already is not the reason", async (system, folder) => {
+    await install(system, folder, "1.0.0");
+    const stop = new AbortController();
+    const options = {
+      source: { from: makeRelease(folder, "1.1.0", "exit") },
+      reason: "",
+      force: false,
+    };
+    const late: Run = {
+      signal: stop.signal,
+      report: ({ type }) => {
+        if (type === "back.began") stop.abort();
+      },
+    };
+    const { outcome, live, error } = await deploy(system, "app", "1.1.0", options, late);
+    assert.deepEqual([outcome, live, stop.signal.aborted], ["rolled-back", "1.0.0", true]);
+    assert.notEqual(error, "cancelled");
+  });
+
   onDevice("I6: going back needs no journal", async (system, folder) => {
     await install(system, folder, "1.0.0");
     const source = { from: makeRelease(folder, "1.1.0", "exit") };

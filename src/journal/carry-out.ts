@@ -38,7 +38,9 @@ export async function carryOut(id: string, executor: Executor, run: Run): Promis
       return { outcome: "committed", error: undefined };
     }
     journal.recordBegun(id, begun + 1);
-  } catch (error) {
+  } catch (failure) {
+    // Known now only: whoever cancels while it goes back did not cause that.
+    const error = run.signal.aborted ? new Error(CANCELLED, { cause: failure }) : failure;
     return { outcome: await goBack(id, plan, begun, 1, error, executor, run), error };
   }
   return { outcome: await cleanUp(id, plan, executor, run), error: undefined };
@@ -94,7 +96,7 @@ async function goBack(
   run: Run,
 ): Promise<Outcome> {
   const toTheEnd = uncancelled(run);
-  const reason = run.signal.aborted ? CANCELLED : messageOf(error);
+  const reason = messageOf(error);
   run.report({ type: "warning", message: `going back: ${reason}` });
   for (const [index, way] of plan.ways.entries()) {
     if (index + 1 < firstWay || !applies(way, begun)) continue;

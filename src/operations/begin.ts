@@ -1,6 +1,6 @@
 import { AppError, hasCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
-import { CANCELLED, carryOut } from "../journal/carry-out.ts";
+import { carryOut } from "../journal/carry-out.ts";
 import type { Outcome } from "../journal/journal.ts";
 import type { Plan } from "../journal/plan.ts";
 import type { Outside } from "../targets/folder/outside.ts";
@@ -99,8 +99,7 @@ export async function begin(system: System, intended: Intended, run: Run): Promi
   await openGates(system, components, run);
   await settleHolds(system.paths, { id, kind, setup }, outcome, system.host.clock);
   const hint = error instanceof AppError ? error.hint : undefined;
-  const why = run.signal.aborted ? CANCELLED : (error as Error | undefined)?.message;
-  return { outcome, error: error === undefined ? undefined : why, hint };
+  return { outcome, error: error === undefined ? undefined : (error as Error).message, hint };
 }
 
 /** LOCKED, with who has the lock. */

@@ -1,4 +1,4 @@
-import type { BlobType, PackEntry } from "../format/pack-header.ts";
+import { type BlobType, type PackEntry, plainBytesOf } from "../format/pack-header.ts";
 
 /**
  * The blobs of a repository in typed arrays: some 55 bytes a blob, where an object for each would
@@ -32,8 +32,6 @@ export const NO_PLACE = 0xffffffff;
 
 const NO_TYPE = 0xff;
 const ID_BYTES = 32;
-/** What sealing adds to a blob that is not compressed. */
-const SEAL_BYTES = 32;
 
 /** One row a blob; all columns grow together. */
 type Columns = {
@@ -119,7 +117,10 @@ export function createBlobTable(): BlobTable {
     pack: (position) => columns.packs[position]!,
     entry: (position) => entryOf(columns, position),
     plainLength: (position) =>
-      columns.plainLengths[position]! || columns.lengths[position]! - SEAL_BYTES,
+      plainBytesOf({
+        length: columns.lengths[position]!,
+        uncompressedLength: columns.plainLengths[position]!,
+      }),
     mark(position) {
       if (columns.marks[position] === 1) return false;
       columns.marks[position] = 1;
