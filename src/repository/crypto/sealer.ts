@@ -32,10 +32,11 @@ export type Sealer = {
   seal(source: number, length: number, target: number): void;
 
   /**
-   * Opens in place a seal of `length` bytes: the plain bytes then lie at `at + 16`. False when the
-   * tag is wrong, that is: damaged, forged, or sealed with another key. Then nothing is changed.
+   * Opens a seal of `length` bytes: the plain bytes then lie at `to`; in place, at `at + 16`, unless
+   * given. False when the tag is wrong, that is: damaged, forged, or sealed with another key. Then
+   * nothing is changed.
    */
-  open(at: number, length: number): boolean;
+  open(at: number, length: number, to?: number): boolean;
 };
 
 /**
@@ -85,14 +86,14 @@ export function createSealer(hot: Hot, memory: HotMemory, key: MasterKey): Seale
       memory.view(ciphertext + length, TAG_BYTES).set(memory.view(TAG, TAG_BYTES));
     },
 
-    open(at, length) {
+    open(at, length, to = at + IV_BYTES) {
       const size = length - SEAL_BYTES;
       if (size < 0) return false;
       const ciphertext = at + IV_BYTES;
       writeTag(at, ciphertext, size);
       const tag = memory.view(ciphertext + size, TAG_BYTES);
       if (!timingSafeEqual(tag, memory.view(TAG, TAG_BYTES))) return false;
-      applyStream(at, ciphertext, ciphertext, size);
+      applyStream(at, ciphertext, to, size);
       return true;
     },
   };

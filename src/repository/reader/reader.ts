@@ -8,7 +8,7 @@ import type { Snapshot } from "../format/snapshot.ts";
 import type { TreeNode } from "../format/tree.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
 import { inOrder, openBlobReader } from "./read-blob.ts";
-import { type Restored, restoreNodes, targetProblem } from "./restore.ts";
+import { type Restored, restoreNode, targetProblem } from "./restore.ts";
 
 export type Entry = {
   readonly name: string;
@@ -26,9 +26,12 @@ export type Reader = {
   read(path: string): Promise<Buffer>;
   /** The bytes of a file in pieces, such as a dump that goes straight into a program. */
   stream(path: string): AsyncIterable<Uint8Array>;
-  /** Restores the folder's content into a folder that is not there yet or empty. */
+  /**
+   * Restores the folder's content into a folder that is not there yet or empty. What is large goes past
+   * the kernel's cache, to the disk.
+   */
   tree(path: string, target: string): Promise<Restored>;
-  /** Restores one file to a path where nothing is yet. */
+  /** Restores one file to a path where nothing is yet. It is in the kernel's cache for who opens it next. */
   file(path: string, target: string): Promise<Restored>;
 };
 
@@ -93,14 +96,14 @@ export function openReader(core: Core, index: BlobIndex, snapshot: Snapshot, run
     async *stream(named) {
       yield* inOrder((await need(named, "file")).content ?? [], blobs, run);
     },
-    tree: async (named, target) =>
-      await restoreNodes([{ node: await need(named, "dir"), target: toBytes(target) }], tools),
+    async tree(named, target) {
+      const node = await need(named, "dir");
+      return await restoreNode(node, target, { ...tools, pastCache: true });
+    },
     async file(named, target) {
       refuseTarget(target);
-      return await restoreNodes(
-        [{ node: await need(named, "file"), target: toBytes(target) }],
-        tools,
-      );
+      const node = await need(named, "file");
+      return await restoreNode(node, target, { ...tools, pastCache: false });
     },
   };
 }

@@ -5,7 +5,7 @@ import type { Run } from "../../base/events.ts";
 import { writeAttributes } from "../../base/attributes.ts";
 import type { Core } from "../core.ts";
 import { HINT_CHECK } from "../files.ts";
-import { type ByteString, toText } from "../format/go-string.ts";
+import { type ByteString, toBytes, toText } from "../format/go-string.ts";
 import { parseTime } from "../format/go-time.ts";
 import { permissionsOf } from "../format/mode.ts";
 import { plainBytesOf } from "../format/pack-header.ts";
@@ -14,7 +14,7 @@ import type { BlobIndex } from "../index/blob-index.ts";
 import { inParallel } from "../../base/in-parallel.ts";
 import type { FileFinish } from "../workers/jobs.ts";
 import type { Pool } from "../workers/pool.ts";
-import { openReadPool } from "../workers/pools.ts";
+import { openRestorePool } from "../workers/pools.ts";
 import { rawPath } from "../workers/raw-path.ts";
 import { packParts, partsAtOnce, type WithPart } from "./with-part.ts";
 import { makeSpecialFiles, type SpecialFile } from "./special-files.ts";
@@ -33,6 +33,8 @@ export type RestoreTools = {
   readonly index: BlobIndex;
   readonly blobs: BlobReader;
   readonly run: Run;
+  /** Whether large files go to the disk past the kernel's cache; see `openTarget`. */
+  readonly pastCache: boolean;
 };
 
 type Found = {
@@ -50,22 +52,23 @@ const FINISH_AT_ONCE = 256;
 const DIRECTORY_MODE_AT_FIRST = 0o700;
 
 /**
- * Puts files and folders where nothing is yet. Folders are made first and links last, so that
- * nothing is ever written through a link that the snapshot brought along.
+ * Puts a file, or a folder with all that is in it, where nothing is yet. Folders are made first and
+ * links last, so that nothing is ever written through a link that the snapshot brought along.
  */
-export async function restoreNodes(
-  roots: readonly { readonly node: TreeNode; readonly target: ByteString }[],
+export async function restoreNode(
+  node: TreeNode,
+  target: string,
   tools: RestoreTools,
 ): Promise<Restored> {
   const found = nothingFound();
   const linked = new Map<string, ByteString>();
-  for (const { node, target } of roots) await collect(node, target, found, linked, tools);
-  await using pool = openReadPool(tools.core);
+  await collect(node, toBytes(target), found, linked, tools);
+  await using pool = openRestorePool(tools.core);
   await writeContents(found, pool, tools);
   const links = found.files.filter(({ sameAs }) => sameAs !== undefined);
   const special = await makeSpecialFiles(found.special, tools.run);
   found.problems.push(...special.problems);
-  found.files.push(...special.made.map(({ node, target }) => finishOf(node, target)));
+  found.files.push(...special.made.map((made) => finishOf(made.node, made.target)));
   const originals = found.files.filter(({ sameAs }) => sameAs === undefined);
   for (const files of [originals, links, found.dirs.toReversed()]) {
     await finishAll(files, found.problems, pool, tools.run);
@@ -187,18 +190,18 @@ export function targetProblem(error: unknown, target: string): unknown {
 }
 
 async function writeContents(found: Found, pool: Pool, tools: RestoreTools): Promise<void> {
-  const { core, run } = tools;
+  const { core, run, pastCache } = tools;
   const withPart = packParts(core);
   let bytesDone = 0;
   await inParallel(
     interleaved([...planParts(found.wanted)]),
-    partsAtOnce(core, pool.threads),
+    partsAtOnce(core, pool.room),
     async (planned: PackPart) => {
       const { packId, range, blobs } = planned;
       run.signal.throwIfAborted();
       try {
         await withPart(packId, range, run, (part) =>
-          pool.run("writeBlobs", { packId, part, blobs }),
+          pool.run("writeBlobs", { packId, part, blobs, pastCache }),
         );
       } catch (error) {
         if (!isDamage(error)) throw error;
@@ -231,7 +234,7 @@ async function writeAnyCopy(
   blob: PackPart["blobs"][number],
   pool: Pool,
   withPart: WithPart,
-  { index, run }: RestoreTools,
+  { index, run, pastCache }: RestoreTools,
   damage: unknown,
 ): Promise<void> {
   let problem = damage;
@@ -241,7 +244,7 @@ async function writeAnyCopy(
       const range = { offsetBytes: offset, lengthBytes: length };
       const alone = { ...blob, offset: 0, length, uncompressedLength };
       await withPart(packId, range, run, (part) =>
-        pool.run("writeBlobs", { packId, part, blobs: [alone] }),
+        pool.run("writeBlobs", { packId, part, blobs: [alone], pastCache }),
       );
       return;
     } catch (error) {

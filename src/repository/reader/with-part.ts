@@ -43,9 +43,9 @@ const FETCHED_AT_ONCE = 12;
 /** Whole packs of 16 MiB that are fetched side by side: they are four times as large. */
 const PACKS_FETCHED_AT_ONCE = 5;
 
-/** So many parts are worth handling at the same time. */
-export function partsAtOnce({ backend }: Core, threads: number): number {
-  return Math.max(threads * 2, backend.localFolder === undefined ? FETCHED_AT_ONCE : 0);
+/** So many parts are worth handling at the same time by threads that take so many jobs. */
+export function partsAtOnce({ backend }: Core, room: number): number {
+  return Math.max(room, backend.localFolder === undefined ? FETCHED_AT_ONCE : 0);
 }
 
 /** So many whole packs. */

@@ -87,6 +87,8 @@ export type Jobs = {
       packId: string;
       part: PackBytes;
       blobs: readonly (StoredBlob & { targets: readonly WriteTarget[] })[];
+      /** See `openTarget`. */
+      pastCache: boolean;
     };
     out: object;
   };
@@ -113,7 +115,7 @@ export type JobKind = keyof Jobs;
 export type PackFile = { readonly file: string; readonly id: string; readonly header: Uint8Array };
 
 export type ToWorker =
-  | { readonly type: "setup"; readonly setup: WorkerSetup }
+  | { readonly type: "setup"; readonly setup: WorkerSetup; readonly lanes: number }
   | { readonly type: "job"; readonly job: number; readonly kind: JobKind; readonly input: unknown }
   | { readonly type: "claimed"; readonly wanted: Uint8Array }
   | { readonly type: "give way" }

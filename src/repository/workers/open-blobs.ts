@@ -48,10 +48,16 @@ function openPack(file: string, what: string): number {
 }
 
 /**
- * The plain bytes of a blob of the part, proven by its id; opened in place, so only once. They are
- * valid until the next blob is opened. CORRUPT.
+ * The plain bytes of a blob of the part, proven by its id. They lie at `plainAt`, behind the part; unless
+ * it is given, wherever that costs least, until the next is opened. A blob can be opened once. CORRUPT.
  */
-export function openBlob(part: LaidPart, blob: StoredBlob, packId: string, desk: Desk): Uint8Array {
+export function openBlob(
+  part: LaidPart,
+  blob: StoredBlob,
+  packId: string,
+  desk: Desk,
+  plainAt?: number,
+): Uint8Array {
   const { id, offset, length } = blob;
   const damaged = (problem: string): AppError => {
     const what = `blob ${id.slice(0, 8)} of pack ${packId.slice(0, 8)}`;
@@ -59,20 +65,31 @@ export function openBlob(part: LaidPart, blob: StoredBlob, packId: string, desk:
   };
   if (blob.uncompressedLength > BLOB_BYTES_MAX) throw damaged("it claims to be too large");
   if (offset + length > part.length) throw damaged("the pack is too short");
-  if (!desk.sealer.open(part.at + offset, length)) throw damaged("its seal is broken");
-  const plain = decompressed(part, blob, desk);
+  const sealedAt = part.at + offset;
+  const payloadAt = sealedAt + SEAL_BYTES / 2;
+  const payloadLength = length - SEAL_BYTES;
+  const isCompressed = blob.uncompressedLength > 0;
+  const openedAt = isCompressed ? payloadAt : (plainAt ?? payloadAt);
+  if (payloadLength > 0) desk.memory.reserve(openedAt + payloadLength);
+  if (!desk.sealer.open(sealedAt, length, openedAt)) throw damaged("its seal is broken");
+  const payload = desk.memory.view(openedAt, payloadLength);
+  const plain = isCompressed
+    ? decompressed(payload, blob.uncompressedLength, plainAt ?? part.at + part.length, desk)
+    : payload;
   if (plain === undefined) throw damaged("it does not decompress");
   if (blobId(plain).toString("hex") !== id) throw damaged("its content does not match its id");
   return plain;
 }
 
-function decompressed(part: LaidPart, blob: StoredBlob, desk: Desk): Uint8Array | undefined {
-  const { offset, length, uncompressedLength } = blob;
-  const payloadAt = part.at + offset + 16;
-  if (uncompressedLength === 0) return desk.memory.view(payloadAt, length - SEAL_BYTES);
-  const targetAt = part.at + part.length;
-  desk.memory.reserve(targetAt + uncompressedLength);
-  const target = desk.memory.view(targetAt, uncompressedLength);
-  const frame = desk.memory.view(payloadAt, length - SEAL_BYTES);
-  return desk.zstd.decompress(frame, target) === uncompressedLength ? target : undefined;
+function decompressed(
+  { byteOffset, length }: Uint8Array,
+  plainLength: number,
+  at: number,
+  { memory, zstd }: Desk,
+): Uint8Array | undefined {
+  memory.reserve(at + plainLength);
+  const target = memory.view(at, plainLength);
+  // To make room may have moved the memory.
+  const frame = memory.view(byteOffset, length);
+  return zstd.decompress(frame, target) === plainLength ? target : undefined;
 }

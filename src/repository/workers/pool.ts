@@ -24,6 +24,8 @@ export type PoolOwner = {
 
 export type Pool = AsyncDisposable & {
   readonly threads: number;
+  /** So many jobs it takes before the next has to wait here. */
+  readonly room: number;
   /** Has one job done by whichever thread is free. Waits while all have enough to do. */
   run<Kind extends JobKind>(kind: Kind, input: Jobs[Kind]["in"]): Promise<Jobs[Kind]["out"]>;
   /** Has the job done once by every thread that was ever used. */
@@ -32,8 +34,8 @@ export type Pool = AsyncDisposable & {
   giveWay(): void;
 };
 
-/** One job under way and one waiting, so that a thread need not wait for its next job. */
-const JOBS_PER_THREAD = 2;
+/** One job waits for each thread, so that it need not wait for its next one. */
+const JOBS_WAITING = 1;
 const THREADS_MAX = 8;
 /** So long a thread may take for the jobs that it has before it is ended from outside. */
 const END_MS = 15_000;
@@ -51,15 +53,18 @@ export type PoolOptions = {
   /** Without an owner nothing can be stored, and the threads are as good as new for the next pool. */
   readonly owner?: PoolOwner;
   /** As many as there are processors unless given. */
-  readonly threadsMax?: number | undefined;
+  readonly threadsMax?: number;
+  /** How many jobs a thread does side by side: what one writes may be on its way to the disk. One, unless given. */
+  readonly lanes?: number;
 };
 
 export function openPool(
   setup: WorkerSetup,
   source: Threads,
-  { owner, threadsMax = threadsUseful() }: PoolOptions = {},
+  { owner, threadsMax = threadsUseful(), lanes = 1 }: PoolOptions = {},
 ): Pool {
   const members: Member[] = [];
+  const jobsEach = lanes + JOBS_WAITING;
   const waiting: (() => void)[] = [];
   let givesWay = false;
   let failure: unknown;
@@ -75,7 +80,7 @@ export function openPool(
         failAll(new Error("a thread of the repository ended by itself"));
       },
     };
-    post(member, { type: "setup", setup });
+    post(member, { type: "setup", setup, lanes });
     if (givesWay) post(member, { type: "give way" });
     members.push(member);
     return member;
@@ -124,7 +129,7 @@ export function openPool(
       const idlest = members.toSorted((a, b) => a.jobs.size - b.jobs.size)[0];
       if (idlest?.jobs.size === 0) return idlest;
       if (members.length < threadsMax) return takeThread();
-      if (idlest !== undefined && idlest.jobs.size < JOBS_PER_THREAD) return idlest;
+      if (idlest !== undefined && idlest.jobs.size < jobsEach) return idlest;
       await new Promise<void>((resolve) => waiting.push(resolve));
     }
   };
@@ -142,6 +147,7 @@ export function openPool(
 
   return {
     threads: threadsMax,
+    room: threadsMax * jobsEach,
     async run<Kind extends JobKind>(kind: Kind, input: Jobs[Kind]["in"]) {
       const member = await freeThread();
       return (await start(member, kind, input)) as Jobs[Kind]["out"];

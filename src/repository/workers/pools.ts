@@ -8,13 +8,21 @@ export function openReadPool(core: Core): Pool {
   return open(core);
 }
 
-/** A thread of one's own: it does its jobs one after the other, and may remember between them. */
-export function openOwnThread(core: Core): Pool {
-  return open(core, 1);
+/** Threads that restore: while what one job has written goes to the disk, they do another. */
+export function openRestorePool(core: Core): Pool {
+  return open(core, { lanes: 2 });
 }
 
-function open({ key, config, backend, threads }: Core, threadsMax?: number): Pool {
+/** A thread of one's own: it does its jobs one after the other, and may remember between them. */
+export function openOwnThread(core: Core): Pool {
+  return open(core, { threadsMax: 1 });
+}
+
+function open(
+  { key, config, backend, threads }: Core,
+  options: { lanes?: number; threadsMax?: number } = {},
+): Pool {
   const { polynomial, version } = config;
   const setup = { key, polynomial, version, spoolFolder: backend.spoolFolder };
-  return openPool(setup, threads, { threadsMax });
+  return openPool(setup, threads, options);
 }

@@ -7,6 +7,7 @@ import { AppError, systemCode } from "../../base/errors.ts";
 import { checkPack } from "./check-pack.ts";
 import { createCutter } from "./cut.ts";
 import { createDesk, type Desk } from "./desk.ts";
+import { finishFiles } from "./finish-files.ts";
 import type {
   FromWorker,
   JobKind,
@@ -20,7 +21,7 @@ import { layPart, openBlob } from "./open-blobs.ts";
 import { createPackWriter } from "./pack-writer.ts";
 import { type Claim, scan, storeBlobs, storeFiles, storeRanges } from "./store.ts";
 import { buffersOf } from "./transfer.ts";
-import { finishFiles, writeBlobs } from "./write.ts";
+import { writeBlobs } from "./write-blobs.ts";
 
 // The thread that does the work on bytes: one job after the other, as they come.
 
@@ -85,13 +86,37 @@ const DOING: Record<JobKind, string> = {
   checkPack: "read from the repository",
 };
 
-let known: WorkerSetup | undefined;
-let desk: Desk | undefined;
-let handlers: Handlers | undefined;
+/** Where one job is done after the other. */
+type Lane = { readonly desk: Desk; readonly handlers: Handlers; jobs: number; last: Promise<void> };
 
-async function work(job: number, kind: JobKind, input: unknown): Promise<void> {
+let known: WorkerSetup | undefined;
+let lanes: Lane[] = [];
+
+function setUp(setup: WorkerSetup, wanted: number): void {
+  // The loops of the one before are warm; another repository has other keys.
+  const isSame = isDeepStrictEqual(setup.key, known?.key) && setup.polynomial === known?.polynomial;
+  const desks = isSame ? lanes.map(({ desk }) => desk) : [];
+  known = setup;
+  lanes = Array.from({ length: wanted }, (_, at) => {
+    const desk = desks[at] ?? createDesk(setup.key, setup.polynomial);
+    return { desk, handlers: handlersFor(setup, desk), jobs: 0, last: Promise.resolve() };
+  });
+}
+
+function accept(job: number, kind: JobKind, input: unknown): void {
+  const [lane] = lanes.toSorted((a, b) => a.jobs - b.jobs);
+  assert(lane !== undefined, "a thread works for a pool only");
+  lane.jobs++;
+  const next = async (before: Promise<void>): Promise<void> => {
+    await before;
+    await work(lane.handlers, job, kind, input);
+    lane.jobs--;
+  };
+  lane.last = next(lane.last);
+}
+
+async function work(handlers: Handlers, job: number, kind: JobKind, input: unknown): Promise<void> {
   try {
-    assert(handlers !== undefined, "a thread works for a pool only");
     const output = await (handlers[kind] as (input: unknown) => unknown)(input);
     send({ type: "done", job, output }, buffersOf(output));
   } catch (error) {
@@ -114,24 +139,14 @@ function giveWay(): void {
   }
 }
 
-let last: Promise<void> = Promise.resolve();
 port.on("message", (message: ToWorker) => {
   switch (message.type) {
-    case "setup": {
-      const { setup } = message;
-      // The loops of the one before are warm; another repository has other keys.
-      const isSame =
-        isDeepStrictEqual(setup.key, known?.key) && setup.polynomial === known?.polynomial;
-      if (desk === undefined || !isSame) desk = createDesk(setup.key, setup.polynomial);
-      known = setup;
-      handlers = handlersFor(setup, desk);
-      return;
-    }
+    case "setup":
+      return setUp(message.setup, message.lanes);
     case "claimed":
       return answerClaim?.(message.wanted);
     case "job":
-      last = last.then(() => work(message.job, message.kind, message.input));
-      return;
+      return accept(message.job, message.kind, message.input);
     case "give way":
       return giveWay();
     case "close":

@@ -1,7 +1,6 @@
 import {
   chmodSync,
   closeSync,
-  constants,
   fchmodSync,
   fchownSync,
   ftruncateSync,
@@ -12,68 +11,12 @@ import {
   openSync,
   symlinkSync,
   utimesSync,
-  writeSync,
 } from "node:fs";
 import { systemCode } from "../../base/errors.ts";
-import { type ByteString, toText } from "../format/go-string.ts";
-import type { Desk } from "./desk.ts";
+import { toText } from "../format/go-string.ts";
 import type { FileFinish, Jobs } from "./jobs.ts";
-import { layPart, openBlob } from "./open-blobs.ts";
 import { rawPath } from "./raw-path.ts";
-
-const OPEN_FILES_MAX = 32;
-const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW;
-/** Nobody but the owner sees a file before it has its own mode. */
-const MODE_AT_FIRST = 0o600;
-
-/** Puts blobs where they belong. Zeros are left out of new files, so that holes stay holes. */
-export function writeBlobs({ packId, part, blobs }: Jobs["writeBlobs"]["in"], desk: Desk): object {
-  using files = openFiles();
-  const laid = layPart(part, packId, desk);
-  for (const blob of blobs) {
-    const plain = openBlob(laid, blob, packId, desk);
-    const isHole = isZero(plain);
-    for (const { path, offset } of blob.targets) {
-      const descriptor = files.open(path);
-      if (!isHole) writeAll(descriptor, plain, offset);
-    }
-  }
-  return {};
-}
-
-/** A few descriptors kept open, since neighbouring blobs mostly belong to the same file. */
-function openFiles(): Disposable & { open(path: ByteString): number } {
-  const open = new Map<ByteString, number>();
-  return {
-    open(path) {
-      const known = open.get(path);
-      if (known !== undefined) return known;
-      if (open.size === OPEN_FILES_MAX) {
-        const [oldest, descriptor] = open.entries().next().value!;
-        open.delete(oldest);
-        closeSync(descriptor);
-      }
-      const descriptor = openSync(rawPath(path), CREATE, MODE_AT_FIRST);
-      open.set(path, descriptor);
-      return descriptor;
-    },
-    [Symbol.dispose]() {
-      for (const descriptor of open.values()) closeSync(descriptor);
-    },
-  };
-}
-
-const ZEROS = Buffer.alloc(64 * 1024);
-
-function isZero(plain: Uint8Array): boolean {
-  if (plain[0] !== 0 || plain.at(-1) !== 0) return false;
-  const bytes = Buffer.from(plain.buffer, plain.byteOffset, plain.length);
-  for (let at = 0; at < bytes.length; at += ZEROS.length) {
-    const end = Math.min(bytes.length, at + ZEROS.length);
-    if (bytes.compare(ZEROS, 0, end - at, at, end) !== 0) return false;
-  }
-  return true;
-}
+import { CREATE, MODE_AT_FIRST } from "./target-file.ts";
 
 /** Finishes what can be finished; the rest is reported in words. A file is never left readable. */
 export function finishFiles({ files }: Jobs["finishFiles"]["in"]): Jobs["finishFiles"]["out"] {
@@ -150,10 +93,4 @@ function safely(permissions: number, isOwned: boolean): number {
 function seconds(ns: bigint): number {
   const micros = ns / 1000n - (ns % 1000n < 0n ? 1n : 0n);
   return (Number(micros) + 0.5) / 1e6;
-}
-
-function writeAll(descriptor: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.length;) {
-    done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
-  }
 }

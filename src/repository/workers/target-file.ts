@@ -1,0 +1,108 @@
+import {
+  closeSync,
+  constants,
+  openSync,
+  type PathLike,
+  statfsSync,
+  write,
+  writeSync,
+} from "node:fs";
+import { promisify } from "node:util";
+import { systemCode } from "../../base/errors.ts";
+
+const { O_CREAT, O_DIRECT, O_NOFOLLOW, O_WRONLY } = constants;
+/** Makes it where it is not yet, and never writes through a link. */
+export const CREATE = O_WRONLY | O_CREAT | O_NOFOLLOW;
+/** Nobody but the owner sees a file before it has its own mode. */
+export const MODE_AT_FIRST = 0o600;
+
+/** A file that is being restored. */
+export type TargetFile = Disposable & {
+  /** Writes all of it. The bytes have to stay as they are until then. */
+  write(bytes: Uint8Array, position: number): Promise<void>;
+};
+
+const writeSoon = promisify(write);
+
+/**
+ * What goes to the disk past the kernel's page cache lies in memory as it does in the file: at the same
+ * place of a block of this size. The memory of WebAssembly begins with one, what else Node allocates
+ * does not.
+ */
+export const BLOCK_BYTES = 4096;
+
+/** Less than this is in the cache before the disk has answered. */
+const PAST_CACHE_BYTES_MIN = 256 * 1024;
+
+/** ext2 to ext4, XFS and btrfs, by their numbers in statfs(2). Others may not mean it by the flag. */
+const FILE_SYSTEMS: ReadonlySet<number> = new Set([0xef53, 0x58465342, 0x9123683e]);
+
+/**
+ * Opens or makes it. `pastCache`: what is large goes to the disk at once, where that can be had. The
+ * restored files then drive nothing out of the cache that a running service needs, they need not be
+ * brought to the disk afterwards, and no new pages have to be found for them, which in a virtual
+ * machine costs more than all else. Throws what the system says.
+ */
+export function openTarget(path: PathLike, pastCache: boolean): TargetFile {
+  const cached = openSync(path, CREATE, MODE_AT_FIRST);
+  let past: number | "not yet" | "not here" = pastCache ? "not yet" : "not here";
+
+  /** Writes whole blocks, and says how much of them. */
+  const writePast = async (blocks: Uint8Array, position: number): Promise<number> => {
+    if (past === "not yet") past = openPast(path);
+    if (past === "not here") return 0;
+    try {
+      return (await writeSoon(past, blocks, 0, blocks.length, position)).bytesWritten;
+    } catch (error) {
+      if (systemCode(error) !== "EINVAL") throw error;
+      // The disk has larger blocks, or the file is of a kind that cannot.
+      closeSync(past);
+      past = "not here";
+      return 0;
+    }
+  };
+
+  return {
+    async write(bytes, position) {
+      const [from, to] = wholeBlocks(bytes, position);
+      let done = 0;
+      if (to - from >= PAST_CACHE_BYTES_MIN) {
+        done = from + (await writePast(bytes.subarray(from, to), position + from));
+        // Of a block that two write to, each writes its part: the kernel puts them together.
+        if (done > from) writeAll(cached, bytes.subarray(0, from), position);
+        else done = 0;
+      }
+      writeAll(cached, bytes.subarray(done), position + done);
+    },
+    [Symbol.dispose]() {
+      closeSync(cached);
+      if (typeof past === "number") closeSync(past);
+    },
+  };
+}
+
+/** Which of the bytes are whole blocks, in memory and in the file alike; none when they differ. */
+function wholeBlocks(bytes: Uint8Array, position: number): readonly [from: number, to: number] {
+  const skew = position % BLOCK_BYTES;
+  if (bytes.byteOffset % BLOCK_BYTES !== skew) return [0, 0];
+  const from = (BLOCK_BYTES - skew) % BLOCK_BYTES;
+  const to = Math.floor((position + bytes.length) / BLOCK_BYTES) * BLOCK_BYTES - position;
+  return [from, to];
+}
+
+function openPast(path: PathLike): number | "not here" {
+  // Not every system has the flag.
+  if (O_DIRECT === undefined || !FILE_SYSTEMS.has(statfsSync(path).type)) return "not here";
+  try {
+    return openSync(path, O_WRONLY | O_NOFOLLOW | O_DIRECT);
+  } catch (error) {
+    if (systemCode(error) !== "EINVAL") throw error;
+    return "not here";
+  }
+}
+
+function writeAll(descriptor: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length;) {
+    done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
+  }
+}

@@ -1,0 +1,66 @@
+import type { ByteString } from "../format/go-string.ts";
+import type { Desk } from "./desk.ts";
+import type { Jobs } from "./jobs.ts";
+import { layPart, openBlob } from "./open-blobs.ts";
+import { rawPath } from "./raw-path.ts";
+import { createStretch, type OpenFiles } from "./stretch.ts";
+import { openTarget, type TargetFile } from "./target-file.ts";
+
+const OPEN_FILES_MAX = 32;
+
+/** Puts blobs where they belong. Zeros are left out of new files, so that holes stay holes. */
+export async function writeBlobs(
+  { packId, part, blobs, pastCache }: Jobs["writeBlobs"]["in"],
+  desk: Desk,
+): Promise<object> {
+  using files = openFiles(pastCache);
+  const laid = layPart(part, packId, desk);
+  const stretch = createStretch(desk.memory, laid.at + laid.length, files);
+  for (const blob of blobs) {
+    const [first, ...others] = blob.targets;
+    const at = await stretch.placeFor(first!.path, first!.offset);
+    const plain = openBlob(laid, blob, packId, desk, at);
+    if (isZero(plain)) {
+      for (const { path } of blob.targets) files.open(path);
+      continue;
+    }
+    for (const { path, offset } of others) await files.open(path).write(plain, offset);
+    stretch.add(plain.length);
+  }
+  await stretch.flush();
+  return {};
+}
+
+/** A few are kept open, since neighbouring blobs mostly belong to the same file. */
+function openFiles(pastCache: boolean): OpenFiles & Disposable {
+  const open = new Map<ByteString, TargetFile>();
+  return {
+    open(path) {
+      const known = open.get(path);
+      if (known !== undefined) return known;
+      if (open.size === OPEN_FILES_MAX) {
+        const [oldest, file] = open.entries().next().value!;
+        open.delete(oldest);
+        file[Symbol.dispose]();
+      }
+      const file = openTarget(rawPath(path), pastCache);
+      open.set(path, file);
+      return file;
+    },
+    [Symbol.dispose]() {
+      for (const file of open.values()) file[Symbol.dispose]();
+    },
+  };
+}
+
+const ZEROS = Buffer.alloc(64 * 1024);
+
+function isZero(plain: Uint8Array): boolean {
+  if (plain[0] !== 0 || plain.at(-1) !== 0) return false;
+  const bytes = Buffer.from(plain.buffer, plain.byteOffset, plain.length);
+  for (let at = 0; at < bytes.length; at += ZEROS.length) {
+    const end = Math.min(bytes.length, at + ZEROS.length);
+    if (bytes.compare(ZEROS, 0, end - at, at, end) !== 0) return false;
+  }
+  return true;
+}
