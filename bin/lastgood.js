@@ -11,17 +11,21 @@ function isNew(version) {
   return parts[0] > 24 || (parts[0] === 24 && parts[1] >= 15);
 }
 
-/** A clone has brought its own Node by npm. A terminal tells both processes of Ctrl-C itself. */
+/**
+ * A clone has brought its own Node by npm. What this process is told it passes on: a terminal tells both,
+ * which counts as once.
+ */
 function startBy(node) {
   var args = [__filename].concat(process.argv.slice(2));
   var child = require("node:child_process").spawn(node, args, { stdio: "inherit" });
-  process.on("SIGINT", function () {});
-  process.on("SIGHUP", function () {});
-  process.on("SIGTERM", function () {
-    child.kill("SIGTERM");
+  ["SIGINT", "SIGTERM"].forEach(function (signal) {
+    process.on(signal, function () {
+      child.kill(signal);
+    });
   });
-  child.on("exit", function (code) {
-    process.exit(code === null ? 1 : code);
+  process.on("SIGHUP", function () {});
+  child.on("exit", function (code, signal) {
+    process.exit(code === null ? 128 + require("node:os").constants.signals[signal] : code);
   });
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
+import { type ChildProcess, execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
@@ -89,24 +89,42 @@ suite("under way", () => {
     assert.deepEqual(fs.readdirSync(path.join(folder, "files")), ["new"]);
   });
 
-  testIn("two signals at once stop a restore in order, as one does", async (folder) => {
-    put(folder, { "files/a": "old" });
-    // After the switch the first check waits, as long as the test is there.
-    const waits = "test ! -e w || while test -e key; do sleep 0.05; done";
-    const checks = { c: { command: ["sh", "-c", waits], timeout: "30s" } };
-    const app = { stores: FILES.stores, checks, verify: { "healthy-for": "50ms" } };
-    using system = await withPoint(folder, app);
-    put(folder, { "files/a": "new", w: "" });
-    using child = await startUntil(folder, ["restore", "latest", "--yes"], "healthy app");
+  /** Two that wait to be told would be told as one. */
+  const twice = async (child: ChildProcess): Promise<void> => {
     child.kill("SIGINT");
-    // Two that wait to be told would be told as one.
     await sleep(20);
     child.kill("SIGINT");
-    const [code] = (await once(child, "close")) as [number | null];
-    assert.equal(code, 22);
-    assert.deepEqual(system.journal.unfinished(), []);
-    assert.equal(textOf(folder, "files/a"), "new");
-  });
+  };
+  const signals: Readonly<Record<string, (child: ChildProcess) => Promise<unknown>>> = {
+    "two signals at once stop": twice,
+    "SIGINT stops": async (child) => child.kill("SIGINT"),
+    "SIGTERM stops": async (child) => child.kill("SIGTERM"),
+  };
+  const old = `Object.defineProperty(process.versions, "node", { value: "20.20.2" })`;
+  const olderNode = ["--import", `data:text/javascript,${encodeURIComponent(old)}`];
+  for (const [how, tell] of Object.entries(signals)) {
+    for (const [node, options] of Object.entries({
+      "": [],
+      ", told by an older Node": olderNode,
+    })) {
+      testIn(`${how} a restore in order${node}`, async (folder) => {
+        put(folder, { "files/a": "old" });
+        // After the switch the first check waits, as long as the test is there.
+        const waits = "test ! -e w || while test -e key; do sleep 0.05; done";
+        const checks = { c: { command: ["sh", "-c", waits], timeout: "3s" } };
+        const app = { stores: FILES.stores, checks, verify: { "healthy-for": "50ms" } };
+        using system = await withPoint(folder, app);
+        put(folder, { "files/a": "new", w: "" });
+        const args = ["restore", "latest", "--yes"];
+        using child = await startUntil(folder, args, "healthy app", options);
+        await tell(child);
+        const [code] = (await once(child, "close")) as [number | null];
+        assert.equal(code, 22);
+        assert.deepEqual(system.journal.unfinished(), []);
+        assert.equal(textOf(folder, "files/a"), "new");
+      });
+    }
+  }
 
   const stop = { stop: ["mv", "running", "held"], start: ["mv", "held", "running"] };
   const command = { ...stop, alive: ["test", "-e", "running"] };

@@ -30,13 +30,14 @@ async function there(file: string | undefined): Promise<void> {
   while (!isThere()) await sleep(20, undefined, { ref: false });
 }
 
-/** Starts a command line and returns once it says that it begins a step. */
+/** Starts a command line, by a Node with these options, and returns once it says that it begins a step. */
 export async function startUntil(
   folder: string,
   args: string[],
   step: string,
+  options: readonly string[] = [],
 ): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [bin, ...args, "--json"], { cwd: folder });
+  const child = spawn(process.execPath, [...options, bin, ...args, "--json"], { cwd: folder });
   for await (const line of createInterface(child.stdout)) {
     if (String((JSON.parse(line) as { readonly step?: unknown })["step"]).startsWith(step))
       return child;
