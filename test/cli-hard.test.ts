@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import fs from "node:fs";
+import { availableParallelism } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DatabaseSync } from "node:sqlite";
@@ -87,6 +89,23 @@ suite("under way", () => {
     await assert.rejects(keep(system, id, run), { code: "NEEDS_HUMAN" });
     assert.equal(lastgood(folder, ["recover"]).code, 0);
     assert.deepEqual(fs.readdirSync(path.join(folder, "files")), ["new"]);
+  });
+
+  testIn("a restore needs few open files, however many it writes", async (folder) => {
+    const files = path.join(folder, "files");
+    fs.mkdirSync(files);
+    // Those of one content are written at the same time.
+    for (let n = 0; n < 240; n++) {
+      const name = path.join(files, String(n));
+      if (n % 8 === 0) fs.writeFileSync(name, randomBytes(300_000));
+      else fs.copyFileSync(path.join(files, String(n - (n % 8))), name);
+    }
+    using _system = await withPoint(folder, FILES);
+    fs.rmSync(files, { recursive: true });
+    const limit = `ulimit -n ${70 + 40 * Math.min(8, availableParallelism())} && exec "$@"`;
+    const restoring = [bin, "restore", "latest", "--yes"];
+    execFileSync("sh", ["-c", limit, "sh", process.execPath, ...restoring], { cwd: folder });
+    assert.equal(fs.readdirSync(files).length, 240);
   });
 
   /** Two that wait to be told would be told as one. */

@@ -70,7 +70,7 @@ export function openBlob(
   const payloadLength = length - SEAL_BYTES;
   const isCompressed = blob.uncompressedLength > 0;
   const openedAt = isCompressed ? payloadAt : (plainAt ?? payloadAt);
-  if (payloadLength > 0) desk.memory.reserve(openedAt + payloadLength);
+  if (payloadLength >= 0) desk.memory.reserve(openedAt + payloadLength);
   if (!desk.sealer.open(sealedAt, length, openedAt)) throw damaged("its seal is broken");
   const payload = desk.memory.view(openedAt, payloadLength);
   const plain = isCompressed

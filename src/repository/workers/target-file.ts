@@ -38,6 +38,18 @@ const PAST_CACHE_BYTES_MIN = 256 * 1024;
 const FILE_SYSTEMS: ReadonlySet<number> = new Set([0xef53, 0x58465342, 0x9123683e]);
 
 /**
+ * What the way through the cache may get over: disks with larger blocks and files of a kind that cannot,
+ * too many open files, and room that XFS keeps for files to grow and gives back to the cache only.
+ */
+const FOR_THE_CACHE: ReadonlySet<string> = new Set([
+  "EINVAL",
+  "EMFILE",
+  "ENFILE",
+  "ENOSPC",
+  "EDQUOT",
+]);
+
+/**
  * Opens or makes it. `pastCache`: what is large goes to the disk at once, where that can be had. The
  * restored files then drive nothing out of the cache that a running service needs, they need not be
  * brought to the disk afterwards, and no new pages have to be found for them, which in a virtual
@@ -54,8 +66,7 @@ export function openTarget(path: PathLike, pastCache: boolean): TargetFile {
     try {
       return (await writeSoon(past, blocks, 0, blocks.length, position)).bytesWritten;
     } catch (error) {
-      if (systemCode(error) !== "EINVAL") throw error;
-      // The disk has larger blocks, or the file is of a kind that cannot.
+      if (!FOR_THE_CACHE.has(systemCode(error) ?? "")) throw error;
       closeSync(past);
       past = "not here";
       return 0;
@@ -96,7 +107,7 @@ function openPast(path: PathLike): number | "not here" {
   try {
     return openSync(path, O_WRONLY | O_NOFOLLOW | O_DIRECT);
   } catch (error) {
-    if (systemCode(error) !== "EINVAL") throw error;
+    if (!FOR_THE_CACHE.has(systemCode(error) ?? "")) throw error;
     return "not here";
   }
 }

@@ -1,4 +1,6 @@
+import { CHUNK_BYTES_MAX } from "../chunk-limits.ts";
 import type { ByteString } from "../format/go-string.ts";
+import { plainBytesOf } from "../format/pack-header.ts";
 import type { Desk } from "./desk.ts";
 import type { Jobs } from "./jobs.ts";
 import { layPart, openBlob } from "./open-blobs.ts";
@@ -6,7 +8,10 @@ import { rawPath } from "./raw-path.ts";
 import { createStretch, type OpenFiles } from "./stretch.ts";
 import { openTarget, type TargetFile } from "./target-file.ts";
 
-const OPEN_FILES_MAX = 32;
+/** Each takes two descriptors, in each of two jobs a thread. */
+const OPEN_FILES_MAX = 8;
+/** No chunk is longer. What is, others have made: it is written from where it is opened, in half the memory. */
+const GATHERED_BYTES_MAX = CHUNK_BYTES_MAX;
 
 /** Puts blobs where they belong. Zeros are left out of new files, so that holes stay holes. */
 export async function writeBlobs(
@@ -17,15 +22,18 @@ export async function writeBlobs(
   const laid = layPart(part, packId, desk);
   const stretch = createStretch(desk.memory, laid.at + laid.length, files);
   for (const blob of blobs) {
+    const isLong = plainBytesOf(blob) > GATHERED_BYTES_MAX;
+    if (isLong) await stretch.flush();
     const [first, ...others] = blob.targets;
-    const at = await stretch.placeFor(first!.path, first!.offset);
+    const at = isLong ? undefined : await stretch.placeFor(first!.path, first!.offset);
     const plain = openBlob(laid, blob, packId, desk, at);
     if (isZero(plain)) {
       for (const { path } of blob.targets) files.open(path);
       continue;
     }
-    for (const { path, offset } of others) await files.open(path).write(plain, offset);
-    stretch.add(plain.length);
+    const apart = isLong ? blob.targets : others;
+    for (const { path, offset } of apart) await files.open(path).write(plain, offset);
+    if (!isLong) stretch.add(plain.length);
   }
   await stretch.flush();
   return {};
