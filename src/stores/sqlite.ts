@@ -36,6 +36,9 @@ export type SqliteConfig = {
   readonly schema: SchemaProbe | undefined;
 };
 
+/** So many of what is wrong with a database are told. */
+const WARNINGS_MAX = 3;
+
 /** A SQLite database that its application goes on writing to while it is captured. */
 export function sqliteStore(config: SqliteConfig, { name, temporary }: StoreContext): FileStore {
   const { base } = config;
@@ -142,7 +145,7 @@ async function captureDatabase(
       },
     });
     const errors = problems.length > 0 ? [errorWord(name, "integrity_check_failed")] : [];
-    return { facts: { bytes: sizeBytes, rows }, errors, warnings: problems.slice(0, 3) };
+    return { facts: { bytes: sizeBytes, rows }, errors, warnings: problems.slice(0, WARNINGS_MAX) };
   } catch (error) {
     if (!hasCode(error, "SOURCE_FAILED")) throw error;
     // The other stores are still worth a copy; the point is invalid and says why.
