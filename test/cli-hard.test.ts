@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import fs from "node:fs";
 import { availableParallelism } from "node:os";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { DatabaseSync } from "node:sqlite";
 import { suite } from "node:test";
 import { stringify } from "yaml";
@@ -13,10 +12,9 @@ import { backup } from "../src/operations/backup.ts";
 import { restore } from "../src/operations/restore.ts";
 import { keep } from "../src/operations/set-aside.ts";
 import { status } from "../src/operations/status.ts";
-import type { System } from "../src/operations/system.ts";
 import { put, testIn, textOf } from "./support/files.ts";
 import { startUntil } from "./support/killed.ts";
-import { newSystem } from "./support/system.ts";
+import { newSystem, systemWithPoint } from "./support/system.ts";
 import { quietRun } from "./support/temporary.ts";
 
 // Goal: killed, cut off, on full disks, on mounts and on new machines the program does what it says.
@@ -42,14 +40,6 @@ function lastgood(folder: string, args: string[], env: NodeJS.ProcessEnv = {}): 
   return { code, value: (last["value"] ?? last) as Json };
 }
 
-/** A system of one component with a valid point. */
-async function withPoint(folder: string, component: object, rest = {}): Promise<System> {
-  const system = await newSystem(folder, component, rest);
-  const { errors } = await backup(system, NO_REASON, run);
-  assert.deepEqual(errors, []);
-  return system;
-}
-
 function mounted(...args: string[]): Disposable {
   execFileSync("mount", args);
   return { [Symbol.dispose]: () => void execFileSync("umount", [args.at(-1) ?? ""]) };
@@ -71,7 +61,7 @@ suite("under way", () => {
       verify: { "healthy-for": "50ms" },
     };
     const other = { stores: { other: { folder: "other" } } };
-    using system = await withPoint(folder, {}, { components: { app, other } });
+    using system = await systemWithPoint(folder, {}, { components: { app, other } });
     fs.renameSync(path.join(folder, "files/old"), path.join(folder, "files/new"));
     put(folder, { "other/a": "new" });
     const args = ["restore", "latest", "--yes", "--component", "app"];
@@ -100,50 +90,13 @@ suite("under way", () => {
       if (n % 8 === 0) fs.writeFileSync(name, randomBytes(300_000));
       else fs.copyFileSync(path.join(files, String(n - (n % 8))), name);
     }
-    using _system = await withPoint(folder, FILES);
+    using _system = await systemWithPoint(folder, FILES);
     fs.rmSync(files, { recursive: true });
     const limit = `ulimit -n ${70 + 40 * Math.min(8, availableParallelism())} && exec "$@"`;
     const restoring = [bin, "restore", "latest", "--yes"];
     execFileSync("sh", ["-c", limit, "sh", process.execPath, ...restoring], { cwd: folder });
     assert.equal(fs.readdirSync(files).length, 240);
   });
-
-  /** Two that wait to be told would be told as one. */
-  const twice = async (child: ChildProcess): Promise<void> => {
-    child.kill("SIGINT");
-    await sleep(20);
-    child.kill("SIGINT");
-  };
-  const signals: Readonly<Record<string, (child: ChildProcess) => Promise<unknown>>> = {
-    "two signals at once stop": twice,
-    "SIGINT stops": async (child) => child.kill("SIGINT"),
-    "SIGTERM stops": async (child) => child.kill("SIGTERM"),
-  };
-  const old = `Object.defineProperty(process.versions, "node", { value: "20.20.2" })`;
-  const olderNode = ["--import", `data:text/javascript,${encodeURIComponent(old)}`];
-  for (const [how, tell] of Object.entries(signals)) {
-    for (const [node, options] of Object.entries({
-      "": [],
-      ", told by an older Node": olderNode,
-    })) {
-      testIn(`${how} a restore in order${node}`, async (folder) => {
-        put(folder, { "files/a": "old" });
-        // After the switch the first check waits, as long as the test is there.
-        const waits = "test ! -e w || while test -e key; do sleep 0.05; done";
-        const checks = { c: { command: ["sh", "-c", waits], timeout: "3s" } };
-        const app = { stores: FILES.stores, checks, verify: { "healthy-for": "50ms" } };
-        using system = await withPoint(folder, app);
-        put(folder, { "files/a": "new", w: "" });
-        const args = ["restore", "latest", "--yes"];
-        using child = await startUntil(folder, args, "healthy app", options);
-        await tell(child);
-        const [code] = (await once(child, "close")) as [number | null];
-        assert.equal(code, 22);
-        assert.deepEqual(system.journal.unfinished(), []);
-        assert.equal(textOf(folder, "files/a"), "new");
-      });
-    }
-  }
 
   const stop = { stop: ["mv", "running", "held"], start: ["mv", "held", "running"] };
   const command = { ...stop, alive: ["test", "-e", "running"] };
@@ -170,7 +123,7 @@ suite("under way", () => {
 
   testIn("a restore whose reader has gone comes to its end", async (folder) => {
     put(folder, { "files/a": "old" });
-    using system = await withPoint(folder, FILES);
+    using system = await systemWithPoint(folder, FILES);
     put(folder, { "files/a": "new" });
     using child = await startUntil(folder, ["restore", "latest", "--yes"], "staged app/files");
     child.stdout!.destroy();
@@ -186,7 +139,7 @@ suite("start and stop", () => {
     put(folder, { "files/a": "old" });
     const start = ["sh", "-c", "sleep 60 & echo $! > pid"];
     const command = { start, stop: ["true"], alive: ["test", "-e", "pid"], "start-timeout": "5s" };
-    using system = await withPoint(folder, { ...FILES, run: { command } });
+    using system = await systemWithPoint(folder, { ...FILES, run: { command } });
     try {
       const { outcome, error } = await restore(system, "latest", PLAIN, run);
       assert.equal(outcome, "committed", error);
@@ -199,7 +152,7 @@ suite("start and stop", () => {
     put(folder, { "files/a": "old" });
     const start = ["sh", "-c", "echo meanwhile > files/written; touch running"];
     const alive = ["test", "-e", "running"];
-    using system = await withPoint(folder, {
+    using system = await systemWithPoint(folder, {
       ...FILES,
       run: { command: { start, stop: ["rm", "running"], alive } },
       checks: { new: { command: ["grep", "-q", "new", "files/a"] } },
@@ -222,7 +175,7 @@ suite("places", () => {
   testIn("files of one name are both exported; a failing export is told", async (folder) => {
     put(folder, { "a/one.json": "a", "b/one.json": "b" });
     const stores = { a: { file: "a/one.json" }, b: { file: "b/one.json" } };
-    using system = await withPoint(folder, { stores }, { export: { at: "exported" } });
+    using system = await systemWithPoint(folder, { stores }, { export: { at: "exported" } });
     const found = fs.readdirSync(path.join(folder, "exported"), { recursive: true }) as string[];
     const files = found.filter((name) => name.endsWith("one.json"));
     const texts = files.map((name) => textOf(folder, "exported", name));
@@ -239,7 +192,7 @@ suite("places", () => {
     put(home, { "data/files/a": "old" });
     fs.chmodSync(path.join(home, "data"), 0o710);
     if (isRoot) fs.chownSync(path.join(home, "data"), 1000, 1000);
-    using _system = await withPoint(home, { stores: { files: { folder: "data/files" } } });
+    using _system = await systemWithPoint(home, { stores: { files: { folder: "data/files" } } });
     for (const name of ["repository", "key"]) {
       fs.renameSync(path.join(home, name), path.join(folder, name));
     }
@@ -307,7 +260,7 @@ suite("mounts", () => {
   mountTest("a mount in a folder refuses its restore", async (folder) => {
     put(folder, { "files/a": "old", "files/sub/hidden": "" });
     using _mount = mounted("-t", "tmpfs", "tmpfs", path.join(folder, "files/sub"));
-    using system = await withPoint(folder, FILES);
+    using system = await systemWithPoint(folder, FILES);
     put(folder, { "files/a": "new" });
     await assert.rejects(restore(system, "latest", PLAIN, run), { code: "REFUSED" });
     assert.equal(textOf(folder, "files/a"), "new");
@@ -316,7 +269,7 @@ suite("mounts", () => {
   mountTest("a folder that is a bind mount keeps its inode", async (folder) => {
     put(folder, { "real/a": "old", "files/hidden": "" });
     using _mount = mounted("--bind", path.join(folder, "real"), path.join(folder, "files"));
-    using system = await withPoint(folder, FILES);
+    using system = await systemWithPoint(folder, FILES);
     const { ino } = fs.statSync(path.join(folder, "files"));
     put(folder, { "files/a": "new" });
     assert.equal((await restore(system, "latest", PLAIN, run)).outcome, "committed");

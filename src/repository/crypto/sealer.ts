@@ -3,7 +3,8 @@ import { free } from "../../base/litter.ts";
 import { FREE_FROM, type Hot, type HotMemory } from "./hot.ts";
 import type { MasterKey } from "./master-key.ts";
 
-const IV_BYTES = 16;
+/** What lies before the bytes of a seal. */
+export const IV_BYTES = 16;
 const TAG_BYTES = 16;
 /** What sealing adds: the random IV before, the tag behind. */
 export const SEAL_BYTES = IV_BYTES + TAG_BYTES;
@@ -27,12 +28,13 @@ export const DESK_FROM = STREAM + STREAM_BYTES;
 export type Sealer = {
   /**
    * Writes IV, ciphertext and tag of the bytes at `source` to `target`, which takes
-   * `length + SEAL_BYTES`. The two places must not overlap, unless source is target + 16.
+   * `length + SEAL_BYTES`. The two places must not overlap, unless source is
+   * target + IV_BYTES.
    */
   seal(source: number, length: number, target: number): void;
 
   /**
-   * Opens a seal of `length` bytes: the plain bytes then lie at `to`; in place, at `at + 16`, unless
+   * Opens a seal of `length` bytes: the plain bytes then lie at `to`; in place, at `at + IV_BYTES`, unless
    * given. False when the tag is wrong, that is: damaged, forged, or sealed with another key. Then
    * nothing is changed.
    */

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { AppError, systemCode } from "../../base/errors.ts";
-import { SEAL_BYTES } from "../crypto/sealer.ts";
+import { IV_BYTES, SEAL_BYTES } from "../crypto/sealer.ts";
 import { HINT_CHECK } from "../files.ts";
 import type { Desk } from "./desk.ts";
 import type { PackBytes, StoredBlob } from "./jobs.ts";
@@ -66,7 +66,7 @@ export function openBlob(
   if (blob.uncompressedLength > BLOB_BYTES_MAX) throw damaged("it claims to be too large");
   if (offset + length > part.length) throw damaged("the pack is too short");
   const sealedAt = part.at + offset;
-  const payloadAt = sealedAt + SEAL_BYTES / 2;
+  const payloadAt = sealedAt + IV_BYTES;
   const payloadLength = length - SEAL_BYTES;
   const isCompressed = blob.uncompressedLength > 0;
   const openedAt = isCompressed ? payloadAt : (plainAt ?? payloadAt);

@@ -1,5 +1,5 @@
 import { hash as hashOnce, createHash } from "node:crypto";
-import { closeSync, mkdirSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readSync } from "node:fs";
 import { AppError } from "../../base/errors.ts";
 import { temporaryIn } from "../../base/fs.ts";
 import { PACK_BYTES } from "../chunk-limits.ts";
@@ -8,6 +8,7 @@ import { frameBytesMax } from "../crypto/zstd.ts";
 import { type BlobType, encodeHeader, type PackEntry } from "../format/pack-header.ts";
 import type { PackFile } from "./jobs.ts";
 import type { Desk } from "./desk.ts";
+import { writeAll } from "./write-all.ts";
 
 /** Sealed blobs are written and read back together up to this size. */
 const BATCH_BYTES = 1024 * 1024;
@@ -165,12 +166,6 @@ export function createPackWriter(
       close();
     },
   };
-}
-
-function writeAll(descriptor: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.length;) {
-    done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
-  }
 }
 
 function readAll(descriptor: number, bytes: Uint8Array, position: number): void {

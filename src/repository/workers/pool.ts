@@ -65,6 +65,8 @@ export function openPool(
 ): Pool {
   const members: Member[] = [];
   const jobsEach = lanes + JOBS_WAITING;
+  // Packs are filled, and what is to be stored is asked for, by one job at a time.
+  assert(owner === undefined || lanes === 1, "a thread that stores has one lane");
   const waiting: (() => void)[] = [];
   let givesWay = false;
   let failure: unknown;

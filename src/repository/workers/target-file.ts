@@ -1,14 +1,7 @@
-import {
-  closeSync,
-  constants,
-  openSync,
-  type PathLike,
-  statfsSync,
-  write,
-  writeSync,
-} from "node:fs";
+import { closeSync, constants, openSync, type PathLike, statfsSync, write } from "node:fs";
 import { promisify } from "node:util";
 import { systemCode } from "../../base/errors.ts";
+import { writeAll } from "./write-all.ts";
 
 const { O_CREAT, O_DIRECT, O_NOFOLLOW, O_WRONLY } = constants;
 /** Makes it where it is not yet, and never writes through a link. */
@@ -78,10 +71,9 @@ export function openTarget(path: PathLike, pastCache: boolean): TargetFile {
       const [from, to] = wholeBlocks(bytes, position);
       let done = 0;
       if (to - from >= PAST_CACHE_BYTES_MIN) {
-        done = from + (await writePast(bytes.subarray(from, to), position + from));
         // Of a block that two write to, each writes its part: the kernel puts them together.
-        if (done > from) writeAll(cached, bytes.subarray(0, from), position);
-        else done = 0;
+        writeAll(cached, bytes.subarray(0, from), position);
+        done = from + (await writePast(bytes.subarray(from, to), position + from));
       }
       writeAll(cached, bytes.subarray(done), position + done);
     },
@@ -109,11 +101,5 @@ function openPast(path: PathLike): number | "not here" {
   } catch (error) {
     if (!FOR_THE_CACHE.has(systemCode(error) ?? "")) throw error;
     return "not here";
-  }
-}
-
-function writeAll(descriptor: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.length;) {
-    done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
   }
 }

@@ -23,7 +23,7 @@ import { type Claim, scan, storeBlobs, storeFiles, storeRanges } from "./store.t
 import { buffersOf } from "./transfer.ts";
 import { writeBlobs } from "./write-blobs.ts";
 
-// The thread that does the work on bytes: one job after the other, as they come.
+// The thread that does the work on bytes: in each lane one job after the other, as they come.
 
 assert(parentPort !== null, "this file runs as a worker thread only");
 const port = parentPort;
@@ -86,7 +86,7 @@ const DOING: Record<JobKind, string> = {
   checkPack: "read from the repository",
 };
 
-/** Where one job is done after the other. */
+/** Jobs are done one after the other on a desk of their own, while another lane waits for a disk. */
 type Lane = { readonly desk: Desk; readonly handlers: Handlers; jobs: number; last: Promise<void> };
 
 let known: WorkerSetup | undefined;
