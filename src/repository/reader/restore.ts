@@ -1,9 +1,8 @@
 import { lstatSync, mkdirSync, readdirSync } from "node:fs";
 import { translateDiskError } from "../../base/disk-errors.ts";
-import { AppError, hasCode, systemCode } from "../../base/errors.ts";
+import { AppError, systemCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { writeAttributes } from "../../base/attributes.ts";
-import type { Core } from "../core.ts";
 import { HINT_CHECK } from "../files.ts";
 import { type ByteString, toBytes, toText } from "../format/go-string.ts";
 import { parseTime } from "../format/go-time.ts";
@@ -16,10 +15,10 @@ import type { FileFinish } from "../workers/jobs.ts";
 import type { Pool } from "../workers/pool.ts";
 import { openRestorePool } from "../workers/pools.ts";
 import { rawPath } from "../workers/raw-path.ts";
-import { packParts, partsAtOnce, type WithPart } from "./with-part.ts";
 import { makeSpecialFiles, type SpecialFile } from "./special-files.ts";
-import { type PackPart, planParts, type Wanted } from "./pack-parts.ts";
+import type { Wanted } from "./pack-parts.ts";
 import type { BlobReader } from "./read-blob.ts";
+import { writeContents, type WriteTools } from "./write-contents.ts";
 
 export type Restored = {
   readonly files: number;
@@ -28,14 +27,7 @@ export type Restored = {
   readonly problems: readonly string[];
 };
 
-export type RestoreTools = {
-  readonly core: Core;
-  readonly index: BlobIndex;
-  readonly blobs: BlobReader;
-  readonly run: Run;
-  /** Whether large files go to the disk past the kernel's cache; see `openTarget`. */
-  readonly pastCache: boolean;
-};
+export type RestoreTools = WriteTools & { readonly blobs: BlobReader };
 
 type Found = {
   readonly wanted: Wanted[];
@@ -64,7 +56,7 @@ export async function restoreNode(
   const linked = new Map<string, ByteString>();
   await collect(node, toBytes(target), found, linked, tools);
   await using pool = openRestorePool(tools.core);
-  await writeContents(found, pool, tools);
+  await writeContents(found.wanted, found.bytes, pool, tools);
   const links = found.files.filter(({ sameAs }) => sameAs !== undefined);
   const special = await makeSpecialFiles(found.special, tools.run);
   found.problems.push(...special.problems);
@@ -187,72 +179,6 @@ export function targetProblem(error: unknown, target: string): unknown {
     default:
       return translateDiskError(error, doing);
   }
-}
-
-async function writeContents(found: Found, pool: Pool, tools: RestoreTools): Promise<void> {
-  const { core, run, pastCache } = tools;
-  const withPart = packParts(core);
-  let bytesDone = 0;
-  await inParallel(
-    interleaved([...planParts(found.wanted)]),
-    partsAtOnce(core, pool.room),
-    async (planned: PackPart) => {
-      const { packId, range, blobs } = planned;
-      run.signal.throwIfAborted();
-      try {
-        await withPart(packId, range, run, (part) =>
-          pool.run("writeBlobs", { packId, part, blobs, pastCache }),
-        );
-      } catch (error) {
-        if (!isDamage(error)) throw error;
-        for (const blob of blobs) await writeAnyCopy(blob, pool, withPart, tools, error);
-      }
-      bytesDone += planned.plainBytes;
-      run.report({ type: "progress", step: "restore", bytesDone, bytesTotal: found.bytes });
-    },
-  );
-}
-
-/**
- * From the beginning and from the middle in turn: neighbouring parts mostly belong to one file, and
- * the kernel lets only one thread write to a file at a time.
- */
-function* interleaved<T>(all: readonly T[]): Generator<T, void, undefined> {
-  const half = Math.ceil(all.length / 2);
-  for (let at = 0; at < half; at++) {
-    yield all[at]!;
-    if (half + at < all.length) yield all[half + at]!;
-  }
-}
-
-function isDamage(error: unknown): boolean {
-  return hasCode(error, "CORRUPT") || hasCode(error, "NOT_FOUND");
-}
-
-/** One blob on its own, from whichever copy of it is sound. */
-async function writeAnyCopy(
-  blob: PackPart["blobs"][number],
-  pool: Pool,
-  withPart: WithPart,
-  { index, run, pastCache }: RestoreTools,
-  damage: unknown,
-): Promise<void> {
-  let problem = damage;
-  for (const { packId, offset, length, uncompressedLength } of index.findAll(blob.id, blob.type)) {
-    run.signal.throwIfAborted();
-    try {
-      const range = { offsetBytes: offset, lengthBytes: length };
-      const alone = { ...blob, offset: 0, length, uncompressedLength };
-      await withPart(packId, range, run, (part) =>
-        pool.run("writeBlobs", { packId, part, blobs: [alone], pastCache }),
-      );
-      return;
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      problem = error;
-    }
-  }
-  throw problem;
 }
 
 async function finishAll(

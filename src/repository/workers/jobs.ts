@@ -2,6 +2,7 @@ import type { ByteString } from "../format/go-string.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import type { MasterKey } from "../crypto/master-key.ts";
 import type { Identity } from "./identity.ts";
+import type { Edge } from "./target-file.ts";
 
 /** What every worker of a pool is told first. */
 export type WorkerSetup = {
@@ -31,6 +32,9 @@ export type StoredBlob = {
   readonly length: number;
   readonly uncompressedLength: number;
 };
+
+/** See `TargetFile.write`. */
+export type FileEdge = Edge & { readonly path: ByteString };
 
 export type WriteTarget = { readonly path: ByteString; readonly offset: number };
 
@@ -90,8 +94,10 @@ export type Jobs = {
       /** See `openTarget`. */
       pastCache: boolean;
     };
-    out: object;
+    out: { edges: readonly FileEdge[] };
   };
+  /** Writes what was left of files, while nothing else goes to them. */
+  writeEdges: { in: { edges: readonly FileEdge[] }; out: object };
   /** Gives restored files their size, owner, times and mode; makes links and empty files. */
   finishFiles: {
     in: { files: readonly FileFinish[] };

@@ -1,11 +1,13 @@
 import type { HotMemory } from "../crypto/hot.ts";
 import type { ByteString } from "../format/go-string.ts";
-import { BLOCK_BYTES, type TargetFile } from "./target-file.ts";
+import { BLOCK_BYTES } from "./target-file.ts";
 
 const STRETCH_BYTES_MAX = 4 * 1024 * 1024;
 
 /** The files that are written to, by their names. One may be closed when another is opened. */
-export type OpenFiles = { open(path: ByteString): TargetFile };
+export type OpenFiles = {
+  write(path: ByteString, bytes: Uint8Array, position: number): Promise<void>;
+};
 
 /** What follows upon each other in a file, gathered to be written at once. */
 export type Stretch = {
@@ -26,7 +28,7 @@ export function createStretch(memory: HotMemory, from: number, files: OpenFiles)
   const at = (): number => base + (offset % BLOCK_BYTES);
   const write = async (bytes: number): Promise<void> => {
     if (path === undefined || bytes === 0) return;
-    await files.open(path).write(memory.view(at(), bytes), offset);
+    await files.write(path, memory.view(at(), bytes), offset);
   };
   const flush = async (): Promise<void> => {
     await write(length);

@@ -4,7 +4,9 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { suite } from "node:test";
 import { testIn } from "../../../test/support/files.ts";
-import { BLOCK_BYTES, openTarget } from "./target-file.ts";
+import type { FileEdge } from "./jobs.ts";
+import { BLOCK_BYTES, type Edge, openTarget } from "./target-file.ts";
+import { writeEdges } from "./write-edges.ts";
 
 // Goal: what is written past the cache, beside what goes through it, is what lies in the file.
 
@@ -18,6 +20,9 @@ function inMemory(content: Uint8Array, position: number): Uint8Array {
   return bytes;
 }
 
+const ofFile = (name: string, edges: readonly Edge[]): FileEdge[] =>
+  edges.map((edge) => ({ ...edge, path: name }));
+
 suite("a file that is restored", () => {
   const content = randomBytes(6 * MIB + 777);
 
@@ -26,10 +31,11 @@ suite("a file that is restored", () => {
       const name = path.join(folder, "f");
       using before = openTarget(name, true);
       using behind = openTarget(name, true);
-      await Promise.all([
+      const edges = await Promise.all([
         before.write(inMemory(content.subarray(0, cut), 0), 0),
         behind.write(inMemory(content.subarray(cut), cut), cut),
       ]);
+      writeEdges({ edges: ofFile(name, edges.flat()) });
       assert(readFileSync(name).equals(content));
     });
   }
@@ -48,9 +54,11 @@ suite("a file that is restored", () => {
     using file = openTarget(name, true);
     const ends = [300, 70_000, 400_000, 1_000_000, 1_000_001, 3_000_000, content.length];
     const pieces = ends.map((end, i) => ({ from: ends[i - 1] ?? 0, end }));
+    const edges: Edge[] = [];
     for (const { from, end } of [...pieces.slice(3), ...pieces.slice(0, 3)].toReversed()) {
-      await file.write(inMemory(content.subarray(from, end), from), from);
+      edges.push(...(await file.write(inMemory(content.subarray(from, end), from), from)));
     }
+    writeEdges({ edges: ofFile(name, edges) });
     assert(readFileSync(name).equals(content));
   });
 });

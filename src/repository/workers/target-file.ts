@@ -11,9 +11,16 @@ export const MODE_AT_FIRST = 0o600;
 
 /** A file that is being restored. */
 export type TargetFile = Disposable & {
-  /** Writes all of it. The bytes have to stay as they are until then. */
-  write(bytes: Uint8Array, position: number): Promise<void>;
+  /** Writes all but the edges that it returns. The bytes have to stay as they are until then. */
+  write(bytes: Uint8Array, position: number): Promise<readonly Edge[]>;
 };
+
+/**
+ * Where what went past the cache begins or ends within a block: a copy of the bytes of it. Whoever wrote
+ * it writes these when nothing goes to the file past the cache any more: the kernel has them wait for
+ * all that is on its way, a millisecond each time, and the thread with them.
+ */
+export type Edge = { readonly position: number; readonly bytes: Uint8Array };
 
 const writeSoon = promisify(write);
 
@@ -69,13 +76,12 @@ export function openTarget(path: PathLike, pastCache: boolean): TargetFile {
   return {
     async write(bytes, position) {
       const [from, to] = wholeBlocks(bytes, position);
-      let done = 0;
-      if (to - from >= PAST_CACHE_BYTES_MIN) {
-        // Of a block that two write to, each writes its part: the kernel puts them together.
-        writeAll(cached, bytes.subarray(0, from), position);
-        done = from + (await writePast(bytes.subarray(from, to), position + from));
-      }
-      writeAll(cached, bytes.subarray(done), position + done);
+      const isLarge = to - from >= PAST_CACHE_BYTES_MIN;
+      const end = from + (isLarge ? await writePast(bytes.subarray(from, to), position + from) : 0);
+      if (isLarge && end === to) return edgesOf(bytes, position, from, to);
+      writeAll(cached, bytes.subarray(0, from), position);
+      writeAll(cached, bytes.subarray(end), position + end);
+      return [];
     },
     [Symbol.dispose]() {
       closeSync(cached);
@@ -91,6 +97,15 @@ function wholeBlocks(bytes: Uint8Array, position: number): readonly [from: numbe
   const from = (BLOCK_BYTES - skew) % BLOCK_BYTES;
   const to = Math.floor((position + bytes.length) / BLOCK_BYTES) * BLOCK_BYTES - position;
   return [from, to];
+}
+
+/** What is before and behind the whole blocks. */
+function edgesOf(bytes: Uint8Array, position: number, from: number, to: number): Edge[] {
+  const edges = [
+    { position, bytes: bytes.slice(0, from) },
+    { position: position + to, bytes: bytes.slice(to) },
+  ];
+  return edges.filter((edge) => edge.bytes.length > 0);
 }
 
 function openPast(path: PathLike): number | "not here" {

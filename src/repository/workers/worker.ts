@@ -21,6 +21,7 @@ import { layPart, openBlob } from "./open-blobs.ts";
 import { createPackWriter } from "./pack-writer.ts";
 import { type Claim, scan, storeBlobs, storeFiles, storeRanges } from "./store.ts";
 import { buffersOf } from "./transfer.ts";
+import { writeEdges } from "./write-edges.ts";
 import { writeBlobs } from "./write-blobs.ts";
 
 // The thread that does the work on bytes: in each lane one job after the other, as they come.
@@ -63,6 +64,7 @@ function handlersFor({ version, spoolFolder }: WorkerSetup, desk: Desk): Handler
       return {};
     },
     writeBlobs: (input) => writeBlobs(input, desk),
+    writeEdges: (input) => writeEdges(input),
     finishFiles: (input) => finishFiles(input),
     readBlobs({ packId, part, blobs }) {
       const laid = layPart(part, packId, desk);
@@ -81,6 +83,7 @@ const DOING: Record<JobKind, string> = {
   storeBlobs: "write to the repository",
   closePacks: "write to the repository",
   writeBlobs: "write restored files",
+  writeEdges: "write restored files",
   finishFiles: "write restored files",
   readBlobs: "read from the repository",
   checkPack: "read from the repository",

@@ -10,6 +10,7 @@ import type { ByteString } from "../format/go-string.ts";
 import { createDesk } from "./desk.ts";
 import { blobId } from "./pack-writer.ts";
 import { writeBlobs } from "./write-blobs.ts";
+import { writeEdges } from "./write-edges.ts";
 
 // Goal: blobs of one part come to their places, also those that are longer than any chunk.
 
@@ -55,7 +56,7 @@ suite("writing blobs", () => {
       return { id, type: "data", offset, length, uncompressedLength, targets } as const;
     });
     const part = new Uint8Array(Buffer.concat(sealed));
-    await writeBlobs({ packId: "pack", part, blobs, pastCache: true }, desk);
+    writeEdges(await writeBlobs({ packId: "pack", part, blobs, pastCache: true }, desk));
     for (const { name, plain } of plains) {
       for (const file of [name, `${name} again`]) {
         const found = readFileSync(path.join(folder, file));

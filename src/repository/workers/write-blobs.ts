@@ -2,7 +2,7 @@ import { CHUNK_BYTES_MAX } from "../chunk-limits.ts";
 import type { ByteString } from "../format/go-string.ts";
 import { plainBytesOf } from "../format/pack-header.ts";
 import type { Desk } from "./desk.ts";
-import type { Jobs } from "./jobs.ts";
+import type { FileEdge, Jobs } from "./jobs.ts";
 import { layPart, openBlob } from "./open-blobs.ts";
 import { rawPath } from "./raw-path.ts";
 import { createStretch, type OpenFiles } from "./stretch.ts";
@@ -17,7 +17,7 @@ const GATHERED_BYTES_MAX = CHUNK_BYTES_MAX;
 export async function writeBlobs(
   { packId, part, blobs, pastCache }: Jobs["writeBlobs"]["in"],
   desk: Desk,
-): Promise<object> {
+): Promise<Jobs["writeBlobs"]["out"]> {
   using files = openFiles(pastCache);
   const laid = layPart(part, packId, desk);
   const stretch = createStretch(desk.memory, laid.at + laid.length, files);
@@ -32,17 +32,26 @@ export async function writeBlobs(
       continue;
     }
     const apart = isLong ? blob.targets : others;
-    for (const { path, offset } of apart) await files.open(path).write(plain, offset);
+    for (const { path, offset } of apart) await files.write(path, plain, offset);
     if (!isLong) stretch.add(plain.length);
   }
   await stretch.flush();
-  return {};
+  return { edges: files.edges };
 }
 
+type TargetFiles = OpenFiles &
+  Disposable & { open(path: ByteString): TargetFile; readonly edges: readonly FileEdge[] };
+
 /** A few are kept open, since neighbouring blobs mostly belong to the same file. */
-function openFiles(pastCache: boolean): OpenFiles & Disposable {
+function openFiles(pastCache: boolean): TargetFiles {
   const open = new Map<ByteString, TargetFile>();
-  return {
+  const edges: FileEdge[] = [];
+  const files: TargetFiles = {
+    edges,
+    async write(path, bytes, position) {
+      const left = await files.open(path).write(bytes, position);
+      edges.push(...left.map((edge) => ({ ...edge, path })));
+    },
     open(path) {
       const known = open.get(path);
       if (known !== undefined) return known;
@@ -59,6 +68,7 @@ function openFiles(pastCache: boolean): OpenFiles & Disposable {
       for (const file of open.values()) file[Symbol.dispose]();
     },
   };
+  return files;
 }
 
 const ZEROS = Buffer.alloc(64 * 1024);

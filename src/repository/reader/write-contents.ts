@@ -1,0 +1,110 @@
+import { hasCode } from "../../base/errors.ts";
+import type { Run } from "../../base/events.ts";
+import { inParallel } from "../../base/in-parallel.ts";
+import type { Core } from "../core.ts";
+import type { BlobIndex } from "../index/blob-index.ts";
+import type { FileEdge } from "../workers/jobs.ts";
+import type { Pool } from "../workers/pool.ts";
+import { type PackPart, planParts, type Wanted } from "./pack-parts.ts";
+import { packParts, partsAtOnce } from "./with-part.ts";
+
+export type WriteTools = {
+  readonly core: Core;
+  readonly index: BlobIndex;
+  readonly run: Run;
+  /** Whether large files go to the disk past the kernel's cache; see `openTarget`. */
+  readonly pastCache: boolean;
+};
+
+/** So much is kept of edges, each less than a block: those of about a gigabyte. */
+const EDGES_BYTES_MAX = 1024 * 1024;
+
+/** Writes blobs to their places in files; `bytesTotal` is what all of them have together. */
+export async function writeContents(
+  wanted: readonly Wanted[],
+  bytesTotal: number,
+  pool: Pool,
+  tools: WriteTools,
+): Promise<void> {
+  const { core, run } = tools;
+  const write = partWriter(pool, tools);
+  let edges: FileEdge[] = [];
+  let edgesBytes = 0;
+  let bytesDone = 0;
+  const parts = interleaved([...planParts(wanted)]);
+  let started = 0;
+  const untilEdgesAreMany = function* (): Generator<PackPart, void, undefined> {
+    while (started < parts.length) {
+      yield parts[started++]!;
+      if (edgesBytes >= EDGES_BYTES_MAX) return;
+    }
+  };
+  while (started < parts.length) {
+    await inParallel(untilEdgesAreMany(), partsAtOnce(core, pool.room), async (part) => {
+      const left = await write(part);
+      edges.push(...left);
+      edgesBytes += left.reduce((sum, { bytes }) => sum + bytes.length, 0);
+      bytesDone += part.plainBytes;
+      run.report({ type: "progress", step: "restore", bytesDone, bytesTotal });
+    });
+    await pool.run("writeEdges", { edges });
+    edges = [];
+    edgesBytes = 0;
+  }
+}
+
+/**
+ * From the beginning and from the middle in turn: neighbouring parts mostly belong to one file, and
+ * the kernel lets only one thread write to a file at a time.
+ */
+function interleaved<T>(all: readonly T[]): T[] {
+  const half = Math.ceil(all.length / 2);
+  return all.slice(0, half).flatMap((one, at) => [one, ...all.slice(half + at, half + at + 1)]);
+}
+
+/** Writes a part, and returns what is left of it; each blob from whichever copy of it is sound. */
+function partWriter(
+  pool: Pool,
+  { core, index, run, pastCache }: WriteTools,
+): (part: PackPart) => Promise<readonly FileEdge[]> {
+  const withPart = packParts(core);
+
+  const write = async ({ packId, range, blobs }: Omit<PackPart, "plainBytes">) => {
+    run.signal.throwIfAborted();
+    const { edges } = await withPart(packId, range, run, (part) =>
+      pool.run("writeBlobs", { packId, part, blobs, pastCache }),
+    );
+    return edges;
+  };
+
+  const writeAnyCopy = async (blob: PackPart["blobs"][number], damage: unknown) => {
+    let problem = damage;
+    for (const place of index.findAll(blob.id, blob.type)) {
+      const { packId, offset, length, uncompressedLength } = place;
+      const range = { offsetBytes: offset, lengthBytes: length };
+      const alone = { ...blob, offset: 0, length, uncompressedLength };
+      try {
+        return await write({ packId, range, blobs: [alone] });
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        problem = error;
+      }
+    }
+    throw problem;
+  };
+
+  return async (part) => {
+    try {
+      return await write(part);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      const edges: FileEdge[] = [];
+      for (const blob of part.blobs) edges.push(...(await writeAnyCopy(blob, error)));
+      return edges;
+    }
+  };
+}
+
+function isDamage(error: unknown): boolean {
+  return hasCode(error, "CORRUPT") || hasCode(error, "NOT_FOUND");
+}
