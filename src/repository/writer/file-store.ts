@@ -37,7 +37,8 @@ export type FileStore = {
 
 const BATCH_FILES_MAX = 256;
 const BATCH_BYTES_MAX = 2 * 1024 * 1024;
-const GROUP_BYTES = 2 * 1024 * 1024;
+/** For each group a thread asks once what is to be stored, and waits for the answer. */
+const GROUP_BYTES = 4 * 1024 * 1024;
 /** Large files that are cut at the same time. */
 const LARGE_AT_ONCE = 2;
 
