@@ -1,10 +1,10 @@
-import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { AppError, systemCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { type Command, exec } from "../../base/exec.ts";
 import { ENGINE_VARIABLES, environmentOf } from "../../base/host.ts";
 import { type RunningProgram, startProgram } from "../../base/exec-stream.ts";
+import { readAhead } from "../../base/read-ahead.ts";
 
 /** Where a server's own programs are run: on this machine, or in the container of the server. */
 export type ToolPlace = {
@@ -28,6 +28,7 @@ export type Tools = {
 /** To copy or count a large database takes hours. */
 const MS_MAX = 24 * 60 * 60_000;
 const ASK_MS_MAX = 60_000;
+const READ_AHEAD_BYTES = 2 * 1024 * 1024;
 const OUTPUT_BYTES_MAX = 256 * 1024 * 1024;
 
 export function toolsAt(
@@ -59,7 +60,7 @@ export function toolsAt(
         run,
       );
       program.input.end();
-      yield* program.output as AsyncIterable<Buffer> & Readable;
+      yield* readAhead(program.output, READ_AHEAD_BYTES);
       await successOf(program, command, run);
     },
 
