@@ -5,7 +5,9 @@ import { syncBuiltinESMExports } from "node:module";
 import path from "node:path";
 import { suite, test } from "node:test";
 import { temporaryFolder } from "../../../test/support/temporary.ts";
+import { type BlobType, decodeHeader, type PackEntry } from "../format/pack-header.ts";
 import { createDesk } from "./desk.ts";
+import type { PackFile } from "./jobs.ts";
 import { blobId, createPackWriter } from "./pack-writer.ts";
 
 // Goal: a blob counts only once it was read back as it was written, whatever the disk does.
@@ -34,16 +36,22 @@ const LIES: Readonly<Record<string, Read>> = {
 };
 
 suite("pack writer", () => {
-  const store = async (read?: Read): Promise<number> => {
+  /** What the packs say of a blob that was stored. */
+  const store = async (
+    read?: Read,
+    plain = randomBytes(4000),
+    type: BlobType = "data",
+  ): Promise<PackEntry[]> => {
     await using temporary = await temporaryFolder();
     const desk = createDesk(key, 0x3da3358b4dc173n);
-    const plain = randomBytes(4000);
     desk.memory.reserve(desk.plainFrom + plain.length);
     desk.memory.view(desk.plainFrom, plain.length).set(plain);
     desk.setPlainEnd(desk.plainFrom + plain.length);
     const spoolFolder = path.join(temporary.path, "spool");
-    let packs = 0;
-    const writer = createPackWriter("data", desk, { version: 2, spoolFolder, done: () => packs++ });
+    const found: PackEntry[] = [];
+    const done = ({ id, header }: PackFile): void =>
+      void found.push(...decodeHeader(Buffer.from(header), id));
+    const writer = createPackWriter(type, desk, { version: 2, spoolFolder, done });
     writer.add(blobId(plain).toString("hex"), desk.plainFrom, plain.length);
     try {
       if (read !== undefined) fs.readSync = read as typeof readSync;
@@ -53,13 +61,25 @@ suite("pack writer", () => {
       fs.readSync = readSync;
       syncBuiltinESMExports();
     }
-    return packs;
+    return found;
   };
 
-  test("what is read back as it was makes a pack", async () => assert.equal(await store(), 1));
+  test("what is read back as it was makes a pack", async () =>
+    assert.equal((await store()).length, 1));
   for (const [name, read] of Object.entries(LIES)) {
     test(`${name}: it does not count`, async () => {
       await assert.rejects(store(read), { code: "CORRUPT" });
     });
   }
+
+  test("what hardly shrinks is stored as it is, unless it is a tree", async () => {
+    const isCompressed = async (zeros: number, type: BlobType): Promise<boolean> => {
+      const plain = Buffer.concat([randomBytes(300_000), Buffer.alloc(zeros)]);
+      const [entry] = await store(undefined, plain, type);
+      return entry!.uncompressedLength > 0;
+    };
+    assert.equal(await isCompressed(4000, "data"), false);
+    assert.equal(await isCompressed(30_000, "data"), true);
+    assert.equal(await isCompressed(4000, "tree"), true);
+  });
 });

@@ -13,8 +13,10 @@ import { writeAll } from "./write-all.ts";
 /** Sealed blobs are written and read back together up to this size. */
 const BATCH_BYTES = 1024 * 1024;
 
-const PROBE_BYTES = 64 * 1024;
-/** Below this gain of the probe a blob is stored as it is: what it saves is not worth the time. */
+/**
+ * Below this gain a blob is stored as it is: what it saves is not worth the time that each reader would need.
+ * To find it out costs next to nothing: zstd leaves what has no pattern at some gigabytes a second.
+ */
 const GAIN_MIN = 0.03;
 
 type Pending = {
@@ -69,16 +71,10 @@ export function createPackWriter(
   const encode = (plainAt: number, plainLength: number, at: number): number | undefined => {
     if (options.version === 1) return undefined;
     memory.reserve(at + frameBytesMax(plainLength));
-    const squeeze = (from: number, length: number): number =>
-      desk.zstd.compress(memory.view(from, length), memory.view(at, frameBytesMax(length)));
+    const target = memory.view(at, frameBytesMax(plainLength));
+    const length = desk.zstd.compress(memory.view(plainAt, plainLength), target);
     // Trees are always compressed in version 2.
-    if (type === "tree") return squeeze(plainAt, plainLength);
-    if (plainLength > 2 * PROBE_BYTES) {
-      const middle = plainAt + ((plainLength - PROBE_BYTES) >> 1);
-      if (squeeze(middle, PROBE_BYTES) > PROBE_BYTES * (1 - GAIN_MIN)) return undefined;
-    }
-    const length = squeeze(plainAt, plainLength);
-    return length < plainLength ? length : undefined;
+    return type === "tree" || length < plainLength * (1 - GAIN_MIN) ? length : undefined;
   };
 
   /** The sealed batch, as the file system gives it back, overwrites the one in memory. */
