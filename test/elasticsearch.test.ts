@@ -113,7 +113,7 @@ async function filled(
   return [server, await newStore(folder, server)];
 }
 
-suite("elasticsearch", { timeout: 300_000 }, () => {
+suite("elasticsearch", { timeout: 300_000, concurrency: 3 }, () => {
   for (const distribution of ["elasticsearch", "opensearch"] as const) {
     test(`${distribution}: comes back to the byte, newer ones go; undo; through a point`, async () => {
       await using temporary = await temporaryFolder();
