@@ -11,7 +11,7 @@ import { quietRun } from "../../../test/support/temporary.ts";
 // Goal: what is left of files while others are written comes to its place, however much it is.
 
 const CONTENTS = 300;
-const COPIES = 2;
+const COPIES = 4;
 /** Long enough for the way past the cache, and with the longest edge that there can be. */
 const BYTES = 256 * 1024 + 4095;
 

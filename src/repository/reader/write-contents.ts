@@ -16,8 +16,8 @@ export type WriteTools = {
   readonly pastCache: boolean;
 };
 
-/** So much is kept of edges, each less than a block: those of about a gigabyte. */
-const EDGES_BYTES_MAX = 1024 * 1024;
+/** So many edges are kept, each less than a block: those of about a gigabyte. */
+const EDGES_MAX = 512;
 
 /** Writes blobs to their places in files; `bytesTotal` is what all of them have together. */
 export async function writeContents(
@@ -29,27 +29,23 @@ export async function writeContents(
   const { core, run } = tools;
   const write = partWriter(pool, tools);
   let edges: FileEdge[] = [];
-  let edgesBytes = 0;
   let bytesDone = 0;
   const parts = interleaved([...planParts(wanted)]);
   let started = 0;
   const untilEdgesAreMany = function* (): Generator<PackPart, void, undefined> {
     while (started < parts.length) {
       yield parts[started++]!;
-      if (edgesBytes >= EDGES_BYTES_MAX) return;
+      if (edges.length >= EDGES_MAX) return;
     }
   };
   while (started < parts.length) {
     await inParallel(untilEdgesAreMany(), partsAtOnce(core, pool.room), async (part) => {
-      const left = await write(part);
-      edges.push(...left);
-      edgesBytes += left.reduce((sum, { bytes }) => sum + bytes.length, 0);
+      edges.push(...(await write(part)));
       bytesDone += part.plainBytes;
       run.report({ type: "progress", step: "restore", bytesDone, bytesTotal });
     });
     await pool.run("writeEdges", { edges });
     edges = [];
-    edgesBytes = 0;
   }
 }
 

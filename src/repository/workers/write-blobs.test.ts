@@ -8,8 +8,9 @@ import { compress } from "../crypto/compress.ts";
 import { SEAL_BYTES } from "../crypto/sealer.ts";
 import type { ByteString } from "../format/go-string.ts";
 import { createDesk } from "./desk.ts";
+import type { WriteTarget } from "./jobs.ts";
 import { blobId } from "./pack-writer.ts";
-import { writeBlobs } from "./write-blobs.ts";
+import { EDGES_LEFT_MAX, writeBlobs } from "./write-blobs.ts";
 import { writeEdges } from "./write-edges.ts";
 
 // Goal: blobs of one part come to their places, also those that are longer than any chunk.
@@ -64,5 +65,24 @@ suite("writing blobs", () => {
         assert(found.equals(name === "j" ? Buffer.alloc(0) : plain), `${file}: ${found.length}`);
       }
     }
+  });
+
+  testIn("one content of many files leaves few edges, and all files are whole", async (folder) => {
+    const desk = createDesk(key, 0x3da3358b4dc173n);
+    const plain = randomBytes(256 * 1024 + 1);
+    desk.memory.reserve(desk.plainFrom + 2 * plain.length + SEAL_BYTES);
+    desk.memory.view(desk.plainFrom, plain.length).set(plain);
+    const length = plain.length + SEAL_BYTES;
+    const sealedAt = desk.plainFrom + plain.length;
+    desk.sealer.seal(desk.plainFrom, plain.length, sealedAt);
+    const part = Uint8Array.from(desk.memory.view(sealedAt, length));
+    const files = Array.from({ length: EDGES_LEFT_MAX + 50 }, (_, n) => path.join(folder, `${n}`));
+    const targets = files.map((file): WriteTarget => ({ path: file, offset: 0 }));
+    const id = blobId(plain).toString("hex");
+    const blob = { id, type: "data", offset: 0, length, uncompressedLength: 0, targets } as const;
+    const left = await writeBlobs({ packId: "pack", part, blobs: [blob], pastCache: true }, desk);
+    assert(left.edges.length <= EDGES_LEFT_MAX, `${left.edges.length} edges`);
+    writeEdges(left);
+    for (const file of files) assert(readFileSync(file).equals(plain), file);
   });
 });

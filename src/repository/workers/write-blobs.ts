@@ -7,11 +7,18 @@ import { layPart, openBlob } from "./open-blobs.ts";
 import { rawPath } from "./raw-path.ts";
 import { createStretch, type OpenFiles } from "./stretch.ts";
 import { openTarget, type TargetFile } from "./target-file.ts";
+import { writeEdges } from "./write-edges.ts";
 
 /** Each takes two descriptors, in each of two jobs a thread. */
 const OPEN_FILES_MAX = 8;
 /** No chunk is longer. What is, others have made: it is written from where it is opened, in half the memory. */
 const GATHERED_BYTES_MAX = CHUNK_BYTES_MAX;
+
+/**
+ * So many edges a job leaves, each less than a block. One content may belong to thousands of files: then it
+ * writes some itself, however long these wait.
+ */
+export const EDGES_LEFT_MAX = 256;
 
 /** Puts blobs where they belong. Zeros are left out of new files, so that holes stay holes. */
 export async function writeBlobs(
@@ -51,6 +58,7 @@ function openFiles(pastCache: boolean): TargetFiles {
     async write(path, bytes, position) {
       const left = await files.open(path).write(bytes, position);
       edges.push(...left.map((edge) => ({ ...edge, path })));
+      if (edges.length > EDGES_LEFT_MAX) writeEdges({ edges: edges.splice(0) });
     },
     open(path) {
       const known = open.get(path);
