@@ -84,6 +84,29 @@ function coreOf({ at }: Place): Promise<Core> {
 }
 
 suite("damaged packs", { concurrency: 4 }, () => {
+  for (const type of ["data", "tree"] as const) {
+    for (const [how, damage] of [
+      ["is missing", (pack: string) => fs.rmSync(pack)],
+      ["is cut off", (pack: string) => harm(pack, (bytes) => bytes.subarray(0, -40))],
+    ] as const) {
+      test(`a pack of ${type} that ${how}: the next backup stores it again, and all is whole`, async () => {
+        await using place = await newPlace();
+        damage(packOf(type, place));
+        const told: string[] = [];
+        const report: Run["report"] = (event) =>
+          void (event.type === "warning" && told.push(event.message));
+        const inner = { ...run, report };
+        const next = await backUp(place.repository, place.at("src"), inner, place.snapshot);
+        assert.match(told.join(), /1 pack that its index names is missing or cut off/);
+        await assertRestorable(place, next.snapshot);
+        // The one before had the same in it.
+        await assertRestorable(place, place.snapshot);
+        await place.repository.prune("do", run);
+        assert.deepEqual((await place.repository.check({ readData: "all" }, run)).errors, []);
+      });
+    }
+  }
+
   for (const { what, how } of [
     { what: "damaged", how: (file: string) => harm(file, (bytes) => flip(bytes, 30)) },
     { what: "missing", how: fs.rmSync },

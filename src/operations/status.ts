@@ -78,7 +78,7 @@ export async function status(system: System, run: Run): Promise<Status> {
     ...stopped,
     ...unwell.map(([name, verdict]) => `check ${name} is ${verdict}`),
     ...(catalogue?.points.at(-1)?.valid === false
-      ? [`the newest point ${catalogue.points.at(-1)?.stamp} is invalid: lastgood show`]
+      ? [`the newest point is invalid: lastgood show ${catalogue.points.at(-1)?.stamp}`]
       : []),
     ...schedule.flatMap(({ job, overdue, error }) =>
       overdue === undefined

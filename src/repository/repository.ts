@@ -8,7 +8,7 @@ import type { KdfCost } from "./format/key-file.ts";
 import { FILES_AT_ONCE } from "./files.ts";
 import { decodeSnapshot, type Snapshot } from "./format/snapshot.ts";
 import { parseTime } from "./format/go-time.ts";
-import { loadIndex } from "./index/load-index.ts";
+import { loadUsableIndex } from "./index/load-index.ts";
 import { sharedIndex } from "./index/shared-index.ts";
 import { inParallel } from "../base/in-parallel.ts";
 import { acquireLock, acquireReadLock, type LockLedger, noLedger } from "./lock.ts";
@@ -103,7 +103,7 @@ export async function openRepository(
 
     async write(parent, outer, work) {
       await using lock = await acquireLock(core, "shared", outer);
-      const index = await loadIndex(core, lock.run);
+      const index = await loadUsableIndex(core, lock.run);
       await using writer = openWriter(core, index, parent, lock);
       return await work(writer, lock.run);
     },

@@ -4,7 +4,9 @@ import type { IndexedPack } from "../format/index-file.ts";
 import type { Core } from "../core.ts";
 import { decodeIndex } from "../format/index-file.ts";
 import { inParallel } from "../../base/in-parallel.ts";
+import { packBytes } from "../format/pack-header.ts";
 import { type BlobIndex, createBlobIndex } from "./blob-index.ts";
+import { listPacks } from "./list-packs.ts";
 
 /**
  * Reads all index files, but of packs that `isWanted` refuses nothing. Snapshots must be listed
@@ -18,6 +20,32 @@ export async function loadIndex(
   const index = createBlobIndex();
   const ids = await core.files.ids("index", run);
   await addIndexFiles(core, ids, index, run, isWanted);
+  return index;
+}
+
+/**
+ * For who adds to a repository: what lies in packs that are missing or cut off counts as not there, so that it
+ * is stored again, and whoever needed it has it back. That is told as a warning.
+ */
+export async function loadUsableIndex(core: Core, run: Run): Promise<BlobIndex> {
+  const index = createBlobIndex();
+  const ids = await core.files.ids("index", run);
+  // Listed after the index files: a pack is there before the one that names it.
+  const sizes = await listPacks(core, run);
+  const unusable = new Set<string>();
+  await addIndexFiles(core, ids, index, run, ({ id, blobs }) => {
+    const isUsable = sizes.get(id) === packBytes(blobs);
+    if (!isUsable) unusable.add(id);
+    return isUsable;
+  });
+  if (unusable.size > 0) {
+    const packs = unusable.size === 1 ? "1 pack" : `${unusable.size} packs`;
+    const are = unusable.size === 1 ? "is" : "are";
+    const message =
+      `${core.backend.label}: ${packs} that its index names ${are} missing or cut off. ` +
+      "What is still there of the data is stored again; lastgood check says what older points have lost.";
+    run.report({ type: "warning", message });
+  }
   return index;
 }
 

@@ -4,7 +4,7 @@ import { inParallel } from "../../base/in-parallel.ts";
 import type { Core } from "../core.ts";
 import { FILES_AT_ONCE } from "../files.ts";
 import { decodeSnapshot, encodeSnapshot, type Snapshot } from "../format/snapshot.ts";
-import { loadIndex } from "../index/load-index.ts";
+import { loadIndex, loadUsableIndex } from "../index/load-index.ts";
 import type { Lock } from "../lock.ts";
 import { openBlobReader } from "../reader/read-blob.ts";
 import { openReadPool } from "../workers/pools.ts";
@@ -38,7 +38,7 @@ export async function copySnapshots(
       hint: "Find the sound snapshots with lastgood check, and copy those.",
     });
   }
-  const targetIndex = await loadIndex(to, run);
+  const targetIndex = await loadUsableIndex(to, run);
   const wanted = [...sourceIndex.entries()]
     .filter(({ marked, entry }) => marked && !targetIndex.has(entry.id, entry.type))
     .map(({ entry }) => ({ id: entry.id, type: entry.type }));

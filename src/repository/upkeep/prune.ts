@@ -6,11 +6,12 @@ import type { Run } from "../../base/events.ts";
 import { PACK_BYTES } from "../chunk-limits.ts";
 import { inParallel } from "../../base/in-parallel.ts";
 import type { Core } from "../core.ts";
-import { packIdOf, packKey } from "../files.ts";
+import { packKey } from "../files.ts";
 import { decodeIndex, encodeIndex } from "../format/index-file.ts";
 import { packBytes } from "../format/pack-header.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import { createBlobIndex } from "../index/blob-index.ts";
+import { listPacks } from "../index/list-packs.ts";
 import { loadIndex } from "../index/load-index.ts";
 import { openBlobReader } from "../reader/read-blob.ts";
 import { openReadPool } from "../workers/pools.ts";
@@ -169,15 +170,6 @@ async function rewriteIndexes(core: Core, gone: ReadonlySet<string>, run: Run): 
     if (kept.length > 0) await core.files.save("index", encodeIndex(kept), run);
     await core.files.remove("index", id, run);
   }
-}
-
-async function listPacks(core: Core, run: Run): Promise<Map<string, number>> {
-  const sizes = new Map<string, number>();
-  for await (const { key, sizeBytes } of core.backend.list("data/", run)) {
-    const id = packIdOf(key);
-    if (id !== undefined) sizes.set(id, sizeBytes);
-  }
-  return sizes;
 }
 
 function incomplete(core: Core, problems: readonly string[]): AppError {
