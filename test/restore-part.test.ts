@@ -64,6 +64,8 @@ suite("restore of a part", () => {
     const { stamp } = await backup(system, NO_REASON, run);
     await rm(path.join(folder, "uploads", "2026"), { recursive: true });
     await writeFile(path.join(folder, "app.env"), "VERSION=2");
+    const both = { ...PLAIN, file: path.join(folder, "uploads/2026"), store: "db" };
+    await assert.rejects(restore(system, stamp, both, run), { code: "USAGE" });
     for (const file of ["uploads/2026", "app.env"]) {
       const options = { ...PLAIN, file: path.join(folder, file) };
       assert.equal((await restore(system, stamp, options, run)).outcome, "committed");

@@ -1,7 +1,7 @@
 import type { Dirent } from "node:fs";
 import { chmod, copyFile, mkdir, open, readdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { translateDiskError } from "../base/disk-errors.ts";
+import { OR_FEWER_POINTS, translateDiskError } from "../base/disk-errors.ts";
 import { AppError, systemCode } from "../base/errors.ts";
 import { makeFolderDurable, putInPlace, syncDirectory, syncFile, temporaryIn } from "../base/fs.ts";
 import { type Backend, isKey, type Key } from "./backend.ts";
@@ -151,6 +151,6 @@ function translate(error: unknown, doing: string): unknown {
     case "EEXIST":
       return new AppError("ALREADY_EXISTS", `${doing}: already exists`, details);
     default:
-      return translateDiskError(error, doing);
+      return translateDiskError(error, doing, OR_FEWER_POINTS);
   }
 }

@@ -1,16 +1,20 @@
 import { AppError, type ErrorCode, systemCode } from "./errors.ts";
 
+/** What is also told where a repository has no room. */
+export const OR_FEWER_POINTS =
+  ", or thin out the points: lastgood forget --plan, then lastgood prune";
+
 /**
  * What a disk says no with, in our words: NO_SPACE, REFUSED, UNAVAILABLE. Anything else is given
- * back as it is. `doing` is as in "write data/4f/4f2a… in /srv/backup".
+ * back as it is. `doing` is as in "write data/4f/4f2a… in /srv/backup"; `more`, what else makes room.
  */
-export function translateDiskError(error: unknown, doing: string): unknown {
+export function translateDiskError(error: unknown, doing: string, more = ""): unknown {
   switch (systemCode(error)) {
     case "ENOSPC":
     case "EDQUOT":
       return new AppError("NO_SPACE", `${doing}: no space left`, {
         cause: error,
-        hint: "Free some space there, or thin out the points: lastgood forget --plan, then lastgood prune.",
+        hint: `Free some space there${more}.`,
       });
     case "EACCES":
     case "EPERM":

@@ -30,13 +30,18 @@ export type Prepared = {
   readonly rebuilds: readonly OpenStore[];
 };
 
-/** Finds the point and what is to be restored of it. NOT_FOUND, POINT_INVALID, REFUSED. */
+/** Finds the point and what is to be restored of it. USAGE, NOT_FOUND, POINT_INVALID, REFUSED. */
 export async function prepareRestore(
   system: System,
   named: string,
   options: RestoreOptions,
   run: Run,
 ): Promise<Prepared> {
+  if (options.file !== undefined && (options.component ?? options.store) !== undefined) {
+    throw new AppError("USAGE", "restore: --file says by itself where the file belongs", {
+      hint: "Leave --component and --store out.",
+    });
+  }
   const point = findPoint(await listPoints(system, run), named);
   const description = await describePoint(await system.repository(run), point, run);
   if (!point.valid) {

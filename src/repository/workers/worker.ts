@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { constants, setPriority } from "node:os";
 import { isDeepStrictEqual } from "node:util";
 import { parentPort } from "node:worker_threads";
-import { translateDiskError } from "../../base/disk-errors.ts";
+import { OR_FEWER_POINTS, translateDiskError } from "../../base/disk-errors.ts";
 import { AppError, systemCode } from "../../base/errors.ts";
 import { checkPack } from "./check-pack.ts";
 import { createCutter } from "./cut.ts";
@@ -74,14 +74,16 @@ function handlersFor({ version, spoolFolder }: WorkerSetup, desk: Desk): Handler
   };
 }
 
+const STORING = "write to the repository";
+
 /** What was under way when a disk said no. Errors of reading a source are part of a job's answer. */
 const DOING: Record<JobKind, string> = {
   scan: "read source",
   cut: "read source",
-  storeRanges: "write to the repository",
-  storeFiles: "write to the repository",
-  storeBlobs: "write to the repository",
-  closePacks: "write to the repository",
+  storeRanges: STORING,
+  storeFiles: STORING,
+  storeBlobs: STORING,
+  closePacks: STORING,
   writeBlobs: "write restored files",
   writeEdges: "write restored files",
   finishFiles: "write restored files",
@@ -123,7 +125,9 @@ async function work(handlers: Handlers, job: number, kind: JobKind, input: unkno
     const output = await (handlers[kind] as (input: unknown) => unknown)(input);
     send({ type: "done", job, output }, buffersOf(output));
   } catch (error) {
-    send({ type: "failed", job, error: toWorkerError(translateDiskError(error, DOING[kind])) });
+    const doing = DOING[kind];
+    const translated = translateDiskError(error, doing, doing === STORING ? OR_FEWER_POINTS : "");
+    send({ type: "failed", job, error: toWorkerError(translated) });
   }
 }
 
