@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import path from "node:path";
 import { suite, test } from "node:test";
@@ -14,12 +13,12 @@ import { noLedger } from "../src/repository/lock.ts";
 import { openThreads } from "../src/repository/workers/threads.ts";
 import { openCore } from "../src/repository/open.ts";
 import { openBlobReader } from "../src/repository/reader/read-blob.ts";
-import { openRepository, type Repository, type Snapshot } from "../src/repository/repository.ts";
+import { openRepository, type Snapshot } from "../src/repository/repository.ts";
 import { openBlobSink } from "../src/repository/writer/blob-sink.ts";
-import { assertSameTrees } from "./support/compare-trees.ts";
-import { backUp, newRepository } from "./support/repository.ts";
+import { assertRestorable, harm, newPlace, packOf, type Place } from "./support/damage.ts";
+import { backUp } from "./support/repository.ts";
 import { PASSWORD } from "./support/restic.ts";
-import { quietRun, temporaryFolder } from "./support/temporary.ts";
+import { quietRun } from "./support/temporary.ts";
 
 // Goal: what is damaged is told, and takes nothing with it that is sound: what can be restored is
 // restored, and nothing is removed of which nobody can know whether it is needed.
@@ -31,45 +30,6 @@ const run: Run = {
   ...quietRun(),
   report: (event) => void (event.type === "warning" && warnings.push(event.message)),
 };
-
-type Place = AsyncDisposable & {
-  readonly at: (below: string) => string;
-  readonly repository: Repository;
-  readonly snapshot: Snapshot;
-};
-
-/** A repository "repo" with one snapshot of "src": a pack of data and a smaller one of trees. */
-async function newPlace(): Promise<Place> {
-  const temporary = await temporaryFolder();
-  const at = (below: string): string => path.join(temporary.path, below);
-  for (const name of ["src/in-a", "src/in-b"]) {
-    fs.mkdirSync(at(name), { recursive: true });
-    fs.writeFileSync(at(`${name}/file`), randomBytes(30_000));
-  }
-  const repository = await newRepository(at("repo"), run);
-  return { ...temporary, at, repository, ...(await backUp(repository, at("src"), run)) };
-}
-
-async function assertRestorable({ at, repository }: Place, snapshot: Snapshot): Promise<void> {
-  const target = fs.mkdtempSync(at("out-"));
-  await repository.read(snapshot, run, (reader) => reader.tree("src", target));
-  assertSameTrees(target, at("src"));
-}
-
-function packOf(type: "data" | "tree", { at }: Place): string {
-  const files = fs
-    .readdirSync(at("repo/data"), { recursive: true, encoding: "utf8" })
-    .map((name) => at(`repo/data/${name}`))
-    .filter((file) => fs.statSync(file).isFile())
-    .toSorted((a, b) => fs.statSync(a).size - fs.statSync(b).size);
-  return files[type === "tree" ? 0 : 1]!;
-}
-
-/** Rewrites a file, though those of a repository are read-only. */
-function harm(file: string, change: (bytes: Buffer) => string | Uint8Array): void {
-  fs.chmodSync(file, 0o600);
-  fs.writeFileSync(file, change(fs.readFileSync(file)));
-}
 
 const flip = (bytes: Buffer, at: number): Uint8Array => bytes.with(at, bytes.readUInt8(at) ^ 1);
 
@@ -84,29 +44,6 @@ function coreOf({ at }: Place): Promise<Core> {
 }
 
 suite("damaged packs", { concurrency: 4 }, () => {
-  for (const type of ["data", "tree"] as const) {
-    for (const [how, damage] of [
-      ["is missing", (pack: string) => fs.rmSync(pack)],
-      ["is cut off", (pack: string) => harm(pack, (bytes) => bytes.subarray(0, -40))],
-    ] as const) {
-      test(`a pack of ${type} that ${how}: the next backup stores it again, and all is whole`, async () => {
-        await using place = await newPlace();
-        damage(packOf(type, place));
-        const told: string[] = [];
-        const report: Run["report"] = (event) =>
-          void (event.type === "warning" && told.push(event.message));
-        const inner = { ...run, report };
-        const next = await backUp(place.repository, place.at("src"), inner, place.snapshot);
-        assert.match(told.join(), /1 pack that its index names is missing or cut off/);
-        await assertRestorable(place, next.snapshot);
-        // The one before had the same in it.
-        await assertRestorable(place, place.snapshot);
-        await place.repository.prune("do", run);
-        assert.deepEqual((await place.repository.check({ readData: "all" }, run)).errors, []);
-      });
-    }
-  }
-
   for (const { what, how } of [
     { what: "damaged", how: (file: string) => harm(file, (bytes) => flip(bytes, 30)) },
     { what: "missing", how: fs.rmSync },

@@ -43,9 +43,10 @@ export async function check(core: Core, options: CheckOptions, run: Run): Promis
   const { index, packs } = await loadIndexFiles(core, errors, hints, run);
   const sizes = await comparePacks(core, packs, errors, hints, run);
   await checkKeys(core, errors, run);
-  for (const problem of await markUsed(snapshots, index, openBlobReader(core, index, run), run)) {
-    errors.push(problem);
-  }
+  const missing = await markUsed(snapshots, index, openBlobReader(core, index, run), run);
+  errors.push(...missing);
+  const orphans = [...sizes.keys()].filter((id) => !packs.has(id));
+  hints.push(...hintsOf(orphans, missing.length > 0, core));
   const bytesRead = await readPacks(core, packs, sizes, options, errors, run);
   return { errors, hints, snapshots: snapshots.length, packs: packs.size, bytesRead };
 }
@@ -114,10 +115,19 @@ async function comparePacks(
       errors.push(`pack ${id.slice(0, 8)} has ${size} bytes, it should have ${expected}`);
     }
   }
-  for (const id of sizes.keys()) {
-    if (!packs.has(id)) hints.push(`pack ${id.slice(0, 8)} is in no index; prune removes it`);
-  }
   return sizes;
+}
+
+/** Of packs that no index names. Where something is missing, it may be in them. */
+function hintsOf(orphans: readonly string[], isMissing: boolean, { backend }: Core): string[] {
+  if (orphans.length > 0 && isMissing) {
+    const command = `restic -r ${backend.label} repair index`;
+    return [
+      `${orphans.length} packs are in no index and may have what is missing: ${command} ` +
+        "(before 0.16: rebuild-index) makes the index again from all packs",
+    ];
+  }
+  return orphans.map((id) => `pack ${id.slice(0, 8)} is in no index; prune removes it`);
 }
 
 async function readPacks(
