@@ -8,18 +8,10 @@ import { packBytes } from "../format/pack-header.ts";
 import { type BlobIndex, createBlobIndex } from "./blob-index.ts";
 import { listPacks } from "./list-packs.ts";
 
-/**
- * Reads all index files, but of packs that `isWanted` refuses nothing. Snapshots must be listed
- * before, so that all they need is in it.
- */
-export async function loadIndex(
-  core: Core,
-  run: Run,
-  isWanted: (pack: IndexedPack) => boolean = () => true,
-): Promise<BlobIndex> {
+/** Reads all index files. Snapshots must be listed before, so that all they need is in it. */
+export async function loadIndex(core: Core, run: Run): Promise<BlobIndex> {
   const index = createBlobIndex();
-  const ids = await core.files.ids("index", run);
-  await addIndexFiles(core, ids, index, run, isWanted);
+  await addIndexFiles(core, await core.files.ids("index", run), index, run);
   return index;
 }
 
@@ -28,16 +20,7 @@ export async function loadIndex(
  * is stored again, and whoever needed it has it back. That is told as a warning.
  */
 export async function loadUsableIndex(core: Core, run: Run): Promise<BlobIndex> {
-  const index = createBlobIndex();
-  const ids = await core.files.ids("index", run);
-  // Listed after the index files: a pack is there before the one that names it.
-  const sizes = await listPacks(core, run);
-  const unusable = new Set<string>();
-  await addIndexFiles(core, ids, index, run, ({ id, blobs }) => {
-    const isUsable = sizes.get(id) === packBytes(blobs);
-    if (!isUsable) unusable.add(id);
-    return isUsable;
-  });
+  const { index, unusable } = await loadIndexAndPacks(core, run);
   if (unusable.size > 0) {
     const packs = unusable.size === 1 ? "1 pack" : `${unusable.size} packs`;
     const are = unusable.size === 1 ? "is" : "are";
@@ -47,6 +30,34 @@ export async function loadUsableIndex(core: Core, run: Run): Promise<BlobIndex> 
     run.report({ type: "warning", message });
   }
   return index;
+}
+
+/** The index of what lies in packs that are there and whole, and how its packs and those that are there differ. */
+export async function loadIndexAndPacks(
+  core: Core,
+  run: Run,
+): Promise<{
+  readonly index: BlobIndex;
+  /** Of the packs that are there, in bytes. */
+  readonly sizes: ReadonlyMap<string, number>;
+  /** The packs that index files name. */
+  readonly named: ReadonlySet<string>;
+  /** Those of them that are missing or cut off. */
+  readonly unusable: ReadonlySet<string>;
+}> {
+  const index = createBlobIndex();
+  const ids = await core.files.ids("index", run);
+  // Listed after the index files: a pack is there before the one that names it.
+  const sizes = await listPacks(core, run);
+  const named = new Set<string>();
+  const unusable = new Set<string>();
+  await addIndexFiles(core, ids, index, run, ({ id, blobs }) => {
+    named.add(id);
+    const isUsable = sizes.get(id) === packBytes(blobs);
+    if (!isUsable) unusable.add(id);
+    return isUsable;
+  });
+  return { index, sizes, named, unusable };
 }
 
 /** Adds what these files say. */

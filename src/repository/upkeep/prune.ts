@@ -11,8 +11,7 @@ import { decodeIndex, encodeIndex } from "../format/index-file.ts";
 import { packBytes } from "../format/pack-header.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import { createBlobIndex } from "../index/blob-index.ts";
-import { listPacks } from "../index/list-packs.ts";
-import { loadIndex } from "../index/load-index.ts";
+import { loadIndexAndPacks } from "../index/load-index.ts";
 import { openBlobReader } from "../reader/read-blob.ts";
 import { openReadPool } from "../workers/pools.ts";
 import { openBlobSink } from "../writer/blob-sink.ts";
@@ -43,16 +42,8 @@ export async function prune(
   how: "do" | "plan",
   run: Run,
 ): Promise<PruneReport> {
-  const sizes = await listPacks(core, run);
   // What is missing or cut off is no copy; where there is none but that, something is missing.
-  const unusable = new Set<string>();
-  const named = new Set<string>();
-  const index = await loadIndex(core, run, ({ id, blobs }) => {
-    named.add(id);
-    const isUsable = sizes.get(id) === packBytes(blobs);
-    if (!isUsable) unusable.add(id);
-    return isUsable;
-  });
+  const { index, sizes, named, unusable } = await loadIndexAndPacks(core, run);
   const blobs = openBlobReader(core, index, run);
   const problems = await markUsed(snapshots, index, blobs, run);
   // Of two copies the sound one has to stay, so each that is there twice is opened.
