@@ -28,6 +28,7 @@ export type Tools = {
 /** To copy or count a large database takes hours. */
 const MS_MAX = 24 * 60 * 60_000;
 const ASK_MS_MAX = 60_000;
+/** Of a dump, for which the database's own program would otherwise wait. */
 const READ_AHEAD_BYTES = 2 * 1024 * 1024;
 const OUTPUT_BYTES_MAX = 256 * 1024 * 1024;
 
