@@ -1,10 +1,20 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { suite, test } from "node:test";
+import { harm } from "./support/damage.ts";
 import { temporaryFolder } from "./support/temporary.ts";
 
 // Goal: what a user types works from end to end, with the exit codes and the JSON that are promised.
@@ -33,6 +43,14 @@ function json(folder: string, ...args: string[]): { code: number | null; last: J
     .split("\n")
     .map((line) => JSON.parse(line) as Json);
   return { code, last: lines.at(-1) };
+}
+
+/** All files below a folder, the largest first. */
+function filesUnder(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => path.join(parentPath, name))
+    .toSorted((a, b) => statSync(b).size - statSync(a).size);
 }
 
 async function someData(folder: string): Promise<void> {
@@ -146,6 +164,39 @@ suite("command line", () => {
     assert(existsSync(path.join(folder, "lastgood.yaml")));
     using database = new DatabaseSync(path.join(folder, "data", "app.db"));
     assert.equal(database.prepare("SELECT count(*) AS n FROM t").get()!["n"], 3);
+  });
+
+  test("a repository that is damaged: what no size shows, a lost pack, a lost index", async () => {
+    await using temporary = await temporaryFolder();
+    const folder = temporary.path;
+    await someData(folder);
+    // So much that its pack is the largest.
+    writeFileSync(path.join(folder, "uploads", "two"), randomBytes(200_000));
+    assert.equal(lastgood(folder, "init").code, 0);
+    assert.equal(lastgood(folder, "backup").code, 0);
+    const [pack] = filesUnder(path.join(folder, ".lastgood/repository/data"));
+    harm(pack!, (bytes) => {
+      bytes[100_000]! ^= 1;
+      return bytes;
+    });
+    const checked = lastgood(folder, "check", "--read-data");
+    assert.equal(checked.code, 13);
+    assert.match(checked.out, /hint: pack .* the next backup stores again what it had/);
+    assert.equal(json(folder, "backup").code, 0);
+    assert.equal(json(folder, "validate", "latest").code, 0);
+    assert.equal(lastgood(folder, "prune").code, 0);
+    assert.equal(lastgood(folder, "check", "--read-data").code, 0);
+
+    rmSync(path.join(folder, ".lastgood/repository/index"), { recursive: true });
+    const lost = lastgood(folder, "check");
+    assert.equal(lost.code, 13);
+    assert.match(lost.out, /hint: .* lastgood check --repair-index/);
+    assert.equal(lastgood(folder, "check", "--repair-index").code, 0);
+    assert.equal(lastgood(folder, "check", "--read-data").code, 0);
+
+    const [largest] = filesUnder(path.join(folder, ".lastgood/repository/data"));
+    rmSync(largest!);
+    assert.equal(json(folder, "validate", "latest").code, 13);
   });
 
   test("version loads nothing and is quick", () => {

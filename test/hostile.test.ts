@@ -10,6 +10,7 @@ import { encodeConfig } from "../src/repository/format/config.ts";
 import { encodeSnapshot } from "../src/repository/format/snapshot.ts";
 import { createStrongbox } from "../src/repository/crypto/strongbox.ts";
 import { loadIndex } from "../src/repository/index/load-index.ts";
+import { damageInMemory } from "../src/repository/damage.ts";
 import { noLedger } from "../src/repository/lock.ts";
 import { openThreads } from "../src/repository/workers/threads.ts";
 import { createCore, openCore } from "../src/repository/open.ts";
@@ -23,7 +24,13 @@ import { quietRun, temporaryFolder } from "./support/temporary.ts";
 // Method: snapshots with trees that lastgood itself never writes.
 
 const run = quietRun();
-const options = { clock: systemClock, host: hostFacts(), ledger: noLedger, threads: openThreads() };
+const options = {
+  clock: systemClock,
+  host: hostFacts(),
+  ledger: noLedger,
+  damage: damageInMemory,
+  threads: openThreads(),
+};
 
 function fileNode(name: string, content: string[], size: number, rest = ""): string {
   const time = "2026-01-01T00:00:00Z";

@@ -9,6 +9,7 @@ import { hostFacts } from "../src/base/host.ts";
 import type { Core } from "../src/repository/core.ts";
 import { encodeSnapshot } from "../src/repository/format/snapshot.ts";
 import { loadIndex } from "../src/repository/index/load-index.ts";
+import { damageInMemory } from "../src/repository/damage.ts";
 import { noLedger } from "../src/repository/lock.ts";
 import { openThreads } from "../src/repository/workers/threads.ts";
 import { openCore } from "../src/repository/open.ts";
@@ -38,6 +39,7 @@ function coreOf({ at }: Place): Promise<Core> {
     clock: systemClock,
     host: hostFacts(),
     ledger: noLedger,
+    damage: damageInMemory,
     threads: openThreads(),
   };
   return openCore(folderBackend(at("repo")), PASSWORD, options, run);

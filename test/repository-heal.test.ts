@@ -2,21 +2,87 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { suite, test } from "node:test";
 import type { Run } from "../src/base/events.ts";
-import { assertRestorable, harm, newPlace, packOf } from "./support/damage.ts";
-import { backUp } from "./support/repository.ts";
+import { assertRestorable, harm, newPlace, packOf, type Place } from "./support/damage.ts";
+import { backUp, newRepository } from "./support/repository.ts";
 import { quietRun } from "./support/temporary.ts";
 
 // Goal: what a repository has lost it gets back, where it can still be had.
 
 const run = quietRun();
 
+/** A run, and what it was warned of. */
+function hearing(): Run & { readonly warnings: readonly string[] } {
+  const warnings: string[] = [];
+  const report: Run["report"] = (event) =>
+    void (event.type === "warning" && warnings.push(event.message));
+  return { ...run, report, warnings };
+}
+
+/** A bit of the first blob turns over: all that tells it is the seal. */
+const flipBit = (pack: string): void =>
+  harm(pack, (bytes) => {
+    bytes[100]! ^= 1;
+    return bytes;
+  });
+
+/** The ways in which damage is found that no size shows. */
+const FINDERS: Record<string, (place: Place) => Promise<void>> = {
+  async "a check"({ repository }) {
+    const { errors } = await repository.check({ readData: "all" }, run);
+    assert.notEqual(errors.length, 0);
+  },
+  async "a restore"(place) {
+    await assert.rejects(assertRestorable(place, place.snapshot), { code: "CORRUPT" });
+  },
+};
+
 suite("what was lost comes back", { concurrency: 4 }, () => {
+  for (const [finder, find] of Object.entries(FINDERS)) {
+    for (const type of ["data", "tree"] as const) {
+      test(`a pack of ${type} that ${finder} found damaged: the next backup does not build on it`, async () => {
+        await using place = await newPlace();
+        flipBit(packOf(type, place));
+        await find(place);
+        const { warnings, ...inner } = hearing();
+        const next = await backUp(place.repository, place.at("src"), inner, place.snapshot);
+        assert.match(warnings.join(), /1 pack that its index names is missing, cut off or damaged/);
+        await assertRestorable(place, next.snapshot);
+        await assertRestorable(place, place.snapshot);
+        await place.repository.prune("do", run);
+        assert.deepEqual((await place.repository.check({ readData: "all" }, run)).errors, []);
+      });
+    }
+  }
+
+  test("what is sound again is built on again", async () => {
+    await using place = await newPlace();
+    const pack = packOf("data", place);
+    flipBit(pack);
+    await place.repository.check({ readData: "all" }, run);
+    flipBit(pack);
+    await place.repository.check({ readData: "all" }, run);
+    const { warnings, ...inner } = hearing();
+    await backUp(place.repository, place.at("src"), inner, place.snapshot);
+    assert.deepEqual(warnings, []);
+  });
+
+  test("of two copies the sound one goes to another repository", async () => {
+    await using place = await newPlace();
+    flipBit(packOf("data", place));
+    await place.repository.check({ readData: "all" }, run);
+    const next = await backUp(place.repository, place.at("src"), run, place.snapshot);
+    const other = await newRepository(place.at("other"), run);
+    await place.repository.copyTo(other, [next.snapshot.id], run);
+    const [copied] = await other.snapshots(run);
+    await assertRestorable({ ...place, repository: other }, copied!);
+  });
+
   test("with its index lost a repository says how to have it again, and nothing of prune", async () => {
     await using place = await newPlace();
     fs.rmSync(place.at("repo/index"), { recursive: true });
     const { errors, hints } = await place.repository.check({ readData: "none" }, run);
     assert.match(errors.join(), /is missing/);
-    assert.match(hints.join(), /^2 packs are in no index and may have what is missing: restic/);
+    assert.match(hints.join(), /^2 packs are in no index and may have what is missing: lastgood/);
     await place.repository.repairIndex(run);
     assert.deepEqual((await place.repository.check({ readData: "all" }, run)).errors, []);
   });
@@ -29,12 +95,9 @@ suite("what was lost comes back", { concurrency: 4 }, () => {
       test(`a pack of ${type} that ${how}: the next backup stores it again, and all is whole`, async () => {
         await using place = await newPlace();
         damage(packOf(type, place));
-        const told: string[] = [];
-        const report: Run["report"] = (event) =>
-          void (event.type === "warning" && told.push(event.message));
-        const inner = { ...run, report };
+        const { warnings, ...inner } = hearing();
         const next = await backUp(place.repository, place.at("src"), inner, place.snapshot);
-        assert.match(told.join(), /1 pack that its index names is missing or cut off/);
+        assert.match(warnings.join(), /1 pack that its index names is missing, cut off or damaged/);
         await assertRestorable(place, next.snapshot);
         // The one before had the same in it.
         await assertRestorable(place, place.snapshot);

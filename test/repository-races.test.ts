@@ -11,6 +11,7 @@ import { AppError } from "../src/base/errors.ts";
 import { hostFacts } from "../src/base/host.ts";
 import { encodeSnapshot } from "../src/repository/format/snapshot.ts";
 import { createBlobIndex } from "../src/repository/index/blob-index.ts";
+import { damageInMemory } from "../src/repository/damage.ts";
 import { noLedger } from "../src/repository/lock.ts";
 import { openThreads } from "../src/repository/workers/threads.ts";
 import { openCore } from "../src/repository/open.ts";
@@ -29,7 +30,13 @@ import { quietRun, temporaryFolder } from "./support/temporary.ts";
 // besides, never by waiting for it.
 
 const run = quietRun();
-const options = { clock: systemClock, host: hostFacts(), ledger: noLedger, threads: openThreads() };
+const options = {
+  clock: systemClock,
+  host: hostFacts(),
+  ledger: noLedger,
+  damage: damageInMemory,
+  threads: openThreads(),
+};
 
 type Place = AsyncDisposable & { readonly at: (below: string) => string; repository: Repository };
 

@@ -13,6 +13,8 @@ export type VerifyOptions = {
   readonly readData:
     | Exclude<CheckOptions["readData"], { readonly choose: unknown }>
     | { readonly nextOf: number };
+  /** First makes the index anew from the packs, for when index files are lost or damaged. */
+  readonly repairIndex?: boolean | undefined;
   /** One of the configuration's copies; undefined: the repository itself. */
   readonly copy?: string | undefined;
 };
@@ -20,7 +22,7 @@ export type VerifyOptions = {
 /** Verifies a repository, and remembers of each pack when it was last read. */
 export async function verify(
   system: System,
-  { readData, copy }: VerifyOptions,
+  { readData, repairIndex = false, copy }: VerifyOptions,
   reason: string,
   run: Run,
 ): Promise<CheckReport> {
@@ -32,6 +34,7 @@ export async function verify(
     async () => {
       const opened = copy === undefined ? system.repository(run) : openCopy(system, copy, run);
       const repository = await opened;
+      if (repairIndex) await repository.repairIndex(run);
       using ledger = new PackLedger(path.join(system.paths.state, "verified.db"), copy ?? "");
       const isNext = typeof readData === "object" && "nextOf" in readData;
       const now = system.host.clock.now().toISOString();

@@ -2,6 +2,7 @@ import type { Backend } from "../backends/backend.ts";
 import type { Clock } from "../base/clock.ts";
 import type { HostFacts } from "../base/host.ts";
 import type { MasterKey } from "./crypto/master-key.ts";
+import type { DamageLedger } from "./damage.ts";
 import type { Files } from "./files.ts";
 import type { RepositoryConfig } from "./format/config.ts";
 import type { LockLedger } from "./lock.ts";
@@ -18,5 +19,6 @@ export type Core = {
   readonly host: HostFacts;
   readonly clock: Clock;
   readonly ledger: LockLedger;
+  readonly damage: DamageLedger;
   readonly threads: Threads;
 };

@@ -7,6 +7,7 @@ import type { HostFacts } from "../base/host.ts";
 import type { Core } from "./core.ts";
 import type { MasterKey } from "./crypto/master-key.ts";
 import { createStrongbox } from "./crypto/strongbox.ts";
+import type { DamageLedger } from "./damage.ts";
 import { fileKey, openFiles } from "./files.ts";
 import { decodeConfig, encodeConfig, newConfig } from "./format/config.ts";
 import {
@@ -28,6 +29,8 @@ export type OpenOptions = {
   readonly host: HostFacts;
   /** Which ledger belongs to the repository of this id. */
   readonly ledger: (repositoryId: string) => LockLedger;
+  /** What is known of the packs of the repository of this id. */
+  readonly damage: (repositoryId: string) => DamageLedger;
   readonly threads: Threads;
 };
 
@@ -80,7 +83,8 @@ export async function openCore(
   const files = openFiles(backend, box, config.version);
   const { clock, host, threads } = options;
   const ledger = options.ledger(config.id);
-  return { backend, config, key: master, keyId, files, clock, host, ledger, threads };
+  const damage = options.damage(config.id);
+  return { backend, config, key: master, keyId, files, clock, host, ledger, damage, threads };
 }
 
 async function loadConfig(backend: Backend, run: Run): Promise<Uint8Array> {

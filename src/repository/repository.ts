@@ -4,6 +4,7 @@ import { systemClock } from "../base/clock.ts";
 import { AppError, hasCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { hostFacts } from "../base/host.ts";
+import { damageInMemory, type DamageLedger } from "./damage.ts";
 import type { KdfCost } from "./format/key-file.ts";
 import { FILES_AT_ONCE } from "./files.ts";
 import { decodeSnapshot, type Snapshot } from "./format/snapshot.ts";
@@ -29,6 +30,7 @@ export type { Run } from "../base/events.ts";
 export { applyPolicy, type KeepPolicy } from "./retention.ts";
 export type { Snapshot } from "./format/snapshot.ts";
 export type { TreeNode } from "./format/tree.ts";
+export type { DamageLedger } from "./damage.ts";
 export type { LockLedger } from "./lock.ts";
 export type { Entry, Reader } from "./reader/reader.ts";
 export type { Restored } from "./reader/restore.ts";
@@ -71,6 +73,8 @@ export type Repository = {
 export type RepositoryOptions = {
   /** Given the id of a repository. */
   readonly ledger?: (repositoryId: string) => LockLedger;
+  /** Given the id of a repository. Without it damage is known as long as the repository is open. */
+  readonly damage?: (repositoryId: string) => DamageLedger;
   /** Much will be read or written at once: threads start while the key is derived. */
   readonly isForWork?: boolean;
 };
@@ -172,10 +176,11 @@ function coreOf(repository: Repository): Core {
   return core;
 }
 
-function defaults({ ledger = noLedger, isForWork = false }: RepositoryOptions): OpenOptions {
+function defaults(options: RepositoryOptions): OpenOptions {
+  const { ledger = noLedger, damage = damageInMemory, isForWork = false } = options;
   const threads = openThreads();
   if (isForWork) threads.prepare();
-  return { clock: systemClock, host: hostFacts(), ledger, threads };
+  return { clock: systemClock, host: hostFacts(), ledger, damage, threads };
 }
 
 /**

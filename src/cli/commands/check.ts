@@ -11,6 +11,10 @@ export const checkCommand: Command = {
     ["--copy <name>", "not the repository itself, but one under copies:"],
     ["--read-data-subset <n/t>", "read one part of t, such as 3/7: another each day"],
     ["--read-next <t>", "read one part of t: what was not read for longest"],
+    [
+      "--repair-index",
+      "first make the index anew from the packs, where index files are lost or damaged",
+    ],
     ["--reason <text>", "why, for the history"],
   ],
   examples: [
@@ -18,6 +22,7 @@ export const checkCommand: Command = {
     "lastgood check --read-data",
     "lastgood check --read-data-subset 1/7",
     "lastgood check --read-next 30   # each day: after a month all was read",
+    "lastgood check --repair-index   # when check says that what is missing may lie in packs without an index",
   ],
 
   async run(args, { withSystem, run }) {
@@ -25,8 +30,9 @@ export const checkCommand: Command = {
       ? "all"
       : (nextOf(textOption(args, "readNext")) ?? partOf(textOption(args, "readDataSubset")));
     const copy = textOption(args, "copy");
+    const repairIndex = isSet(args, "repairIndex");
     const value = await withSystem((system) =>
-      verify(system, { readData, copy }, reasonOf(args), run),
+      verify(system, { readData, repairIndex, copy }, reasonOf(args), run),
     );
     const { errors, hints, snapshots, packs, bytesRead } = value;
     const read = bytesRead > 0 ? `, ${formatBytes(bytesRead)} read` : "";

@@ -16,33 +16,37 @@ export async function loadIndex(core: Core, run: Run): Promise<BlobIndex> {
 }
 
 /**
- * For who adds to a repository: what lies in packs that are missing or cut off counts as not there, so that it
- * is stored again, and whoever needed it has it back. That is told as a warning.
+ * For who adds to a repository: what lies in packs that are missing, cut off or known to be damaged counts as
+ * not there, so that it is stored again, and whoever needed it has it back. That is told as a warning.
  */
 export async function loadUsableIndex(core: Core, run: Run): Promise<BlobIndex> {
-  const { index, unusable } = await loadIndexAndPacks(core, run);
+  const { index, unusable } = await loadIndexAndPacks(core, run, await core.damage.known());
   if (unusable.size > 0) {
     const packs = unusable.size === 1 ? "1 pack" : `${unusable.size} packs`;
     const are = unusable.size === 1 ? "is" : "are";
     const message =
-      `${core.backend.label}: ${packs} that its index names ${are} missing or cut off. ` +
+      `${core.backend.label}: ${packs} that its index names ${are} missing, cut off or damaged. ` +
       "What is still there of the data is stored again; lastgood check says what older points have lost.";
     run.report({ type: "warning", message });
   }
   return index;
 }
 
-/** The index of what lies in packs that are there and whole, and how its packs and those that are there differ. */
+/**
+ * The index of what lies in packs that are there and whole, and how its packs and those that are there differ.
+ * `damaged` are not whole, whatever their size.
+ */
 export async function loadIndexAndPacks(
   core: Core,
   run: Run,
+  damaged: ReadonlySet<string> = new Set(),
 ): Promise<{
   readonly index: BlobIndex;
   /** Of the packs that are there, in bytes. */
   readonly sizes: ReadonlyMap<string, number>;
   /** The packs that index files name. */
   readonly named: ReadonlySet<string>;
-  /** Those of them that are missing or cut off. */
+  /** Those of them that are missing, cut off or damaged. */
   readonly unusable: ReadonlySet<string>;
 }> {
   const index = createBlobIndex();
@@ -53,7 +57,7 @@ export async function loadIndexAndPacks(
   const unusable = new Set<string>();
   await addIndexFiles(core, ids, index, run, ({ id, blobs }) => {
     named.add(id);
-    const isUsable = sizes.get(id) === packBytes(blobs);
+    const isUsable = sizes.get(id) === packBytes(blobs) && !damaged.has(id);
     if (!isUsable) unusable.add(id);
     return isUsable;
   });

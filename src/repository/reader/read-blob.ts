@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { AppError, hasCode } from "../../base/errors.ts";
+import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { startedAhead } from "../../base/in-parallel.ts";
 import type { Core } from "../core.ts";
@@ -7,13 +7,14 @@ import { decompress } from "../crypto/compress.ts";
 import { createStrongbox } from "../crypto/strongbox.ts";
 import { HINT_CHECK } from "../files.ts";
 import type { BlobType } from "../format/pack-header.ts";
+import { fromAnyCopy } from "./any-copy.ts";
 import { openPackWindows } from "./pack-windows.ts";
 import { parseTree, type TreeNode } from "../format/tree.ts";
 import type { BlobIndex, BlobPlace } from "../index/blob-index.ts";
 
 /** Reads single blobs, for trees and small files; large ones go through the threads. */
 export type BlobReader = {
-  /** NOT_FOUND, CORRUPT. */
+  /** CORRUPT. */
   blob(id: string, type: BlobType): Promise<Buffer>;
   tree(id: string): Promise<TreeNode[]>;
 };
@@ -29,24 +30,14 @@ export function openBlobReader(core: Core, index: BlobIndex, run: Run): BlobRead
   };
   const blob: BlobReader["blob"] = async (id, type) => {
     const what = `${type} blob ${id.slice(0, 8)} of ${core.backend.label}`;
-    let problem: unknown = new AppError("CORRUPT", `read ${what}: the index does not list it`, {
+    const unlisted = new AppError("CORRUPT", `read ${what}: the index does not list it`, {
       hint: HINT_CHECK,
     });
-    for (const [at, place] of index.findAll(id, type).entries()) {
-      try {
-        const plain = await readAt(place);
-        if (plain !== undefined && hash("sha256", plain) === id) {
-          if (at > 0) index.prefer(id, type, place);
-          return plain;
-        }
-        problem = new AppError("CORRUPT", `read ${what}: it is damaged`, { hint: HINT_CHECK });
-      } catch (error) {
-        // Another copy may be sound.
-        if (!hasCode(error, "CORRUPT") && !hasCode(error, "NOT_FOUND")) throw error;
-        problem = error;
-      }
-    }
-    throw problem;
+    return await fromAnyCopy({ core, index }, id, type, unlisted, async (place) => {
+      const plain = await readAt(place);
+      if (plain !== undefined && hash("sha256", plain) === id) return plain;
+      throw new AppError("CORRUPT", `read ${what}: it is damaged`, { hint: HINT_CHECK });
+    });
   };
   return {
     blob,

@@ -1,10 +1,10 @@
-import { hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { inParallel } from "../../base/in-parallel.ts";
 import type { Core } from "../core.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
 import type { FileEdge } from "../workers/jobs.ts";
 import type { Pool } from "../workers/pool.ts";
+import { inSoundPieces, type Piece } from "./any-copy.ts";
 import { type PackPart, planParts, type Wanted } from "./pack-parts.ts";
 import { packParts, partsAtOnce } from "./with-part.ts";
 
@@ -64,43 +64,12 @@ function partWriter(
   { core, index, run, pastCache }: WriteTools,
 ): (part: PackPart) => Promise<readonly FileEdge[]> {
   const withPart = packParts(core);
-
-  const write = async ({ packId, range, blobs }: Omit<PackPart, "plainBytes">) => {
+  const write = async ({ packId, range, blobs }: Piece): Promise<readonly FileEdge[]> => {
     run.signal.throwIfAborted();
     const { edges } = await withPart(packId, range, run, (part) =>
       pool.run("writeBlobs", { packId, part, blobs, pastCache }),
     );
     return edges;
   };
-
-  const writeAnyCopy = async (blob: PackPart["blobs"][number], damage: unknown) => {
-    let problem = damage;
-    for (const place of index.findAll(blob.id, blob.type)) {
-      const { packId, offset, length, uncompressedLength } = place;
-      const range = { offsetBytes: offset, lengthBytes: length };
-      const alone = { ...blob, offset: 0, length, uncompressedLength };
-      try {
-        return await write({ packId, range, blobs: [alone] });
-      } catch (error) {
-        if (!isDamage(error)) throw error;
-        problem = error;
-      }
-    }
-    throw problem;
-  };
-
-  return async (part) => {
-    try {
-      return await write(part);
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      const edges: FileEdge[] = [];
-      for (const blob of part.blobs) edges.push(...(await writeAnyCopy(blob, error)));
-      return edges;
-    }
-  };
-}
-
-function isDamage(error: unknown): boolean {
-  return hasCode(error, "CORRUPT") || hasCode(error, "NOT_FOUND");
+  return async (part) => (await inSoundPieces({ core, index }, part, write)).flat();
 }

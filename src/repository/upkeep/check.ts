@@ -46,8 +46,9 @@ export async function check(core: Core, options: CheckOptions, run: Run): Promis
   const missing = await markUsed(snapshots, index, openBlobReader(core, index, run), run);
   errors.push(...missing);
   const orphans = [...sizes.keys()].filter((id) => !packs.has(id));
-  hints.push(...hintsOf(orphans, missing.length > 0, core));
+  hints.push(...hintsOf(orphans, missing.length > 0));
   const bytesRead = await readPacks(core, packs, sizes, options, errors, run);
+  hints.push(...(await hintsOfDamage(core, packs)));
   return { errors, hints, snapshots: snapshots.length, packs: packs.size, bytesRead };
 }
 
@@ -119,15 +120,28 @@ async function comparePacks(
 }
 
 /** Of packs that no index names. Where something is missing, it may be in them. */
-function hintsOf(orphans: readonly string[], isMissing: boolean, { backend }: Core): string[] {
+function hintsOf(orphans: readonly string[], isMissing: boolean): string[] {
   if (orphans.length > 0 && isMissing) {
-    const command = `restic -r ${backend.label} repair index`;
     return [
-      `${orphans.length} packs are in no index and may have what is missing: ${command} ` +
-        "(before 0.16: rebuild-index) makes the index again from all packs",
+      `${orphans.length} packs are in no index and may have what is missing: ` +
+        "lastgood check --repair-index makes the index again from all packs",
     ];
   }
   return orphans.map((id) => `pack ${id.slice(0, 8)} is in no index; prune removes it`);
+}
+
+/** Of what an earlier reading has found, whether or not this one has looked. Forgets packs that are gone. */
+async function hintsOfDamage(
+  { damage }: Core,
+  packs: ReadonlyMap<string, unknown>,
+): Promise<string[]> {
+  const known = await damage.known();
+  for (const id of known) if (!packs.has(id)) await damage.forget(id);
+  return [...known.intersection(packs)].map(
+    (id) =>
+      `pack ${id.slice(0, 8)} was damaged when it was read: the next backup stores again what it had, ` +
+      "as far as that is still there; prune then removes it",
+  );
 }
 
 async function readPacks(
@@ -152,10 +166,11 @@ async function readPacks(
     let problems: readonly string[] = [];
     // What a second reading does not show was the line or the memory, and is gone.
     for (let tries = 0; tries < 2; tries++) {
-      problems = await readPack(withPart, pool, packId, blobs, run);
+      problems = await readPack({ core, withPart, pool }, packId, blobs, run);
       if (problems.length === 0) break;
     }
     if (problems.length === 0) onSound?.(packId);
+    if (problems.length === 0) await core.damage.forget(packId);
     errors.push(...problems.map((problem) => `pack ${packId.slice(0, 8)}: ${problem}`));
     bytesDone += sizes.get(packId)!;
     run.report({ type: "progress", step: "read", bytesDone, bytesTotal });
@@ -164,8 +179,11 @@ async function readPacks(
 }
 
 async function readPack(
-  withPart: WithPart,
-  pool: Pool,
+  {
+    core,
+    withPart,
+    pool,
+  }: { readonly core: Core; readonly withPart: WithPart; readonly pool: Pool },
   packId: string,
   blobs: readonly PackEntry[],
   run: Run,
@@ -177,6 +195,8 @@ async function readPack(
       pool.run("checkPack", { packId, part, blobs }),
     );
     problems.push(...found.problems);
+    // Only what was read says something of the pack: where it could not be had, the place was the matter.
+    if (found.problems.length > 0) await core.damage.found(packId);
   });
   return problems;
 }

@@ -4,6 +4,7 @@ import { PACK_BYTES } from "../chunk-limits.ts";
 import type { Core } from "../core.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
+import { inSoundPieces } from "../reader/any-copy.ts";
 import { packParts } from "../reader/with-part.ts";
 import { planParts, type Wanted } from "../reader/pack-parts.ts";
 import type { Pool } from "../workers/pool.ts";
@@ -34,13 +35,15 @@ export async function copyBlobs(
     // Each thread ends with a pack of its own: what fills one pack must not become several small ones.
     const bytes = wanted.reduce((sum, { place }) => sum + place.length, 0);
     const atOnce = Math.min(PARTS_AT_ONCE_MAX, Math.max(1, Math.floor(bytes / PACK_BYTES)));
-    await inParallel(planParts(wanted), atOnce, async ({ packId, range, blobs }) => {
-      run.signal.throwIfAborted();
-      const { plain } = await withPart(packId, range, run, (part) =>
-        from.pool.run("readBlobs", { packId, part, blobs }),
-      );
-      const { done } = await sink.start("storeBlobs", { type, blobs: plain });
-      await done;
+    await inParallel(planParts(wanted), atOnce, async (part) => {
+      await inSoundPieces(from, part, async ({ packId, range, blobs }) => {
+        run.signal.throwIfAborted();
+        const { plain } = await withPart(packId, range, run, (packed) =>
+          from.pool.run("readBlobs", { packId, part: packed, blobs }),
+        );
+        const { done } = await sink.start("storeBlobs", { type, blobs: plain });
+        await done;
+      });
     });
   }
 }

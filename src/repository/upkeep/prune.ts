@@ -46,9 +46,13 @@ export async function prune(
   const { index, sizes, named, unusable } = await loadIndexAndPacks(core, run);
   const blobs = openBlobReader(core, index, run);
   const problems = await markUsed(snapshots, index, blobs, run);
-  // Of two copies the sound one has to stay, so each that is there twice is opened.
+  const damaged = await core.damage.known();
+  // Of two copies the sound one has to stay, so each that is there twice is opened; and where the pack of
+  // one is damaged elsewhere the other, so that this pack can go.
   for (const { id, type } of index.duplicates()) {
     run.signal.throwIfAborted();
+    const other = index.findAll(id, type).find(({ packId }) => !damaged.has(packId));
+    if (other !== undefined) index.prefer(id, type, other);
     await blobs.blob(id, type).catch((error: unknown) => {
       if (!hasCode(error, "CORRUPT") && !hasCode(error, "NOT_FOUND")) throw error;
       problems.push((error as Error).message);
