@@ -9,7 +9,9 @@ export function takeFileLock(file: string, waitMs: number): Disposable | undefin
   using stack = new DisposableStack();
   try {
     const database = stack.use(new DatabaseSync(file, { timeout: waitMs }));
-    database.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+    // Nothing is ever written: a full disk must not keep anybody from what makes room.
+    const nothing = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY";
+    database.exec(`${nothing}; BEGIN EXCLUSIVE`);
     return stack.move();
   } catch (error) {
     if (isBusy(error)) return undefined;

@@ -1,9 +1,10 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { AppError } from "../base/errors.ts";
 import { together } from "../base/together.ts";
 import { AuditLog } from "./audit.ts";
+import { cannotOpen, openDatabase } from "./open-database.ts";
 import { Past } from "./past.ts";
 import type { Plan } from "./plan.ts";
 
@@ -69,11 +70,11 @@ export class Journal implements Disposable {
   /** What can be asked of all that was done. */
   readonly past: Past;
 
-  /** UNAVAILABLE when the file cannot be opened or is none of ours. */
+  /** UNAVAILABLE when the file cannot be opened or is none of ours; NO_SPACE to make it. */
   constructor(file: string) {
     try {
       mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-      this.#database = new DatabaseSync(file, { timeout: 5000 });
+      this.#database = openDatabase(file);
       this.#database.exec(`
         PRAGMA journal_mode = WAL;
         PRAGMA synchronous = FULL;
@@ -97,10 +98,7 @@ export class Journal implements Disposable {
       this.audit = new AuditLog(this.#database);
       this.past = new Past(this.#database);
     } catch (error) {
-      throw new AppError("UNAVAILABLE", `open journal ${file}: ${(error as Error).message}`, {
-        hint: "See whether the disk is full or read-only, and who owns the folder.",
-        cause: error,
-      });
+      throw cannotOpen(file, error);
     }
   }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { readdirSync, readFileSync, statfsSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, statfsSync, writeSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { suite, test } from "node:test";
@@ -81,4 +81,70 @@ suite("a disk that fills up", { skip }, () => {
       execFileSync("umount", [disk]);
     }
   });
+
+  test("where the state is too: status and history answer, and keep makes room", async () => {
+    await using temporary = await temporaryFolder();
+    const folder = temporary.path;
+    const disk = path.join(folder, "disk");
+    await mkdir(disk);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64m", "tmpfs", disk]);
+    try {
+      const files = { stores: { files: { folder: "disk/files" } } };
+      await mkdir(path.join(disk, "files"));
+      await writeFile(path.join(disk, "files", "a"), randomBytes(KIB * KIB));
+      {
+        using system = await newSystem(folder, files, { state: "disk/state" });
+        const { stamp } = await backup(system, { include: [], reason: "" }, run);
+        const { outcome } = await restore(system, stamp, { reason: "", force: false }, run);
+        assert.equal(outcome, "committed");
+      }
+      fill(disk);
+      for (const verb of ["status", "history", "points"]) {
+        const { code, out } = lastgood(folder, verb);
+        const isStatus = verb === "status";
+        assert.equal(code, isStatus ? 1 : 0);
+        assert.match(out, isStatus ? /state: the disk is full/ : /20\d{6}T\d{6}Z/);
+      }
+      // What needs room says so, and changes nothing.
+      assert.equal(lastgood(folder, "restore", "latest", "--yes").code, 17);
+      const kept = lastgood(folder, "keep");
+      assert.equal(kept.code, 0, kept.err);
+      const { bavail, bsize } = statfsSync(disk);
+      assert(bavail * bsize > 900 * KIB, `${bavail * bsize} bytes`);
+      assert.match(lastgood(folder, "history").out, /keep/);
+
+      fill(disk, "more");
+      await rm(path.join(disk, "state"), { recursive: true });
+      fill(disk, "rest");
+      assert.equal(lastgood(folder, "status").code, 17);
+    } finally {
+      execFileSync("umount", [disk]);
+    }
+  });
 });
+
+/** Until not a byte more has room. */
+function fill(disk: string, name = "ballast"): void {
+  const file = openSync(path.join(disk, name), "w");
+  for (const bytes of [KIB * KIB, 1]) {
+    try {
+      for (;;) writeSync(file, Buffer.alloc(bytes));
+    } catch (error) {
+      assert.equal((error as NodeJS.ErrnoException).code, "ENOSPC");
+    }
+  }
+  closeSync(file);
+}
+
+const bin = path.resolve(import.meta.dirname, "../../bin/lastgood.js");
+
+function lastgood(
+  folder: string,
+  ...args: string[]
+): { code: number | null; out: string; err: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [bin, ...args], {
+    cwd: folder,
+    encoding: "utf8",
+  });
+  return { code: status, out: stdout, err: stderr };
+}

@@ -1,7 +1,8 @@
 import type { AuditEntry } from "../../journal/audit.ts";
 import { CANCELLED } from "../../journal/carry-out.ts";
 import type { Outcome, Progress, Scope } from "../../journal/journal.ts";
-import type { Event, Run } from "../../base/events.ts";
+import { translateDiskError } from "../../base/disk-errors.ts";
+import type { Run } from "../../base/events.ts";
 import type { Notice } from "../../notifiers/notifier.ts";
 import { queueNotice } from "../notices/notice.ts";
 import { newOperationId } from "../record.ts";
@@ -39,8 +40,11 @@ export function digest(system: System, run: Run): void {
       if (incidents.together(() => digestSome(system, incidents, run)) === "nothing new") return;
     }
   } catch (error) {
-    const event: Event = { type: "warning", message: `incidents: ${(error as Error).message}` };
-    run.report(event);
+    const { message } = translateDiskError(
+      error,
+      `open incidents in ${system.paths.state}`,
+    ) as Error;
+    run.report({ type: "warning", message });
   }
 }
 

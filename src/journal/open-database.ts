@@ -1,0 +1,46 @@
+import { statfsSync } from "node:fs";
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { AppError, systemCode } from "../base/errors.ts";
+
+/**
+ * Where several processes have it open they share some memory, which lies in a file: a full disk has no room
+ * for it. Then the file is ours alone, for as long as it is open; what makes room has to be possible.
+ */
+export function openDatabase(file: string): DatabaseSync {
+  const database = new DatabaseSync(file, { timeout: 5000 });
+  try {
+    database.prepare("SELECT count(*) FROM sqlite_schema").get();
+    return database;
+  } catch (error) {
+    database.close();
+    if (systemCode(error) !== "ERR_SQLITE_ERROR") throw error;
+    const alone = new DatabaseSync(file, { timeout: 5000 });
+    alone.exec("PRAGMA locking_mode = EXCLUSIVE");
+    return alone;
+  }
+}
+
+/** A full disk is told by SQLite as an error of reading, too. */
+export function cannotOpen(file: string, cause: unknown): unknown {
+  const doing = `open journal ${file}`;
+  if (isFull(path.dirname(file))) {
+    const hint =
+      "Free some space there: what was set aside shows lastgood status, lastgood keep frees it.";
+    return new AppError("NO_SPACE", `${doing}: no space left`, { cause, hint });
+  }
+  const hint = "See whether the disk is read-only, and who owns the folder.";
+  return new AppError("UNAVAILABLE", `${doing}: ${(cause as Error).message}`, { cause, hint });
+}
+
+/** What SQLite needs to begin with is less. */
+const ROOM_BYTES = 256 * 1024;
+
+function isFull(folder: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize < ROOM_BYTES;
+  } catch {
+    return false;
+  }
+}
