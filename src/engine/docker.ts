@@ -31,6 +31,8 @@ export type Container = {
   /** The id of the image that it runs, not the name by which it was asked for. */
   readonly image: string;
   readonly isRunning: boolean;
+  /** It ended, and the engine is about to start it again. */
+  readonly isRestarting: boolean;
   readonly isPaused: boolean;
   /** Undefined when the image says nothing of its health. */
   readonly health: "starting" | "healthy" | "unhealthy" | undefined;
@@ -164,6 +166,7 @@ function containerOf({ State, ...found }: z.infer<typeof CONTAINER>): Container 
     id: found.Id,
     image: found.Image,
     isRunning: State.Running && !State.Restarting,
+    isRestarting: State.Restarting,
     isPaused: State.Paused,
     health: HEALTH.find((one) => one === State.Health?.Status),
     exitCode: State.ExitCode,

@@ -62,6 +62,8 @@ export type Change = {
   readonly rebuilds?: readonly Pick<StoreSwitch, "slot" | "component">[];
   /** Who must not run meanwhile, dependents first. */
   readonly components: readonly string[];
+  /** Those of them that somebody had stopped: going back leaves them stopped. */
+  readonly down?: readonly string[];
   /** Who is watched before the change counts as good. */
   readonly proven?: readonly string[];
 };
@@ -81,6 +83,7 @@ export function planChange(change: Change): Plan {
     superseded: [],
     proven: [],
     rebuilds: [],
+    down: [],
     ...change,
   };
   const { stores, releases, saved, components, proven, rebuilds } = whole;

@@ -25,7 +25,7 @@ export function waysBack(steps: readonly Step[], change: WholeChange): Way[] {
 /** A factory release that was made for what is live now is what the others go back to. */
 function wayBack(
   steps: readonly Step[],
-  { stores, releases, saved, components }: WholeChange,
+  { stores, releases, saved, components, down }: WholeChange,
   depth: Way["depth"],
 ): Way {
   const numberOf = (act: Step["act"], name: string): number =>
@@ -37,6 +37,7 @@ function wayBack(
   const firstTouch = steps.findIndex(({ act }) => act === "migrated" || act === "active");
   const ifTouched: Condition = { ifBegun: firstTouch };
   const ifSwitched: Condition = { ifBegun: steps.findIndex(({ act }) => act === "active") };
+  const startedAgain = components.toReversed().filter((name) => !down.includes(name));
   const landing = ({ from, factory }: ReleaseSwitch): Version | undefined =>
     depth === "factory" ? factory : from;
   const landings = releases.flatMap((release) => {
@@ -58,12 +59,12 @@ function wayBack(
       ...components.map((component): Step => ({ act: "stopped", component, ...ifTouched })),
       ...switchesBack(landings, depth, { stores, saved }, numberOf, firstChange),
       ...(depth === "factory" ? landings.flatMap(filesOfFactory) : []),
-      ...components.toReversed().map((component): Step => ({
+      ...startedAgain.map((component): Step => ({
         act: "running",
         component,
         ifBegun: numberOf("stopped", component),
       })),
-      ...components.toReversed().map((component): Step => ({
+      ...startedAgain.map((component): Step => ({
         ...healthy(component, "as-before"),
         ...ifSwitched,
       })),

@@ -37,8 +37,8 @@ export type ReleaseChange = {
 export type Intended = {
   readonly id: string;
   readonly kind: string;
-  /** Made once nobody else can change anything. */
-  readonly plan: () => Promise<Plan>;
+  /** Made once nobody else can change anything; given who was stopped by then. */
+  readonly plan: (down: readonly string[]) => Promise<Plan>;
   readonly components: readonly Component[];
   readonly reason: string;
   readonly release?: () => ReleaseChange | undefined;
@@ -58,9 +58,7 @@ export async function begin(system: System, intended: Intended, run: Run): Promi
   const { id, kind, components, reason } = intended;
   using _lock = lockOrTell(system, components);
   refuseInterrupted(system, components);
-  // Whoever cannot be asked whether it lives must not be stopped.
-  for (const { runner } of components) await runner?.isAlive(run);
-  const plan = await intended.plan();
+  const plan = await intended.plan(await stoppedAmong(components, run));
   const baseline = await sampleChecks(components, run);
   // Where nothing is live yet, nothing can be well.
   const release = intended.release?.();
@@ -100,6 +98,17 @@ export async function begin(system: System, intended: Intended, run: Run): Promi
   await settleHolds(system.paths, { id, kind, setup }, outcome, system.host.clock);
   const hint = error instanceof AppError ? error.hint : undefined;
   return { outcome, error: error === undefined ? undefined : (error as Error).message, hint };
+}
+
+/** Whoever cannot be asked whether it lives must not be stopped: then it throws. */
+async function stoppedAmong(components: readonly Component[], run: Run): Promise<string[]> {
+  const down: string[] = [];
+  for (const { name, runner } of components) {
+    if (runner === undefined) continue;
+    const isDown = (await runner.isDown?.(run)) ?? !(await runner.isAlive(run));
+    if (isDown) down.push(name);
+  }
+  return down;
 }
 
 /** LOCKED, with who has the lock. */

@@ -4,7 +4,7 @@ import type { Run } from "../base/events.ts";
 import type { Outcome } from "../journal/journal.ts";
 import { describeStep, type Plan } from "../journal/plan.ts";
 import { planChange, type StoreSwitch } from "../journal/plan-change.ts";
-import { version, type Version } from "../slots/slot.ts";
+import { version } from "../slots/slot.ts";
 import { isFileStore, livePathsOf } from "../stores/store.ts";
 import { saveGivenUp } from "./given-up.ts";
 import { begin } from "./begin.ts";
@@ -57,7 +57,8 @@ export async function previewRestore(
   run: Run,
 ): Promise<RestorePreview> {
   const prepared = await prepareRestore(system, named, options, run);
-  const plan = planFor(system, prepared, version("before-this"), version("rejected-this"));
+  const names = { displaced: version("before-this"), rejected: version("rejected-this") };
+  const plan = planFor(system, prepared, { ...names, down: [] });
   const repository = await system.repository(run);
   const loss = await repository.read(prepared.point.snapshot, run, async (reader, inner) => {
     const found: Record<string, readonly string[]> = {};
@@ -100,7 +101,7 @@ export async function restore(
   for (const file of livePathsOf(prepared.stores)) await makeParents(file, folders);
   const operation = newOperationId(system);
   const displaced = version(`before-${operation}`);
-  const plan = planFor(system, prepared, displaced, version(`rejected-${operation}`));
+  const rejected = version(`rejected-${operation}`);
   const { point, stale, components } = prepared;
   const rebuilt = new Set<string>();
   const heard: Run = {
@@ -115,7 +116,7 @@ export async function restore(
     {
       id: operation,
       kind: "restore",
-      plan: async () => plan,
+      plan: async (down) => planFor(system, prepared, { displaced, rejected, down }),
       components: withDependents(system, components),
       reason: options.reason,
       ifUnwell: "go on",
@@ -137,8 +138,11 @@ export async function restore(
 function planFor(
   system: System,
   { point, stores, components, rebuilds }: Prepared,
-  displaced: Version,
-  rejected: Version,
+  {
+    displaced,
+    rejected,
+    down,
+  }: Pick<StoreSwitch, "displaced" | "rejected"> & { readonly down: readonly string[] },
 ): Plan {
   return planChange({
     stores: stores.map(({ store, component }): StoreSwitch => {
@@ -146,6 +150,7 @@ function planFor(
       return { slot: store.name, component, to, displaced, rejected, ready: false };
     }),
     components: withDependents(system, components).map(({ name }) => name),
+    down,
     rebuilds: rebuilds.map(({ store, component }) => ({ slot: store.name, component })),
   });
 }

@@ -75,8 +75,8 @@ export async function undo(
   const intended = {
     id: operation,
     kind: "undo",
-    plan: async (): Promise<Plan> => {
-      planned = await planUndo(system, found, operation, run);
+    plan: async (down: readonly string[]): Promise<Plan> => {
+      planned = await planUndo(system, found, { operation, down }, run);
       return planned.plan;
     },
     components: withDependents(system, found.components),
@@ -106,7 +106,7 @@ type PlannedUndo = { readonly plan: Plan; readonly release: ReleaseChange | unde
 async function planUndo(
   system: System,
   found: SetAside,
-  operation: string,
+  { operation, down }: { readonly operation: string; readonly down: readonly string[] },
   run: Run,
 ): Promise<PlannedUndo> {
   refuseChanged(system, found);
@@ -130,6 +130,8 @@ async function planUndo(
       ),
     ),
     components: withDependents(system, found.components).map(({ name }) => name),
+    // A release that fails is followed by one that may not, and that has to be seen.
+    down: releases.length === 0 ? down : [],
   });
   return { plan, release: releaseChange(releases, together(ofFactory, left, outside)) };
 }

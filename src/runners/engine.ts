@@ -31,14 +31,9 @@ export function engineRunner(component: string, config: EngineRunnerConfig): Run
   };
   return {
     isAlive,
+    isDown: (run) => isDown(config, run),
     containers: find,
-
-    async identity(run) {
-      const found = await find(run);
-      return found
-        .map(({ id, startedAt, restarts }) => `${id} ${startedAt} ${restarts}`)
-        .join("\n");
-    },
+    identity: (run) => identity(config, run),
 
     async stop(run) {
       // From here on the engine must not start it by itself, also after a power cut.
@@ -82,6 +77,15 @@ export function engineRunner(component: string, config: EngineRunnerConfig): Run
     bar: (run) => bar(config, run),
     unbar: (run) => unbar(config, run),
   };
+}
+
+async function isDown({ find }: EngineRunnerConfig, run: Run): Promise<boolean> {
+  return (await find(run)).every(({ isRunning, isRestarting }) => !isRunning && !isRestarting);
+}
+
+async function identity({ find }: EngineRunnerConfig, run: Run): Promise<string> {
+  const found = await find(run);
+  return found.map(({ id, startedAt, restarts }) => `${id} ${startedAt} ${restarts}`).join("\n");
 }
 
 /** Letting go on does not listen to cancellation. */

@@ -9,6 +9,8 @@ export type Runner = {
   /** Returns once it is alive. UNHEALTHY when it does not start. Can be repeated. */
   start(run: Run): Promise<void>;
   isAlive(run: Run): Promise<boolean>;
+  /** Whether it is stopped, and nobody is about to start it again. Where it is not there: not alive. */
+  isDown?(run: Run): Promise<boolean>;
   /** Names the processes that run now: another name means that one died and was started anew. */
   identity?(run: Run): Promise<string>;
   /** Keeps whoever else starts it, such as an engine after a power cut, from doing so. Repeatable. */

@@ -46,6 +46,9 @@ export function systemdRunner(component: string, config: SystemdRunnerConfig): R
     async isAlive(run) {
       return (await show(units, run)).every(({ ActiveState }) => ActiveState === "active");
     },
+    async isDown(run) {
+      return (await show(units, run)).every(({ ActiveState }) => IS_DOWN.has(ActiveState));
+    },
     async identity(run) {
       const states = await show(units, run);
       return states.map(({ InvocationID, MainPID }) => `${InvocationID}:${MainPID}`).join(" ");
