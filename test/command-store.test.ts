@@ -57,7 +57,7 @@ suite("command stores", () => {
     await throughPoint(system, `before-${back.operation}`, async () => {
       assert.equal(await readFile(`${file}2`, "utf8"), "newer");
     });
-    const undone = await undo(system, undefined, "", run);
+    const undone = await undo(system, undefined, { reason: "" }, run);
     assert.equal(undone.outcome, "committed", undone.error);
     assert.equal(await readFile(file, "utf8"), "now");
     assert.equal(await readFile(`${file}2`, "utf8"), "newer");

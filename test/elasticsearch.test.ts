@@ -137,7 +137,7 @@ suite("elasticsearch", { timeout: 300_000, concurrency: 3 }, () => {
         assert.deepEqual(contentOf(server), changed);
       });
       assert.deepEqual(contentOf(server), then);
-      const undone = await undo(system, back.operation, "", run);
+      const undone = await undo(system, back.operation, { reason: "" }, run);
       assert.equal(undone.outcome, "committed", undone.error);
       assert.deepEqual(contentOf(server), changed);
       const version = `before-${undone.operation}`;
@@ -164,7 +164,7 @@ suite("elasticsearch", { timeout: 300_000, concurrency: 3 }, () => {
         assert.equal(back.outcome, "committed", `${fault} ${at}: ${back.error}`);
         assert.deepEqual(contentOf(server), then, `${fault} ${at}`);
         server.fault = () => undefined;
-        const undone = await undo(system, back.operation, "", run);
+        const undone = await undo(system, back.operation, { reason: "" }, run);
         assert.equal(undone.outcome, "committed", undone.error);
         assert.deepEqual(contentOf(server), changed, `${fault} ${at}: undone`);
         tried++;
@@ -230,7 +230,7 @@ suite("elasticsearch", { timeout: 300_000, concurrency: 3 }, () => {
       if (!name.startsWith("lastgood-")) continue;
       assert(!("lifecycle.name" in settings) && !("default_pipeline" in settings), name);
     }
-    assert.equal((await undo(system, back.operation, "", run)).outcome, "committed");
+    assert.equal((await undo(system, back.operation, { reason: "" }, run)).outcome, "committed");
     // A closed one would be taken away without a copy.
     indexOf(server.state, "ragflow_b").settings["verified_before_close"] = "true";
     const refused = await restore(system, stamp, BACK, run);
@@ -296,7 +296,7 @@ suite("elasticsearch", { timeout: 300_000, concurrency: 3 }, () => {
     const back = await restore(system, stamp, BACK, run);
     assert.equal(back.outcome, "committed", back.error);
     assert.deepEqual(contentOf(server), then);
-    assert.equal((await undo(system, back.operation, "", run)).outcome, "committed");
+    assert.equal((await undo(system, back.operation, { reason: "" }, run)).outcome, "committed");
     assert.deepEqual(contentOf(server), changed);
     server.snapshotsEnd = "PARTIAL";
     const partial = await backup(system, ALL, run);

@@ -150,7 +150,7 @@ suite("mysql", { skip, timeout: 300_000 }, () => {
     await throughPoint(system, `before-${back.operation}`, async () => {
       assert.equal(await contentOf(database), changed);
     });
-    const undone = await undo(system, back.operation, "", run);
+    const undone = await undo(system, back.operation, { reason: "" }, run);
     assert.equal(undone.outcome, "committed", undone.error);
     assert.equal(await contentOf(database), changed);
     const left = (await schemas()).filter((name) => name.startsWith(`${database}~`));

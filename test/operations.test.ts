@@ -170,7 +170,7 @@ suite("what changed since", () => {
       put(folder, { "lastgood.yaml": config.replace(from, to) });
       using changed = await reopenSystem(folder);
       assert.match((await validate(changed, "latest", run)).errors.join(), /files_not_configured/);
-      assert.equal((await undo(changed, undefined, "", run)).outcome, "committed");
+      assert.equal((await undo(changed, undefined, { reason: "" }, run)).outcome, "committed");
       assert.deepEqual([textOf(folder, "files/a"), textOf(folder, "one")], ["new", "new"]);
     });
   }
@@ -190,7 +190,7 @@ suite("what changed since", () => {
     hour = 7;
     await restoreIt(system);
     assert.equal(textOf(folder, "one"), "second");
-    await undo(system, undefined, "", run);
+    await undo(system, undefined, { reason: "" }, run);
     assert.equal(textOf(folder, "one"), "first");
   });
 

@@ -86,7 +86,7 @@ suite("redis", { skip, timeout: 120_000 }, () => {
         await stopComponents(system, undefined, "", run);
         await startComponents(system, undefined, "", run);
         assert.equal(await cli("GET", "b"), "after", "what was written since the restore is kept");
-        assert.equal((await undo(system, undefined, "", run)).outcome, "committed");
+        assert.equal((await undo(system, undefined, { reason: "" }, run)).outcome, "committed");
         assert.equal(await cli("GET", "a"), "now");
       } finally {
         await stopComponents(system, undefined, "", run);

@@ -71,7 +71,7 @@ suite("people who repair", () => {
     async (system, folder) => {
       for (const version of ["1.0.0", "1.1.0"]) await install(system, folder, version);
       const { operation } = await rollback(system, "app", PREVIOUS, run);
-      const undone = await undo(system, operation, "", run);
+      const undone = await undo(system, operation, { reason: "" }, run);
       assert.equal(undone.outcome, "committed", undone.error);
       assert.equal(links(folder)[0], "v1.1.0");
     },
@@ -108,7 +108,7 @@ suite("data that a release touched", () => {
       const bad = await install(system, folder, "1.1.0", "500", {}, wreck);
       assert.equal(bad.outcome, "rolled-back", bad.error);
       assert.deepEqual(words(folder), ["garbage"]);
-      const undone = await undo(system, bad.operation, "", run);
+      const undone = await undo(system, bad.operation, { reason: "" }, run);
       assert.equal(undone.outcome, "committed", undone.error);
       assert.deepEqual(words(folder), ["precious"]);
       assert.equal(links(folder)[0], "v1.0.0");
@@ -307,7 +307,7 @@ suite("packages that reach further", () => {
         await all("1.0.0", {});
         await pinRelease(system, "app", "1.0.0", true);
         const second = await all("1.1.0", { tool: "of 1.1.0" });
-        assert.equal((await undo(system, second, "", run)).outcome, "committed");
+        assert.equal((await undo(system, second, { reason: "" }, run)).outcome, "committed");
         assert.equal(text(), "handmade", "undo");
         await all("1.2.0", { tool: "of 1.2.0" });
         fs.writeFileSync(dst, "edited");
@@ -433,7 +433,7 @@ suite("processes", () => {
     async (system, folder) => {
       say(folder, "before");
       const first = await install(system, folder, "1.0.0");
-      await assert.rejects(undo(system, first.operation, "", run), /nothing to undo/);
+      await assert.rejects(undo(system, first.operation, { reason: "" }, run), /nothing to undo/);
       const known = { "1_a": "CREATE TABLE b (x)" };
       const breaking = {
         "migrations.json": JSON.stringify(known),
@@ -445,7 +445,7 @@ suite("processes", () => {
       fs.rmSync(path.join(folder, "versions/.lastgood/1.0.0.sha256"));
       const { adopt } = await import("../src/operations/releases/manage.ts");
       await adopt(system, "app", run);
-      const failed = await undo(system, second.operation, "", run);
+      const failed = await undo(system, second.operation, { reason: "" }, run);
       assert.equal(failed.outcome, "rolled-back", failed.error);
       assert.equal(links(folder)[0], "v1.1.0");
       const copy = path.join(folder, ".app.db.lastgood", `=before-${second.operation}`, "app.db");

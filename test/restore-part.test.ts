@@ -47,7 +47,7 @@ suite("restore of a part", () => {
     assert.equal(readFileSync(at("2026/a"), "utf8"), "old a");
     assert.equal(readFileSync(at("b"), "utf8"), "new b");
     assert.deepEqual(await readdir(at("")), ["2026", "b"], "nothing of ours lies in the store");
-    assert.equal((await undo(system, undefined, "", run)).outcome, "committed");
+    assert.equal((await undo(system, undefined, { reason: "" }, run)).outcome, "committed");
     assert.equal(readFileSync(at("2026/a"), "utf8"), "new a");
     await keep(system, undefined, run);
     const left = (await readdir(folder)).filter(
@@ -72,7 +72,7 @@ suite("restore of a part", () => {
     }
     assert.equal(readFileSync(path.join(folder, "uploads/2026/a"), "utf8"), "old a");
     assert.equal(readFileSync(path.join(folder, "app.env"), "utf8"), "VERSION=1");
-    assert.equal((await undo(system, undefined, "", run)).outcome, "committed");
+    assert.equal((await undo(system, undefined, { reason: "" }, run)).outcome, "committed");
     assert.equal(readFileSync(path.join(folder, "app.env"), "utf8"), "VERSION=2");
   });
 

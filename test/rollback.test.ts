@@ -112,11 +112,11 @@ suite("rollback", () => {
       const back = await rollback(system, "app", PLAIN, run);
       assert.equal(back.outcome, "committed", back.error);
       assert.deepEqual([back.live, jobs(folder), columns(folder)], ["1.0.0", ["before"], ["what"]]);
-      const undone = await undo(system, back.operation, "", run);
+      const undone = await undo(system, back.operation, { reason: "" }, run);
       assert.equal(undone.outcome, "committed", undone.error);
       assert.deepEqual(jobs(folder), ["before", "after"]);
       assert.equal(links(folder)[0], "v1.1.0");
-      const again = await undo(system, undone.operation, "", run);
+      const again = await undo(system, undone.operation, { reason: "" }, run);
       assert.equal(again.outcome, "committed", again.error);
       assert.deepEqual([links(folder)[0], jobs(folder)], ["v1.0.0", ["before"]]);
     },

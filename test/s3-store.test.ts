@@ -133,7 +133,7 @@ suite("buckets", { skip, timeout: 300_000 }, () => {
     await throughPoint(system, `before-${back.operation}`, async () => {
       assert.deepEqual(await contentOf(buckets), changed);
     });
-    const undone = await undo(system, back.operation, "", run);
+    const undone = await undo(system, back.operation, { reason: "" }, run);
     assert.equal(undone.outcome, "committed", undone.error);
     assert.deepEqual(await contentOf(buckets), changed);
   });

@@ -40,7 +40,7 @@ suite("what is set aside", () => {
     await filesIn(folder, { "files/a": "new" });
     await restore(system, stamp, PLAIN, run);
     for (let i = 0; i < 1100; i++) recordDone(system, "backup", "", undefined);
-    assert.equal((await undo(system, undefined, "", run)).outcome, "committed");
+    assert.equal((await undo(system, undefined, { reason: "" }, run)).outcome, "committed");
     assert.equal(readFileSync(path.join(folder, "files/a"), "utf8"), "new");
   });
 
@@ -57,9 +57,9 @@ suite("what is set aside", () => {
     await filesIn(folder, { "elsewhere/b": "live" });
     await symlink("elsewhere", path.join(folder, "two"));
     using moved = await reopenSystem(folder);
-    await assert.rejects(undo(moved, undefined, "", run), { code: "REFUSED" });
+    await assert.rejects(undo(moved, undefined, { reason: "" }, run), { code: "REFUSED" });
     await rm(path.join(folder, ".one.lastgood"), { recursive: true });
-    await assert.rejects(undo(moved, undefined, "", run), { code: "NOT_FOUND" });
+    await assert.rejects(undo(moved, undefined, { reason: "" }, run), { code: "NOT_FOUND" });
     await keep(moved, undefined, run);
     assert.deepEqual(
       (await readdir(folder)).filter((name) => /\w\.lastgood$/.test(name)),
@@ -79,7 +79,7 @@ suite("what is set aside", () => {
     assert.equal((await restore(system, stamp, { ...PLAIN, file }, run)).outcome, "committed");
     assert.equal(readFileSync(path.join(folder, "outside"), "utf8"), "of somebody else");
     assert(lstatSync(file).isFile());
-    await undo(system, undefined, "", run);
+    await undo(system, undefined, { reason: "" }, run);
     assert.equal(await readlink(file), "../../outside");
     await rm(path.join(folder, "up/2026"), { recursive: true });
     await mkdir(path.join(folder, "up/real"));

@@ -78,6 +78,29 @@ suite("an application that was stopped", { concurrency: 4 }, () => {
     });
   }
 
+  testIn("data that it is not well with come back by force; it is left stopped", async (folder) => {
+    const file = path.join(folder, "files", "a");
+    const checks = { well: { command: ["grep", "-q", "old", file] } };
+    const verify = { "healthy-for": "10ms", deadline: "200ms" };
+    await using application = await newApplication(folder, { checks, verify });
+    const { system } = application;
+    fs.writeFileSync(file, "damaged");
+    const restored = await restore(system, "latest", PLAIN, run);
+    assert.equal(restored.outcome, "committed");
+    const refused = await undo(system, undefined, { reason: "" }, run);
+    assert.equal(refused.outcome, "rolled-back");
+    const [, lies = ""] = /in (\S+)\. .*undo --force/.exec(refused.hint ?? "") ?? [];
+    assert.equal(fs.readFileSync(path.join(lies, "files", "a"), "utf8"), "damaged");
+    assert(await isAlive(system));
+    const forced = await undo(system, restored.operation, { reason: "", force: true }, run);
+    assert.equal(forced.outcome, "committed");
+    assert.equal(fs.readFileSync(file, "utf8"), "damaged");
+    assert(!(await isAlive(system)));
+    assert.equal((await undo(system, undefined, { reason: "" }, run)).outcome, "committed");
+    assert.equal(fs.readFileSync(file, "utf8"), "old");
+    assert(await isAlive(system));
+  });
+
   testIn("once it is restored or undone it runs: that is what somebody wanted", async (folder) => {
     await using application = await newApplication(folder);
     const { system } = application;
@@ -85,7 +108,7 @@ suite("an application that was stopped", { concurrency: 4 }, () => {
     assert.equal((await restore(system, "latest", PLAIN, run)).outcome, "committed");
     assert(await isAlive(system));
     await stop(system);
-    assert.equal((await undo(system, undefined, "", run)).outcome, "committed");
+    assert.equal((await undo(system, undefined, { reason: "" }, run)).outcome, "committed");
     assert(await isAlive(system));
   });
 });

@@ -76,7 +76,7 @@ suite("traps", () => {
     assert(!existsSync(`${file}-wal`) && !existsSync(`${file}-shm`), "old log beside new data");
     assert.equal(countRows(file), 100);
 
-    assert.equal((await undo(system, undefined, "", run)).outcome, "committed");
+    assert.equal((await undo(system, undefined, { reason: "" }, run)).outcome, "committed");
     assert.deepEqual(readFileSync(file), before, "undo puts back byte for byte");
     assert.deepEqual(readFileSync(`${file}-wal`), log);
     assert.equal(countRows(file), 5000);
@@ -138,7 +138,7 @@ suite("traps", () => {
     assert.equal((await restore(system, stamp, PLAIN, run)).outcome, "committed");
     assert.deepEqual(readdirSync(data), ["sub"]);
     assert.equal(readFileSync(path.join(data, "sub", "a"), "utf8"), "old a");
-    await undo(system, undefined, "", run);
+    await undo(system, undefined, { reason: "" }, run);
     assert.deepEqual(readdirSync(data).toSorted(), ["newer", "sub"]);
   });
 
@@ -163,7 +163,7 @@ suite("traps", () => {
       // What lies there for undo is part of no point.
       const second = await backup(system, NO_REASON, run);
       assert.equal(second.bytesTotal, 3);
-      assert.equal((await undo(system, undefined, "", run)).outcome, "committed");
+      assert.equal((await undo(system, undefined, { reason: "" }, run)).outcome, "committed");
       assert.deepEqual(readdirSync(data).toSorted(), [".lastgood", "a", "b"]);
     } finally {
       execFileSync("umount", [data]);
@@ -215,7 +215,7 @@ suite("points and restores", () => {
     await assert.rejects(restore(system, bad.stamp, PLAIN, run), { code: "POINT_INVALID" });
     assert.equal((await restore(system, good.stamp, PLAIN, run)).outcome, "committed");
     assert.equal(countRows(file), 20_000);
-    assert.equal((await undo(system, undefined, "", run)).outcome, "committed");
+    assert.equal((await undo(system, undefined, { reason: "" }, run)).outcome, "committed");
     assert.deepEqual(readFileSync(file), bytes);
   });
 
@@ -277,7 +277,7 @@ suite("points and restores", () => {
     await mkdir(path.join(folder, "data"));
     assert.equal((await restore(system, stamp, PLAIN, run)).outcome, "committed");
     assert.equal(countRows(file), 10);
-    await undo(system, undefined, "", run);
+    await undo(system, undefined, { reason: "" }, run);
     assert(!existsSync(file));
   });
 

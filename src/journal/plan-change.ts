@@ -64,6 +64,8 @@ export type Change = {
   readonly components: readonly string[];
   /** Those of them that somebody had stopped: going back leaves them stopped. */
   readonly down?: readonly string[];
+  /** Whether nobody is started or asked how it is: somebody wants to look at the data first. */
+  readonly leftStopped?: boolean;
   /** Who is watched before the change counts as good. */
   readonly proven?: readonly string[];
 };
@@ -84,10 +86,10 @@ export function planChange(change: Change): Plan {
     proven: [],
     rebuilds: [],
     down: [],
+    leftStopped: false,
     ...change,
   };
-  const { stores, releases, saved, components, proven, rebuilds } = whole;
-  const isQuick = (name: string): boolean => rebuilds.some(({ component }) => component === name);
+  const { stores, releases, saved, components } = whole;
   const steps: Step[] = [
     ...releases.filter(({ evidence }) => evidence !== undefined).map(stagedStep),
     ...stores.filter(({ ready }) => !ready).map(stagedStep),
@@ -97,6 +99,14 @@ export function planChange(change: Change): Plan {
     ...releases.filter(({ migrates }) => migrates).map(migratedStep),
     ...stores.map(({ slot, to, displaced }): Step => active(slot, to, displaced)),
     ...releases.map(({ slot, to, from }): Step => active(slot, to, from ?? to)),
+    ...(whole.leftStopped ? [] : startedAndWell(whole)),
+  ];
+  return { steps, ways: waysBack(steps, whole), cleanup: cleanupOf(whole) };
+}
+
+function startedAndWell({ components, rebuilds, proven }: WholeChange): Step[] {
+  const isQuick = (name: string): boolean => rebuilds.some(({ component }) => component === name);
+  return [
     ...components.toReversed().map((component): Step => ({ act: "running", component })),
     ...components.toReversed().map((component): Step => ({
       ...healthy(component, "good"),
@@ -106,7 +116,6 @@ export function planChange(change: Change): Plan {
     ...(components.length > 1 ? components.toReversed().map(steady) : []),
     ...proven.map((component): Step => ({ act: "proven", component })),
   ];
-  return { steps, ways: waysBack(steps, whole), cleanup: cleanupOf(whole) };
 }
 
 const stagedStep = ({ slot, to, copyOf }: { slot: string; to: Version; copyOf?: Version }): Step =>

@@ -2,7 +2,9 @@ import { realEffects } from "../base/effects.ts";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { Progress } from "../journal/journal.ts";
+import { readyFolder } from "../slots/place.ts";
 import { version, type Version } from "../slots/slot.ts";
+import { isFileStore } from "../stores/store.ts";
 import { versionsOf } from "../stores/versions.ts";
 import { type Component, openComponents, type OpenStore } from "./components.ts";
 import { lockComponents } from "./operation-lock.ts";
@@ -94,6 +96,12 @@ export async function keep(
   refuseUnsettled(first.operation.id, outcome, named);
   for (const one of aside) await discardAside(one, run);
   return { kept: first.operation.id };
+}
+
+/** Where on this machine's disks it lies. */
+export async function foldersOf({ stores, version: name }: SetAside): Promise<string[]> {
+  const local = stores.map(({ store }) => store).filter(isFileStore);
+  return await Promise.all(local.map(async (store) => readyFolder(await store.place(), name)));
 }
 
 /** Frees what lies aside; the components have to be locked. */

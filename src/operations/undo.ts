@@ -1,29 +1,26 @@
 import { monotonicMs } from "../base/clock.ts";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
-import type { Outcome } from "../journal/journal.ts";
 import type { Plan } from "../journal/plan.ts";
-import { planChange, type ReleaseSwitch, type StoreSwitch } from "../journal/plan-change.ts";
+import { planChange, type StoreSwitch } from "../journal/plan-change.ts";
 import { version, type Version } from "../slots/slot.ts";
-import type { Outside } from "../targets/folder/outside.ts";
 import { newOperationId } from "./record.ts";
 import { saveGivenUp } from "./given-up.ts";
 import { begin, type OperationSetup, type ReleaseChange } from "./begin.ts";
 import type { OpenStore } from "./components.ts";
 import { compatibilityOf } from "./releases/compatibility.ts";
-import { chainOf, previousFor, savedStores } from "./releases/chain.ts";
+import { savedStores } from "./releases/chain.ts";
+import { together } from "./releases/outside.ts";
+import { deployable, withDependents } from "./releases/target-of.ts";
 import {
-  displacing,
-  outsideBack,
-  outsideOf,
-  outsideOfLeft,
-  outsideOfFactory,
-  outsideSwitches,
-  together,
-} from "./releases/outside.ts";
-import { deployable, findRelease, withDependents } from "./releases/target-of.ts";
+  outsideFor,
+  outsideLeft,
+  outsideUndone,
+  releaseBack,
+  releaseChange,
+} from "./releases/undo-release.ts";
 import type { RestoreResult } from "./restore.ts";
-import { listSetAside, nothingTo, type SetAside, switchedStores } from "./set-aside.ts";
+import { foldersOf, listSetAside, nothingTo, type SetAside, switchedStores } from "./set-aside.ts";
 import type { System } from "./system.ts";
 
 /** Operations that can still be undone, newest first. */
@@ -59,11 +56,17 @@ function lastReleaseChanges({ journal, components }: System): SetAside[] {
   });
 }
 
+export type UndoOptions = {
+  readonly reason: string;
+  /** Whether the application is left stopped, and not asked how it is with the data that come back. */
+  readonly force?: boolean;
+};
+
 /** Puts back what an operation displaced; what is live now lies ready in turn. */
 export async function undo(
   system: System,
   named: string | undefined,
-  reason: string,
+  { reason, force = false }: UndoOptions,
   run: Run,
 ): Promise<RestoreResult & { readonly undone: string }> {
   const started = monotonicMs();
@@ -76,7 +79,7 @@ export async function undo(
     id: operation,
     kind: "undo",
     plan: async (down: readonly string[]): Promise<Plan> => {
-      planned = await planUndo(system, found, { operation, down }, run);
+      planned = await planUndo(system, found, { operation, down, force }, run);
       return planned.plan;
     },
     components: withDependents(system, found.components),
@@ -89,8 +92,10 @@ export async function undo(
   await saveGivenUp(system, run);
   const safetyPoint = `before-${operation}`;
   const { kind, id: undone } = found.operation;
+  const lies = ended.outcome === "committed" ? undefined : await hintOfForce(found);
   return {
     ...ended,
+    hint: [ended.hint, lies].filter(Boolean).join(" ") || undefined,
     undone: `${kind} ${undone}`,
     stamp: found.version,
     safetyPoint,
@@ -100,13 +105,39 @@ export async function undo(
   };
 }
 
+/** What an application cannot live with may be just what somebody is after. */
+async function hintOfForce(found: SetAside): Promise<string> {
+  const folders = await foldersOf(found);
+  const at = folders.length === 0 ? "" : ` in ${folders.join(" and ")}`;
+  return (
+    `What was to come back lies aside still${at}. To have it whether or not the application is well with ` +
+    `it, which is left stopped: lastgood undo --force ${found.operation.id}`
+  );
+}
+
+function notForced(id: string): AppError {
+  return new AppError(
+    "REFUSED",
+    `undo ${id}: it changed the release, and --force is for data only`,
+    {
+      hint: "A release has to be seen well before it counts as good. Undo it without --force.",
+    },
+  );
+}
+
 type PlannedUndo = { readonly plan: Plan; readonly release: ReleaseChange | undefined };
+
+type UndoPlanning = {
+  readonly operation: string;
+  readonly down: readonly string[];
+  readonly force: boolean;
+};
 
 /** Made once nobody else can change anything. */
 async function planUndo(
   system: System,
   found: SetAside,
-  { operation, down }: { readonly operation: string; readonly down: readonly string[] },
+  { operation, down, force }: UndoPlanning,
   run: Run,
 ): Promise<PlannedUndo> {
   refuseChanged(system, found);
@@ -115,6 +146,7 @@ async function planUndo(
   const { outcome } = found.operation;
   const releases = await releaseBack(system, release, outcome, operation, run);
   if (stores.length === 0 && releases.length === 0) throw nothingTo("undo", found.operation.id);
+  if (force && releases.length > 0) throw notForced(found.operation.id);
   const outside = await outsideFor(system, releases);
   const left = await outsideLeft(system, releases, run);
   const ofFactory = await outsideFor(system, releases, "factory");
@@ -132,6 +164,7 @@ async function planUndo(
     components: withDependents(system, found.components).map(({ name }) => name),
     // A release that fails is followed by one that may not, and that has to be seen.
     down: releases.length === 0 ? down : [],
+    leftStopped: force,
   });
   return { plan, release: releaseChange(releases, together(ofFactory, left, outside)) };
 }
@@ -174,74 +207,6 @@ async function storesToUndo(
   const { verdict } = await compatibilityOf(component, version(release.from), run);
   if (verdict === "restore-required") return stores;
   return stores.filter(({ store }) => switched.has(store.name));
-}
-
-function releaseChange(
-  [back]: readonly ReleaseSwitch[],
-  outside: readonly Outside[],
-): ReleaseChange | undefined {
-  if (back === undefined) return undefined;
-  const { from, to, factory, component } = back;
-  return { component, from, to, factory, outside };
-}
-
-async function outsideUndone(
-  system: System,
-  [back]: readonly ReleaseSwitch[],
-  outside: readonly Outside[],
-  left: readonly Outside[],
-  id: string,
-  run: Run,
-): Promise<StoreSwitch[]> {
-  if (back === undefined) return [];
-  const component = deployable(system, back.component);
-  return [
-    ...(await outsideSwitches(component, outside, back.to, back.from, id, run)),
-    ...(await outsideBack(system, component, back, left, outside, id, run)),
-  ];
-}
-
-/** Those of the release that is live now. */
-async function outsideLeft(
-  system: System,
-  [back]: readonly ReleaseSwitch[],
-  run: Run,
-): Promise<readonly Outside[]> {
-  if (back?.from === undefined) return [];
-  return await outsideOfLeft(system, deployable(system, back.component), back.from, run);
-}
-
-async function outsideFor(
-  system: System,
-  [back]: readonly ReleaseSwitch[],
-  which: "to" | "factory" = "to",
-): Promise<readonly Outside[]> {
-  const release = back?.[which];
-  if (back === undefined || release === undefined) return [];
-  return await outsideOf(system, deployable(system, back.component), release);
-}
-
-/** The release that was live before the operation comes back with its data. */
-async function releaseBack(
-  system: System,
-  release: ReleaseChange | undefined,
-  outcome: Outcome | undefined,
-  operation: string,
-  run: Run,
-): Promise<ReleaseSwitch[]> {
-  if (release?.from === undefined || outcome !== "committed") return [];
-  const component = deployable(system, release.component);
-  const { name, target } = component;
-  const to = version(release.from);
-  const chain = await chainOf(component, { force: true }, run);
-  if (chain.from === to) return [];
-  if ((await findRelease(target, to)) === undefined) {
-    throw new AppError("NOT_FOUND", `undo: release ${to} of ${name} is not there any more`);
-  }
-  const previous = await previousFor(target, to, undefined, run);
-  const common = { slot: name, component: name, evidence: undefined, leavesBad: false };
-  const ofFactory = await outsideOfFactory(system, component, chain.factory, run);
-  return [{ ...common, ...chain, to, previous, factoryFiles: displacing(ofFactory, operation) }];
 }
 
 /** Half an undo, or one of data that the application no longer uses, is none. */

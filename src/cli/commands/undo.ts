@@ -9,6 +9,7 @@ export const undoCommand: Command = {
   arguments: "[operation]",
   options: [
     ["--plan", "show what could be undone"],
+    ["--force", "the data come back whatever the application makes of them; it is left stopped"],
     ["--yes", "do not ask"],
     ["--reason <text>", "why, for the history"],
   ],
@@ -17,6 +18,7 @@ export const undoCommand: Command = {
   async run(args, { withSystem, run, confirm }) {
     const [named] = args.positionals;
     return await withSystem(async (system) => {
+      const options = { reason: reasonOf(args), force: isSet(args, "force") };
       const undoable = await listUndoable(system, run);
       const lines = undoable.map(
         ({ operation, stores }) =>
@@ -32,9 +34,14 @@ export const undoCommand: Command = {
           hint: "Without a terminal, confirm with --yes.",
         });
       }
-      const value = await undo(system, named, reasonOf(args), run);
+      const value = await undo(system, named, options, run);
       const { lines: told, ...rest } = describeResult(value);
-      return { ...rest, lines: [`Undo of ${value.undone}:`, ...told.map((line) => `  ${line}`)] };
+      const isLeft = options.force && value.outcome === "committed";
+      const left = isLeft ? ["The application is left stopped. To start it: lastgood start"] : [];
+      return {
+        ...rest,
+        lines: [`Undo of ${value.undone}:`, ...told.map((line) => `  ${line}`), ...left],
+      };
     });
   },
 };
