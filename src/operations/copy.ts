@@ -4,7 +4,8 @@ import { writeFileDurable } from "../base/fs.ts";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { CheckReport, CopyReport, Repository } from "../repository/repository.ts";
-import { listPoints } from "./points/catalogue.ts";
+import type { RepositoryConfig } from "./open/backend.ts";
+import { listPoints, refuseUnknown } from "./points/catalogue.ts";
 import { findPoint, pointsAmong } from "./points/point.ts";
 import { recorded } from "./record.ts";
 import { openRepositoryAt, type System } from "./system.ts";
@@ -13,9 +14,15 @@ export type Copied = CopyReport & { readonly checked: CheckReport };
 
 /** One of the repositories under `copies:`. NOT_FOUND. */
 export async function openCopy(system: System, name: string, run: Run): Promise<Repository> {
-  const { copies, state } = system.config;
+  const { state } = system.config;
+  return await openRepositoryAt(placeOfCopy(system, name), { state }, system.host, run);
+}
+
+/** NOT_FOUND. */
+export function placeOfCopy({ config }: System, name: string): RepositoryConfig {
+  const { copies } = config;
   const place = Object.hasOwn(copies, name) ? copies[name] : undefined;
-  if (place !== undefined) return await openRepositoryAt(place, { state }, system.host, run);
+  if (place !== undefined) return place;
   const known = Object.keys(copies).join(", ") || "none";
   throw new AppError("NOT_FOUND", `open copy ${name}: the configuration does not have it`, {
     hint: `Under copies: there is ${known}.`,
@@ -33,6 +40,9 @@ export async function copyPoints(
   reason: string,
   run: Run,
 ): Promise<Copied> {
+  // A name that was mistyped is no failure of the system.
+  placeOfCopy(system, name);
+  await refuseUnknown(system, named, run);
   const scope = { of: [name], depth: 0 };
   return await recorded(
     system,

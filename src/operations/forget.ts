@@ -2,7 +2,13 @@ import { AppError, hasCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { applyPolicy, type KeepPolicy } from "../repository/retention.ts";
 import type { Facts, Store } from "../stores/store.ts";
-import { describePoint, type Listed, listPoints, rememberPoints } from "./points/catalogue.ts";
+import {
+  describePoint,
+  type Listed,
+  listPoints,
+  refuseUnknown,
+  rememberPoints,
+} from "./points/catalogue.ts";
 import { findPoint, isMarkerOf, type Point } from "./points/point.ts";
 import { recorded } from "./record.ts";
 import type { System } from "./system.ts";
@@ -103,6 +109,7 @@ export async function forget(
   run: Run,
 ): Promise<Forgotten> {
   if (options.plan) return await forgetPoints(system, options, run);
+  await refuseUnknown(system, options.points, run);
   return await recorded(system, "forget", reason, run, async () => {
     const value = await forgetPoints(system, options, run);
     return { value, detail: value.removed.join(" ") };

@@ -3,6 +3,8 @@ import type { Verdict } from "../checks/check.ts";
 import type { Outcome, Progress } from "../journal/journal.ts";
 import { versionOf } from "../targets/target.ts";
 import { type Baseline, sampleChecks } from "./acts/healthy.ts";
+import { Incidents, JOB_KEY } from "./incidents/incidents.ts";
+import { isUnderWay } from "./operation-lock.ts";
 import { type Catalogue, readCatalogue } from "./points/catalogue.ts";
 import { type Planned, plannedJobs } from "./schedule/schedule.ts";
 import { needSpace } from "./space.ts";
@@ -12,7 +14,10 @@ import { needingHuman, unfinishedOf } from "./unfinished.ts";
 
 export type Status = {
   readonly ok: boolean;
+  /** The first problem, where there is one. */
   readonly sentence: string;
+  /** What needs somebody; the worst first. */
+  readonly problems: readonly string[];
   readonly components: Readonly<
     Record<
       string,
@@ -88,10 +93,12 @@ export async function status(system: System, run: Run): Promise<Status> {
     ...((points?.valid ?? 0) === 0 && hasStores
       ? ["there is no valid recovery point yet: lastgood backup"]
       : []),
+    ...failedJobs(system),
   ];
   return {
     ok: problems.length === 0,
-    sentence: problems[0] ?? `${busy(underWay)}${newestPoint(points?.newest)}`,
+    sentence: problems[0] ?? `${busy(system, underWay)}${newestPoint(points?.newest)}`,
+    problems,
     components: await byComponent(system, baseline),
     points,
     unfinished,
@@ -126,8 +133,26 @@ function newestPoint(stamp: string | undefined): string {
   return stamp === undefined ? "" : ` Newest recovery point: ${stamp}.`;
 }
 
-function busy([first]: readonly Progress[]): string {
-  return first === undefined ? "All is well." : `A ${first.kind} is under way.`;
+/** Not every operation is in the journal before it has ended; but each locks what it works on. */
+function busy({ components, paths }: System, [first]: readonly Progress[]): string {
+  if (first !== undefined) return `A ${first.kind} is under way.`;
+  const locked = components.filter(({ name }) => isUnderWay(paths.locks, [name]));
+  if (locked.length === 0) return "All is well.";
+  return `Something is under way on ${locked.map(({ name }) => name).join(", ")}.`;
+}
+
+/** What went wrong without anything having to be taken back, and did not succeed since. */
+function failedJobs({ paths }: System): string[] {
+  try {
+    using incidents = new Incidents(paths.state);
+    return incidents
+      .allLasting()
+      .filter(({ key }) => key.startsWith(JOB_KEY))
+      .map(({ id, title }) => `${title}: lastgood incident show ${id}`);
+  } catch {
+    // Where the disk is full that is told already, and is the reason.
+    return [];
+  }
 }
 
 function checksThat(system: System, need: "required" | "shadow"): ReadonlySet<string> {

@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { together } from "../base/together.ts";
 import type { Run } from "../base/events.ts";
 import type { CheckOptions, CheckReport } from "../repository/repository.ts";
-import { openCopy } from "./copy.ts";
+import { openCopy, placeOfCopy } from "./copy.ts";
 import { recorded } from "./record.ts";
 import type { System } from "./system.ts";
 
@@ -26,6 +26,8 @@ export async function verify(
   reason: string,
   run: Run,
 ): Promise<CheckReport> {
+  // A name that was mistyped is no failure of the system.
+  if (copy !== undefined) placeOfCopy(system, copy);
   return await recorded(
     system,
     "check",

@@ -11,12 +11,13 @@ export const statusCommand: Command = {
 
   async run(_args, { withSystem, run }) {
     const value = await withSystem((system) => status(system, run));
-    const { ok, sentence, components, points, undoable, last, schedule } = value;
+    const { ok, sentence, problems, components, points, undoable, last, schedule } = value;
     return {
       value,
       exit: ok ? 0 : EXIT_NOT_OK,
       lines: [
         sentence,
+        ...problems.slice(1),
         ...Object.entries(components).flatMap(([name, { checks, release }]) => [
           ...(release === undefined ? [] : [`  ${name}: release ${release} is live`]),
           ...Object.entries(checks).map(([check, verdict]) => `  ${name}/${check}: ${verdict}`),

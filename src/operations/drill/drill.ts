@@ -4,7 +4,7 @@ import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { type FileStore, isFileStore } from "../../stores/store.ts";
 import { lockComponents } from "../operation-lock.ts";
-import { describePoint, listPoints } from "../points/catalogue.ts";
+import { describePoint, listPoints, refuseUnknown } from "../points/catalogue.ts";
 import { mark } from "../points/pin.ts";
 import { findPoint, type Point, type PointDescription, storePath } from "../points/point.ts";
 import { newOperationId, recorded } from "../record.ts";
@@ -42,6 +42,8 @@ type Found = {
 export async function drill(system: System, options: DrillOptions, run: Run): Promise<Evidence> {
   system.expectWork();
   using _lock = lockComponents(system.paths.locks, [DRILL_LOCK]);
+  const { named } = options;
+  await refuseUnknown(system, named === "latest" || named === "random" ? [] : [named], run);
   return await recorded(system, "drill", options.reason, run, async () => {
     const value = await drillOnce(system, options, run);
     const { fault, problem } = value;

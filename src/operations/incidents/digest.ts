@@ -8,7 +8,7 @@ import { queueNotice } from "../notices/notice.ts";
 import { newOperationId } from "../record.ts";
 import type { System } from "../system.ts";
 import { componentsOf } from "../unfinished.ts";
-import { type Incident, Incidents } from "./incidents.ts";
+import { type Incident, Incidents, JOB_KEY } from "./incidents.ts";
 
 /** What goes wrong without anything having to be taken back, and is well once it succeeds. */
 const JOBS: ReadonlySet<string> = new Set(["backup", "drill", "check", "prune", "forget", "copy"]);
@@ -110,7 +110,7 @@ type Noted = {
 };
 
 function jobFailed({ system, incidents, entry, error, scope }: Noted, kind: string): Notice[] {
-  const key = `job:${kind}`;
+  const key = `${JOB_KEY}${kind}`;
   const text = `${kind} failed: ${error}`;
   const lasting = incidents.lasting(key);
   if (lasting !== undefined) {
@@ -149,7 +149,7 @@ function suffices(done: Scope | undefined, wanted: Scope | undefined): boolean {
 }
 
 function jobIsWell({ system, incidents, entry, scope }: Noted, kind: string): Notice[] {
-  const lasting = incidents.lasting(`job:${kind}`);
+  const lasting = incidents.lasting(`${JOB_KEY}${kind}`);
   if (lasting === undefined || !suffices(scope, lasting.scope)) return [];
   const text = `${kind} succeeded again`;
   const operations = [...lasting.operations, entry.of];
@@ -161,7 +161,7 @@ function jobIsWell({ system, incidents, entry, scope }: Noted, kind: string): No
 const BACK: Partial<Record<Outcome, string>> = {
   "rolled-back": "what was live before is live again, and its checks are no worse than before",
   "rolled-back-to-factory": "the factory version is live",
-  aborted: "nothing was switched; what was stopped runs again",
+  aborted: "nothing was switched, and what ran runs again",
 };
 
 /** It failed, and what was live before is live again: over before anybody reads of it. */

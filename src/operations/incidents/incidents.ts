@@ -15,6 +15,9 @@ export type Said = {
   readonly actionItems: readonly string[];
 };
 
+/** The keys of those of jobs begin so: of what fails without anything having to be taken back. */
+export const JOB_KEY = "job:";
+
 /** What went wrong, from when it was seen until it was well again. */
 export type Incident = {
   readonly id: string;

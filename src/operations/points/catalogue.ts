@@ -3,7 +3,13 @@ import type { Run } from "../../base/events.ts";
 import { writeFileDurable } from "../../base/fs.ts";
 import type { Repository } from "../../repository/repository.ts";
 import type { System } from "../system.ts";
-import { DESCRIPTION_PATH, type Point, type PointDescription, pointsAmong } from "./point.ts";
+import {
+  DESCRIPTION_PATH,
+  findPoint,
+  type Point,
+  type PointDescription,
+  pointsAmong,
+} from "./point.ts";
 
 /** What is known of a point without opening the repository. */
 export type Listed = {
@@ -28,6 +34,17 @@ export async function listPoints(system: System, run: Run): Promise<Point[]> {
   );
   await rememberPoints(system, points);
   return points;
+}
+
+/** NOT_FOUND when one of these is no point: somebody mistyped it, and nothing is the matter. */
+export async function refuseUnknown(
+  system: System,
+  named: readonly string[],
+  run: Run,
+): Promise<void> {
+  if (named.length === 0) return;
+  const points = await listPoints(system, run);
+  for (const one of named) findPoint(points, one);
 }
 
 /** A catalogue that cannot be written is no reason to fail: it is only remembered. */

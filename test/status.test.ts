@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import * as fs from "node:fs";
+import path from "node:path";
+import { suite } from "node:test";
+import { copyPoints } from "../src/operations/copy.ts";
+import { drill } from "../src/operations/drill/drill.ts";
+import { forget } from "../src/operations/forget.ts";
+import { listIncidents } from "../src/operations/incidents/manage.ts";
+import { lockComponents } from "../src/operations/operation-lock.ts";
+import { status } from "../src/operations/status.ts";
+import type { System } from "../src/operations/system.ts";
+import { verify } from "../src/operations/verify.ts";
+import { put, testIn } from "./support/files.ts";
+import { systemWithPoint } from "./support/system.ts";
+import { quietRun } from "./support/temporary.ts";
+
+// Goal: "all is well" is said where nothing is known that is not.
+
+const run = quietRun();
+
+async function newPlace(folder: string): Promise<System> {
+  put(folder, { "files/a": "a" });
+  return await systemWithPoint(folder, { stores: { files: { folder: "files" } } });
+}
+
+suite("status", { concurrency: 4 }, () => {
+  testIn("what a check has found is a problem until one finds nothing", async (folder) => {
+    using system = await newPlace(folder);
+    assert((await status(system, run)).ok);
+    const index = path.join(folder, "repository", "index");
+    fs.renameSync(index, path.join(folder, "away"));
+    await verify(system, { readData: "none" }, "", run);
+    listIncidents(system, run);
+    const { ok, sentence } = await status(system, run);
+    assert(!ok);
+    assert.match(sentence, /^check failed: .* lastgood incident show /);
+    fs.renameSync(path.join(folder, "away"), index);
+    await verify(system, { readData: "none" }, "", run);
+    listIncidents(system, run);
+    assert((await status(system, run)).ok);
+  });
+
+  testIn("of several problems none is kept back", async (folder) => {
+    using system = await newPlace(folder);
+    fs.rmSync(path.join(folder, "repository", "index"), { recursive: true });
+    await verify(system, { readData: "none" }, "", run);
+    await assert.rejects(drill(system, { named: "latest", reason: "" }, run));
+    listIncidents(system, run);
+    const { problems, sentence } = await status(system, run);
+    assert.equal(problems.length, 2);
+    assert.equal(sentence, problems[0]);
+  });
+
+  testIn("a name that was mistyped is no incident", async (folder) => {
+    using system = await newPlace(folder);
+    const mistyped = { code: "NOT_FOUND" };
+    await assert.rejects(copyPoints(system, "nope", [], "", run), mistyped);
+    await assert.rejects(verify(system, { readData: "none", copy: "nope" }, "", run), mistyped);
+    await assert.rejects(drill(system, { named: "nope", reason: "" }, run), mistyped);
+    await assert.rejects(forget(system, { points: ["nope"], plan: false }, "", run), mistyped);
+    assert.deepEqual(listIncidents(system, run), []);
+  });
+
+  testIn("that somebody works on a component is said, whatever it is", async (folder) => {
+    using system = await newPlace(folder);
+    using _lock = lockComponents(system.paths.locks, ["app"]);
+    const { ok, sentence } = await status(system, run);
+    assert(ok);
+    assert.match(sentence, /^Something is under way on app\./);
+  });
+});
