@@ -3,15 +3,17 @@ import * as fs from "node:fs";
 import path from "node:path";
 import { suite } from "node:test";
 import { copyPoints } from "../src/operations/copy.ts";
+import { doctor } from "../src/operations/doctor.ts";
 import { drill } from "../src/operations/drill/drill.ts";
 import { forget } from "../src/operations/forget.ts";
 import { listIncidents } from "../src/operations/incidents/manage.ts";
 import { lockComponents } from "../src/operations/operation-lock.ts";
+import { restore } from "../src/operations/restore.ts";
 import { status } from "../src/operations/status.ts";
 import type { System } from "../src/operations/system.ts";
 import { verify } from "../src/operations/verify.ts";
 import { put, testIn } from "./support/files.ts";
-import { systemWithPoint } from "./support/system.ts";
+import { reopenSystem, systemWithPoint } from "./support/system.ts";
 import { quietRun } from "./support/temporary.ts";
 
 // Goal: "all is well" is said where nothing is known that is not.
@@ -22,6 +24,9 @@ async function newPlace(folder: string): Promise<System> {
   put(folder, { "files/a": "a" });
   return await systemWithPoint(folder, { stores: { files: { folder: "files" } } });
 }
+
+const textOfAll = (findings: readonly { readonly problem: string }[]): string =>
+  findings.map(({ problem }) => problem).join("\n");
 
 suite("status", { concurrency: 4 }, () => {
   testIn("what a check has found is a problem until one finds nothing", async (folder) => {
@@ -60,6 +65,28 @@ suite("status", { concurrency: 4 }, () => {
     await assert.rejects(forget(system, { points: ["nope"], plan: false }, "", run), mistyped);
     assert.deepEqual(listIncidents(system, run), []);
   });
+
+  testIn(
+    "a state that was lost: points are looked for, and what lies aside is named",
+    async (folder) => {
+      {
+        using system = await newPlace(folder);
+        const { outcome } = await restore(system, "latest", { reason: "", force: false }, run);
+        assert.equal(outcome, "committed");
+        assert.doesNotMatch(textOfAll(await doctor(system, run)), /this state does not know/);
+      }
+      fs.rmSync(path.join(folder, ".lastgood"), { recursive: true });
+      using system = await reopenSystem(folder);
+      const { ok, sentence } = await status(system, run);
+      assert(!ok);
+      assert.match(sentence, /^no recovery point was seen from here yet: lastgood points/);
+      const found = textOfAll(await doctor(system, run));
+      const [, aside = ""] =
+        /app\/files: (\S+) was set aside by .* this state does not know/.exec(found) ?? [];
+      assert.equal(fs.readFileSync(path.join(aside, "files", "a"), "utf8"), "a");
+      assert((await status(system, run)).ok, "doctor has looked at the points");
+    },
+  );
 
   testIn("that somebody works on a component is said, whatever it is", async (folder) => {
     using system = await newPlace(folder);

@@ -16,12 +16,16 @@ export function translateDiskError(error: unknown, doing: string, more = ""): un
         cause: error,
         hint: `Free some space there${more}.`,
       });
+    case "EROFS":
+      return new AppError("REFUSED", `${doing}: the disk is read-only`, {
+        cause: error,
+        hint: "Mount it for writing. Linux makes a disk with errors read-only: see dmesg.",
+      });
     case "EACCES":
     case "EPERM":
-    case "EROFS":
       return new AppError("REFUSED", `${doing}: permission denied`, {
         cause: error,
-        hint: "Run lastgood as the user who owns it; see whether the disk is mounted read-only.",
+        hint: "Run lastgood as the user who owns it.",
       });
     case "ENAMETOOLONG":
       return new AppError("REFUSED", `${doing}: the name is too long here`, { cause: error });
@@ -38,6 +42,12 @@ export function translateDiskError(error: unknown, doing: string, more = ""): un
     default:
       return error;
   }
+}
+
+/** The same of an error that names its file, which is told; any other is given back as it is. */
+export function translateFileError(error: unknown, doing: string): unknown {
+  if (!(error instanceof Error) || !("path" in error)) return error;
+  return translateDiskError(error, `${doing}: ${String(error.path)}`);
 }
 
 /** By the lower byte of its code (https://www.sqlite.org/rescode.html). */

@@ -1,4 +1,5 @@
 import { chmod, readdir, rename, rm, rmdir, symlink } from "node:fs/promises";
+import { isNothing } from "./errors.ts";
 import { makeFolderDurable, syncDirectory, temporaryIn } from "./fs.ts";
 import type { Run } from "./events.ts";
 import { fromName, toPath } from "./raw-names.ts";
@@ -24,7 +25,7 @@ export async function namesIn(folder: string): Promise<string[]> {
   try {
     return (await readdir(toPath(folder), { encoding: "buffer" })).map(fromName);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    if (isNothing(error)) return [];
     throw error;
   }
 }

@@ -55,6 +55,12 @@ export function systemCode(error: unknown): string | undefined {
 
 /** For `catch`: undefined where there is nothing of that name; anything else is thrown again. */
 export function nothingThere(error: unknown): undefined {
-  if (systemCode(error) === "ENOENT") return undefined;
+  if (isNothing(error)) return undefined;
   throw error;
+}
+
+/** Whether a path leads nowhere. Below a file there is nothing either. */
+export function isNothing(error: unknown): boolean {
+  const code = systemCode(error);
+  return code === "ENOENT" || code === "ENOTDIR";
 }

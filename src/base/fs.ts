@@ -34,7 +34,11 @@ export async function writeFileDurable(
 
 /** Makes a folder with those above it. After a crash they are all there. */
 export async function makeFolderDurable(folder: string, mode = 0o700): Promise<void> {
-  const first = await mkdir(folder, { recursive: true, mode });
+  const first = await mkdir(folder, { recursive: true, mode }).catch(async (error: unknown) => {
+    // Of a disk that is read-only it says so.
+    if (systemCode(error) === "ENOENT") await mkdir(folder, { mode });
+    throw error;
+  });
   if (first === undefined) return;
   for (let made = folder; made.length >= first.length; made = path.dirname(made)) {
     await syncDirectory(path.dirname(made));

@@ -1,6 +1,6 @@
 import { lstat, readlink } from "node:fs/promises";
 import path from "node:path";
-import { AppError, systemCode } from "./errors.ts";
+import { AppError, isNothing } from "./errors.ts";
 
 const LINKS_MAX = 40;
 
@@ -34,7 +34,7 @@ async function linkTarget(file: string): Promise<string | undefined> {
   try {
     return (await lstat(file)).isSymbolicLink() ? await readlink(file) : undefined;
   } catch (error) {
-    if (systemCode(error) === "ENOENT" || systemCode(error) === "ENOTDIR") return undefined;
+    if (isNothing(error)) return undefined;
     throw error;
   }
 }

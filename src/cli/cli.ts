@@ -1,5 +1,5 @@
 import { Command as Parser, CommanderError } from "commander";
-import { translateDiskError } from "../base/disk-errors.ts";
+import { translateDiskError, translateFileError } from "../base/disk-errors.ts";
 import { AppError, ERRORS } from "../base/errors.ts";
 import type { Event } from "../base/events.ts";
 import { loadConfig } from "../config/load.ts";
@@ -42,7 +42,8 @@ export async function runCli(argv: readonly string[], host: CliHost): Promise<nu
     return result.exit ?? EXIT_OK;
   } catch (thrown) {
     // What a disk says no with is nobody's bug, wherever it came up.
-    const error = translateDiskError(thrown, `run ${argv.join(" ")}`);
+    const doing = `run ${argv.join(" ")}`;
+    const error = translateDiskError(translateFileError(thrown, doing), doing);
     host.output.error(error);
     return exitCodeOf(error, host.signal);
   }

@@ -1,3 +1,4 @@
+import { translateFileError } from "../base/disk-errors.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Run } from "../base/events.ts";
 import type { Journal, Outcome } from "./journal.ts";
@@ -174,7 +175,11 @@ async function performReported(step: Step, { perform }: Executor, run: Run): Pro
     version: "version" in step ? step.version : undefined,
   };
   run.report({ type: "step.started", ...facts });
-  await perform(step, run);
+  try {
+    await perform(step, run);
+  } catch (error) {
+    throw translateFileError(error, name);
+  }
   run.report({ type: "step.finished", ...facts, elapsedMs: performance.now() - started });
 }
 

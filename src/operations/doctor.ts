@@ -3,11 +3,13 @@ import { stat } from "node:fs/promises";
 import path from "node:path";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
+import { readyFolders } from "../slots/place.ts";
 import { isFileStore } from "../stores/store.ts";
+import { missingStores, readOnlyStores } from "./live-data.ts";
 import { listPoints } from "./points/catalogue.ts";
 import { needSpace } from "./space.ts";
 import type { System } from "./system.ts";
-import { listSetAside } from "./set-aside.ts";
+import { listSetAside, type SetAside } from "./set-aside.ts";
 import { releaseFindings } from "./releases/findings.ts";
 import type { Deployable } from "./releases/target-of.ts";
 import { startComponents } from "./stop-start.ts";
@@ -74,6 +76,13 @@ async function key({ config }: System): Promise<Finding[]> {
       hint: `chmod 600 ${password.file}`,
     });
   }
+  if (isWithin(config.state, at)) {
+    findings.push({
+      severity: "warning",
+      problem: `the repository lies in the folder of state:, ${config.state}`,
+      hint: "Who loses that folder loses all points with it. Name another place under repository:, best on another disk.",
+    });
+  }
   const device = (await stat(at).catch(() => undefined))?.dev;
   if (found !== undefined && found.dev === device && Object.keys(config.copies).length === 0) {
     findings.push({
@@ -83,6 +92,10 @@ async function key({ config }: System): Promise<Finding[]> {
     });
   }
   return findings;
+}
+
+function isWithin(folder: string, file: string): boolean {
+  return `${path.resolve(file)}/`.startsWith(`${path.resolve(folder)}/`);
 }
 
 async function releases(system: System, run: Run): Promise<Finding[]> {
@@ -127,14 +140,17 @@ async function components(system: System, run: Run): Promise<Finding[]> {
         hint: `Add components.${name}.checks.`,
       });
     }
-    for (const { store, config: storeConfig } of stores) {
-      if (!isFileStore(store) || existsSync(store.livePath) || storeConfig.optional) continue;
-      const hint = "Look for a typing error, or say optional: true.";
-      findings.push({
-        severity: "error",
-        problem: `${store.name}: ${store.livePath} is not there`,
-        hint,
-      });
+    for (const store of missingStores(stores)) {
+      const hint =
+        "Was it lost: lastgood restore. Else look for a typing error, or say optional: true.";
+      const problem = `${store.name}: ${store.livePath} is not there`;
+      findings.push({ severity: "error", problem, hint });
+    }
+    for (const store of readOnlyStores(stores)) {
+      const problem = `${store.name}: ${store.livePath} lies on a disk that is read-only`;
+      const hint =
+        "No restore can be made there. Linux makes a disk with errors read-only: see dmesg.";
+      findings.push({ severity: "warning", problem, hint });
     }
     for (const file of config.files.filter((one) => !existsSync(one))) {
       const problem = `${name}: files: ${file} is not there`;
@@ -175,14 +191,43 @@ async function space(system: System, run: Run): Promise<Finding[]> {
       hint: "Free some space.",
     });
   }
-  const aside = new Set((await listSetAside(system, run)).map(({ operation }) => operation.id));
-  if (aside.size > 0) {
-    const ids = [...aside].join(", ");
-    findings.push({
-      severity: "warning",
-      problem: `what was set aside for undo still takes space: ${ids}`,
-      hint: "When you are sure that it is not needed: lastgood keep OPERATION",
-    });
+  const aside = await listSetAside(system, run);
+  return [...findings, ...asideFindings(aside), ...(await strayFindings(system, aside))];
+}
+
+function asideFindings(all: readonly SetAside[]): Finding[] {
+  const idsOf = (wanted: SetAside["word"]): string =>
+    [
+      ...new Set(all.filter(({ word }) => word === wanted).map(({ operation }) => operation.id)),
+    ].join(", ");
+  const [before, rejected] = [idsOf("before"), idsOf("rejected")];
+  const hint = "When you are sure that it is not needed: lastgood keep OPERATION";
+  const found = [
+    ...(before === "" ? [] : [`what was set aside for undo still takes space: ${before}`]),
+    ...(rejected === ""
+      ? []
+      : [`what was given up when it went back still takes space: ${rejected}`]),
+  ];
+  return found.map((problem) => ({ severity: "warning", problem, hint }));
+}
+
+/** The name of what an operation has set aside or given up. */
+const ASIDE = /^(before|rejected)-./;
+
+/** What lies aside of operations that the journal does not know: the state was lost since. */
+async function strayFindings(system: System, known: readonly SetAside[]): Promise<Finding[]> {
+  const names = new Set<string>(known.map(({ version }) => version));
+  const findings: Finding[] = [];
+  for (const { store } of system.components.flatMap(({ stores }) => stores)) {
+    if (!isFileStore(store)) continue;
+    for (const [name, folder] of await readyFolders(await store.place())) {
+      if (!ASIDE.test(name) || names.has(name)) continue;
+      findings.push({
+        severity: "warning",
+        problem: `${store.name}: ${folder} was set aside by an operation that this state does not know`,
+        hint: "Was the state folder lost? It may be the only copy of data that were live. Once nobody needs it, remove it.",
+      });
+    }
   }
   return findings;
 }

@@ -1,6 +1,6 @@
 import { stat, statfs } from "node:fs/promises";
 import path from "node:path";
-import { systemCode } from "../base/errors.ts";
+import { isNothing } from "../base/errors.ts";
 
 /** What one file system has to take. */
 export type SpaceNeed = {
@@ -42,7 +42,7 @@ async function nearestFolder(folder: string): Promise<string> {
     await stat(folder);
     return folder;
   } catch (error) {
-    if (systemCode(error) !== "ENOENT" || folder === path.dirname(folder)) throw error;
+    if (!isNothing(error) || folder === path.dirname(folder)) throw error;
     return await nearestFolder(path.dirname(folder));
   }
 }

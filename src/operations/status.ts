@@ -3,6 +3,7 @@ import type { Verdict } from "../checks/check.ts";
 import type { Outcome, Progress } from "../journal/journal.ts";
 import { versionOf } from "../targets/target.ts";
 import { type Baseline, sampleChecks } from "./acts/healthy.ts";
+import { missingStores } from "./live-data.ts";
 import { Incidents, JOB_KEY } from "./incidents/incidents.ts";
 import { isUnderWay } from "./operation-lock.ts";
 import { type Catalogue, readCatalogue } from "./points/catalogue.ts";
@@ -80,6 +81,9 @@ export async function status(system: System, run: Run): Promise<Status> {
     ...unfinished.map((id) => `operation ${id} was interrupted: lastgood recover`),
     ...needsHuman.map((id) => `operation ${id} needs you: lastgood history, then lastgood recover`),
     ...(await brokenReleases(system)),
+    ...missingStores(system.components.flatMap(({ stores }) => stores)).map(
+      ({ name, livePath }) => `${name}: ${livePath} is not there: lastgood doctor`,
+    ),
     ...stopped,
     ...unwell.map(([name, verdict]) => `check ${name} is ${verdict}`),
     ...(catalogue?.points.at(-1)?.valid === false
@@ -90,9 +94,7 @@ export async function status(system: System, run: Run): Promise<Status> {
         ? []
         : [`${job} is overdue since ${overdue}: ${error ?? "does lastgood serve run?"}`],
     ),
-    ...((points?.valid ?? 0) === 0 && hasStores
-      ? ["there is no valid recovery point yet: lastgood backup"]
-      : []),
+    ...(hasStores ? withoutPoint(points) : []),
     ...failedJobs(system),
   ];
   return {
@@ -127,6 +129,14 @@ function pointsIn(catalogue: Catalogue | undefined): Status["points"] {
     newest: valid.at(-1)?.stamp,
     seen: catalogue.at,
   };
+}
+
+/** Without a catalogue nobody has looked: the repository may be full of them. */
+function withoutPoint(points: Status["points"]): string[] {
+  if (points === undefined) {
+    return ["no recovery point was seen from here yet: lastgood points, or lastgood backup"];
+  }
+  return points.valid > 0 ? [] : ["there is no valid recovery point yet: lastgood backup"];
 }
 
 function newestPoint(stamp: string | undefined): string {

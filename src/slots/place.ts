@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { lstat } from "node:fs/promises";
 import path from "node:path";
-import { AppError, systemCode } from "../base/errors.ts";
+import { AppError, isNothing, systemCode } from "../base/errors.ts";
 import { type Effects, namesIn } from "../base/effects.ts";
 import { mountPoints } from "../base/mounts.ts";
 import type { Version } from "./slot.ts";
@@ -67,7 +67,7 @@ export async function isMountPoint(folder: string): Promise<boolean> {
     const [self, above] = await Promise.all([lstat(folder), lstat(path.dirname(folder))]);
     return self.isDirectory() && (self.dev !== above.dev || self.ino === above.ino);
   } catch (error) {
-    if (systemCode(error) === "ENOENT") return false;
+    if (isNothing(error)) return false;
     throw error;
   }
 }
@@ -96,6 +96,12 @@ export async function finishStaging(
 
 export async function isReady(place: Place, version: Version): Promise<boolean> {
   return (await namesIn(place.versionsFolder)).includes(`=${version}`);
+}
+
+/** The folders of all versions that lie ready, by their names. */
+export async function readyFolders(place: Place): Promise<ReadonlyMap<string, string>> {
+  const ready = (await namesIn(place.versionsFolder)).filter((name) => /^=[^~]+$/.test(name));
+  return new Map(ready.map((name) => [name.slice(1), path.join(place.versionsFolder, name)]));
 }
 
 /**

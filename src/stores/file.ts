@@ -2,10 +2,11 @@ import type { BigIntStats } from "node:fs";
 import { copyFile, lstat, mkdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { AppError, hasCode, nothingThere, systemCode } from "../base/errors.ts";
+import { AppError, hasCode, isNothing, nothingThere } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { Writer } from "../repository/repository.ts";
 import { placeOf } from "../slots/place.ts";
+import { pathInPoint } from "./path-in-point.ts";
 import { own } from "./ownership.ts";
 import {
   type Captured,
@@ -63,7 +64,8 @@ export function fileStore(config: FileConfig, { name, temporary }: StoreContext)
 
     async materialise(from, at, folder, run) {
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      tellProblems(await from.file(`${at}/${base}`, path.join(folder, ownName)), run);
+      const then = await pathInPoint(from, at, base);
+      tellProblems(await from.file(then, path.join(folder, ownName)), run);
       await own(path.join(folder, ownName), config.ownership);
     },
 
@@ -72,9 +74,9 @@ export function fileStore(config: FileConfig, { name, temporary }: StoreContext)
     async loss(from, at) {
       const live = await readFile(config.path).catch(() => undefined);
       if (live === undefined) return ["nothing: it is gone"];
-      const then = await from.find(`${at}/${base}`);
-      if (then?.sizeBytes === live.length && (await from.read(`${at}/${base}`)).equals(live))
-        return [];
+      const lay = await pathInPoint(from, at, base);
+      const then = await from.find(lay);
+      if (then?.sizeBytes === live.length && (await from.read(lay)).equals(live)) return [];
       return [`changed: ${live.length} bytes now, ${then?.sizeBytes ?? "no"} then`];
     },
   };
@@ -169,7 +171,7 @@ async function statOf(file: string): Promise<{ size: number } | undefined> {
   try {
     return await lstat(file);
   } catch (error) {
-    if (systemCode(error) === "ENOENT") return undefined;
+    if (isNothing(error)) return undefined;
     throw error;
   }
 }

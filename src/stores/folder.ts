@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
 import { lstat, mkdir, readdir, readlink } from "node:fs/promises";
 import path from "node:path";
-import { nothingThere, systemCode } from "../base/errors.ts";
+import { isNothing, nothingThere } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import type { Reader, TreeNode, Writer } from "../repository/repository.ts";
 import { isMountPoint, NOT_CONTENT, placeInside, placeOf } from "../slots/place.ts";
 import { type Hold, noHold } from "./hold.ts";
+import { pathInPoint } from "./path-in-point.ts";
 import { ownTree } from "./ownership.ts";
 import {
   type Captured,
@@ -67,7 +68,7 @@ export function folderStore(
       const inside = await isMountPoint(config.path);
       const target = inside ? folder : path.join(folder, ownName);
       await mkdir(path.dirname(target), { recursive: true, mode: 0o700 });
-      tellProblems(await from.tree(`${at}/${base}`, target), run);
+      tellProblems(await from.tree(await pathInPoint(from, at, base), target), run);
       await ownTree(target, config.ownership);
     },
 
@@ -89,7 +90,8 @@ export function folderStore(
       return sizes;
     },
 
-    loss: (from, at) => compareWithLive(from, `${at}/${base}`, config.path),
+    loss: async (from, at) =>
+      await compareWithLive(from, await pathInPoint(from, at, base), config.path),
   };
 }
 
@@ -167,7 +169,7 @@ export async function isFolder(file: string): Promise<boolean> {
   try {
     return (await lstat(file)).isDirectory();
   } catch (error) {
-    if (systemCode(error) === "ENOENT") return false;
+    if (isNothing(error)) return false;
     throw error;
   }
 }

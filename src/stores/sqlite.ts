@@ -7,6 +7,7 @@ import type { Writer } from "../repository/repository.ts";
 import { placeOf, readyFolder } from "../slots/place.ts";
 import type { Version } from "../slots/slot.ts";
 import { own } from "./ownership.ts";
+import { pathInPoint } from "./path-in-point.ts";
 import { probeSchema, type SchemaProbe } from "./schema.ts";
 import {
   copyLiveDatabase,
@@ -68,7 +69,8 @@ export function sqliteStore(config: SqliteConfig, { name, temporary }: StoreCont
 
     async materialise(from, at, folder, run) {
       await mkdir(folder, { recursive: true, mode: 0o700 });
-      tellProblems(await from.file(`${at}/${base}`, path.join(folder, ownName)), run);
+      const then = await pathInPoint(from, at, base);
+      tellProblems(await from.file(then, path.join(folder, ownName)), run);
       await own(path.join(folder, ownName), config.ownership);
     },
 

@@ -42,7 +42,7 @@ export const initCommand: Command = {
         ...(leftOut.length === 0 ? [] : ["Not in it, say if you need it:"]),
         ...leftOut.map((file) => `  ${file}`),
         `Configuration:  ${value.config}`,
-        `Repository:     ${value.repository}`,
+        `Repository:     ${value.repository}${at === undefined ? "  (beside the data: best elsewhere, with --repository)" : ""}`,
         `Key:            ${value.keyFile}  (keep a copy elsewhere!)`,
         `Recovery sheet: ${value.recoverySheet}`,
         "Next: look at the configuration, then: lastgood backup",

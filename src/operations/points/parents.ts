@@ -1,6 +1,6 @@
-import { chmod, chown, lstat, mkdir } from "node:fs/promises";
+import { chmod, chown, lstat, mkdir, stat } from "node:fs/promises";
 import path from "node:path";
-import { systemCode } from "../../base/errors.ts";
+import { AppError, nothingThere, systemCode } from "../../base/errors.ts";
 import { syncDirectory } from "../../base/fs.ts";
 import { realPath } from "../../base/real-path.ts";
 
@@ -14,9 +14,9 @@ export async function parentsOf(files: readonly string[]): Promise<Parents> {
   const parents: Record<string, FolderOwner> = {};
   for (const file of files) {
     for (let at = path.dirname(file); parents[at] === undefined; at = path.dirname(at)) {
-      const stat = await lstat(await realPath(at)).catch(() => undefined);
-      if (stat !== undefined) {
-        parents[at] = { mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid };
+      const found = await lstat(await realPath(at)).catch(() => undefined);
+      if (found !== undefined) {
+        parents[at] = { mode: found.mode & 0o7777, uid: found.uid, gid: found.gid };
       }
       if (at === path.dirname(at)) break;
     }
@@ -30,7 +30,13 @@ export async function parentsOf(files: readonly string[]): Promise<Parents> {
  */
 export async function makeParents(file: string, parents: Parents): Promise<void> {
   const folder = path.dirname(file);
-  if ((await lstat(folder).catch(() => undefined)) !== undefined) return;
+  const there = await stat(folder).catch(nothingThere);
+  if (there?.isDirectory() === false) {
+    throw new AppError("REFUSED", `restore to ${file}: ${folder} is no folder`, {
+      hint: "Something else lies where the folder was. Move it away first.",
+    });
+  }
+  if (there !== undefined) return;
   await makeParents(folder, parents);
   const { mode, uid, gid } = parents[folder] ?? { mode: 0o755, uid: undefined, gid: undefined };
   await mkdir(folder).catch((error: unknown) => {

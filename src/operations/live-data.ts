@@ -1,0 +1,29 @@
+import { accessSync, constants, existsSync } from "node:fs";
+import path from "node:path";
+import { systemCode } from "../base/errors.ts";
+import { type FileStore, isFileStore } from "../stores/store.ts";
+import type { OpenStore } from "./components.ts";
+
+/** Live data that have to be there and are not. */
+export function missingStores(stores: readonly OpenStore[]): FileStore[] {
+  return stores
+    .filter(({ config }) => !config.optional)
+    .map(({ store }) => store)
+    .filter(isFileStore)
+    .filter(({ livePath }) => !existsSync(livePath));
+}
+
+/** Live data on disks that nobody can write to. */
+export function readOnlyStores(stores: readonly OpenStore[]): FileStore[] {
+  return stores
+    .map(({ store }) => store)
+    .filter(isFileStore)
+    .filter(({ livePath }) => {
+      try {
+        accessSync(path.dirname(livePath), constants.W_OK);
+        return false;
+      } catch (error) {
+        return systemCode(error) === "EROFS";
+      }
+    });
+}
