@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { monotonicMs } from "../base/clock.ts";
+import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { parseConfig } from "../config/load.ts";
 import { digest } from "../operations/incidents/digest.ts";
@@ -52,6 +53,7 @@ export async function serve(
   const change = new AbortController();
   const run = { ...outer, signal: AbortSignal.any([outer.signal, change.signal]) };
   await recover(recoverable(system), run, "interrupted");
+  refuseFullDisk(system);
   const feed = new Feed(randomBytes(4).toString("hex"));
   const runCommand = commandRunner(system, program);
   const runs = openRuns(system, runCommand, feed, run);
@@ -66,6 +68,14 @@ export async function serve(
   ]);
   await runs.settled();
   return outer.signal.aborted ? "stopped" : "changed";
+}
+
+/** Nobody could do anything as long as it runs, least of all make room. */
+function refuseFullDisk({ journal, paths }: System): void {
+  if (!journal.isAlone) return;
+  throw new AppError("NO_SPACE", `serve: no space left where the state lies, in ${paths.state}`, {
+    hint: "Free some space there: what was set aside shows lastgood status, lastgood keep frees it.",
+  });
 }
 
 async function listenAll(server: Server): Promise<AsyncDisposable> {

@@ -67,6 +67,8 @@ export class Journal implements Disposable {
   readonly #database: DatabaseSync;
   /** What was done, which nobody can change unseen. */
   readonly audit: AuditLog;
+  /** The disk is full: as long as it is open here, no other process can open it. */
+  readonly isAlone: boolean;
   /** What can be asked of all that was done. */
   readonly past: Past;
 
@@ -74,7 +76,9 @@ export class Journal implements Disposable {
   constructor(file: string) {
     try {
       mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-      this.#database = openDatabase(file);
+      const { database, isAlone } = openDatabase(file);
+      this.#database = database;
+      this.isAlone = isAlone;
       this.#database.exec(`
         PRAGMA journal_mode = WAL;
         PRAGMA synchronous = FULL;

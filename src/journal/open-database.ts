@@ -1,24 +1,34 @@
 import { statfsSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { AppError, systemCode } from "../base/errors.ts";
+import { AppError } from "../base/errors.ts";
+
+/** A database, and whether no other process can open it as long as this one has it. */
+export type Opened = { readonly database: DatabaseSync; readonly isAlone: boolean };
 
 /**
  * Where several processes have it open they share some memory, which lies in a file: a full disk has no room
  * for it. Then the file is ours alone, for as long as it is open; what makes room has to be possible.
  */
-export function openDatabase(file: string): DatabaseSync {
+export function openDatabase(file: string): Opened {
   const database = new DatabaseSync(file, { timeout: 5000 });
   try {
     database.prepare("SELECT count(*) FROM sqlite_schema").get();
-    return database;
+    return { database, isAlone: false };
   } catch (error) {
     database.close();
-    if (systemCode(error) !== "ERR_SQLITE_ERROR") throw error;
+    if (!isOfDisk(error)) throw error;
     const alone = new DatabaseSync(file, { timeout: 5000 });
     alone.exec("PRAGMA locking_mode = EXCLUSIVE");
-    return alone;
+    return { database: alone, isAlone: true };
   }
+}
+
+/** SQLITE_IOERR, SQLITE_FULL and SQLITE_CANTOPEN; see https://www.sqlite.org/rescode.html. */
+const OF_DISK: ReadonlySet<number> = new Set([10, 13, 14]);
+
+function isOfDisk(error: unknown): boolean {
+  return OF_DISK.has(((error as { errcode?: number }).errcode ?? 0) & 0xff);
 }
 
 /** A full disk is told by SQLite as an error of reading, too. */

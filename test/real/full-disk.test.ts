@@ -107,6 +107,8 @@ suite("a disk that fills up", { skip }, () => {
       }
       // What needs room says so, and changes nothing.
       assert.equal(lastgood(folder, "restore", "latest", "--yes").code, 17);
+      const served = lastgood(folder, "serve");
+      assert.equal(served.code, 17, served.err);
       const kept = lastgood(folder, "keep");
       assert.equal(kept.code, 0, kept.err);
       const { bavail, bsize } = statfsSync(disk);
