@@ -48,7 +48,7 @@ export async function check(core: Core, options: CheckOptions, run: Run): Promis
   const orphans = [...sizes.keys()].filter((id) => !packs.has(id));
   hints.push(...hintsOf(orphans, missing.length > 0));
   const bytesRead = await readPacks(core, packs, sizes, options, errors, run);
-  hints.push(...(await hintsOfDamage(core, packs)));
+  hints.push(...(await hintsOfDamage(core, sizes)));
   return { errors, hints, snapshots: snapshots.length, packs: packs.size, bytesRead };
 }
 
@@ -133,11 +133,11 @@ function hintsOf(orphans: readonly string[], isMissing: boolean): string[] {
 /** Of what an earlier reading has found, whether or not this one has looked. Forgets packs that are gone. */
 async function hintsOfDamage(
   { damage }: Core,
-  packs: ReadonlyMap<string, unknown>,
+  sizes: ReadonlyMap<string, number>,
 ): Promise<string[]> {
   const known = await damage.known();
-  for (const id of known) if (!packs.has(id)) await damage.forget(id);
-  return [...known.intersection(packs)].map(
+  for (const id of known) if (!sizes.has(id)) await damage.forget(id);
+  return [...known.intersection(sizes)].map(
     (id) =>
       `pack ${id.slice(0, 8)} was damaged when it was read: the next backup stores again what it had, ` +
       "as far as that is still there; prune then removes it",
