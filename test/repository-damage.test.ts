@@ -39,7 +39,7 @@ function coreOf({ at }: Place): Promise<Core> {
     clock: systemClock,
     host: hostFacts(),
     ledger: noLedger,
-    damage: damageInMemory,
+    damage: damageInMemory(),
     threads: openThreads(),
   };
   return openCore(folderBackend(at("repo")), PASSWORD, options, run);

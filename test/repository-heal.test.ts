@@ -1,9 +1,14 @@
 import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import { suite, test } from "node:test";
+import type { Backend } from "../src/backends/backend.ts";
+import { folderBackend } from "../src/backends/folder.ts";
+import { AppError } from "../src/base/errors.ts";
 import type { Run } from "../src/base/events.ts";
+import { openRepository } from "../src/repository/repository.ts";
 import { assertRestorable, harm, newPlace, packOf, type Place } from "./support/damage.ts";
 import { backUp, newRepository } from "./support/repository.ts";
+import { PASSWORD } from "./support/restic.ts";
 import { quietRun } from "./support/temporary.ts";
 
 // Goal: what a repository has lost it gets back, where it can still be had.
@@ -35,6 +40,9 @@ const FINDERS: Record<string, (place: Place) => Promise<void>> = {
     await assert.rejects(assertRestorable(place, place.snapshot), { code: "CORRUPT" });
   },
 };
+
+const readOf = async ({ repository, snapshot }: Place, name: string): Promise<Buffer> =>
+  await repository.read(snapshot, run, (reader) => reader.read(name));
 
 suite("what was lost comes back", { concurrency: 4 }, () => {
   for (const [finder, find] of Object.entries(FINDERS)) {
@@ -75,6 +83,57 @@ suite("what was lost comes back", { concurrency: 4 }, () => {
     await place.repository.copyTo(other, [next.snapshot.id], run);
     const [copied] = await other.snapshots(run);
     await assertRestorable({ ...place, repository: other }, copied!);
+  });
+
+  test("what a copy has lost comes again out of the source, though nothing is new there", async () => {
+    await using place = await newPlace();
+    const other = await newRepository(place.at("other"), run);
+    await place.repository.copyTo(other, [place.snapshot.id], run);
+    flipBit(packOf("data", { ...place, at: (below) => place.at(below.replace(/^repo/, "other")) }));
+    await other.check({ readData: "all" }, run);
+    const { copied } = await place.repository.copyTo(other, [place.snapshot.id], run);
+    assert.deepEqual(copied, []);
+    const [there] = await other.snapshots(run);
+    await assertRestorable({ ...place, repository: other }, there!);
+  });
+
+  test("what only the target has to say is no damage of the source", async () => {
+    await using place = await newPlace();
+    const full = folderBackend(place.at("other"));
+    const isData = (name: string): boolean => name.startsWith("data/");
+    const failing: Backend = {
+      ...full,
+      localFolder: undefined,
+      put: async (key, bytes, inner) => {
+        if (isData(key)) throw new AppError("CORRUPT", `store ${key}: it reads back differently`);
+        await full.put(key, bytes, inner);
+      },
+    };
+    await newRepository(place.at("other"), run);
+    const other = await openRepository(failing, PASSWORD, {}, run);
+    const copying = place.repository.copyTo(other, [place.snapshot.id], run);
+    await assert.rejects(copying, { code: "CORRUPT" });
+    const { hints } = await place.repository.check({ readData: "none" }, run);
+    assert.deepEqual(hints, []);
+  });
+
+  test("where a chunk is lost for good all else can be pruned", async () => {
+    await using place = await newPlace();
+    flipBit(packOf("data", place));
+    const { errors } = await place.repository.check({ readData: "all" }, run);
+    assert.notEqual(errors.length, 0);
+    // What the older snapshot has and the newer one has not.
+    for (const name of ["src/in-a/file", "src/in-b/file"]) {
+      await assert.rejects(readOf(place, name), { code: "CORRUPT" }).then(
+        () => fs.rmSync(place.at(name)),
+        () => {},
+      );
+    }
+    await backUp(place.repository, place.at("src"), run, place.snapshot);
+    await place.repository.prune("do", run);
+    await place.repository.forget([place.snapshot.id], run);
+    await place.repository.prune("do", run);
+    assert.deepEqual((await place.repository.check({ readData: "all" }, run)).errors, []);
   });
 
   test("with its index lost a repository says how to have it again, and nothing of prune", async () => {

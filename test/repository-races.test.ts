@@ -34,7 +34,7 @@ const options = {
   clock: systemClock,
   host: hostFacts(),
   ledger: noLedger,
-  damage: damageInMemory,
+  damage: damageInMemory(),
   threads: openThreads(),
 };
 

@@ -1,11 +1,17 @@
+import { createHash } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { namesIn } from "../base/effects.ts";
 import { writeFileDurable } from "../base/fs.ts";
 import type { DamageLedger } from "../repository/repository.ts";
 
-/** Keeps in the state folder which packs of a repository are damaged, an empty file each. */
-export function folderDamage(folder: string): DamageLedger {
+/**
+ * Keeps in the state folder which packs of the repository at a place are damaged, an empty file each. By its
+ * place, since a copy of it byte by byte may be sound.
+ */
+export function damageAt(state: string, place: string): DamageLedger {
+  const name = createHash("sha256").update(place).digest("hex").slice(0, 16);
+  const folder = path.join(state, "damaged-packs", name);
   return {
     async known() {
       return new Set((await namesIn(folder)).filter((name) => /^[0-9a-f]{64}$/.test(name)));

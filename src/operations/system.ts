@@ -12,9 +12,9 @@ import { readSecret } from "../config/secrets.ts";
 import { Journal } from "../journal/journal.ts";
 import { isFileStore } from "../stores/store.ts";
 import { openBackend, type RepositoryConfig } from "./open/backend.ts";
-import type { DamageLedger, LockLedger, Repository } from "../repository/repository.ts";
+import type { LockLedger, Repository } from "../repository/repository.ts";
 import { type Component, openComponents, type OpenStore, type Surroundings } from "./components.ts";
-import { folderDamage } from "./damage-ledger.ts";
+import { damageAt } from "./damage-ledger.ts";
 import { folderLedger } from "./lock-ledger.ts";
 
 /** What an operation is given besides its own options. */
@@ -123,10 +123,9 @@ export async function openRepositoryAt(
   const { openRepository } = await import("../repository/repository.ts");
   const ledger = (id: string): LockLedger =>
     folderLedger(path.join(state ?? "", "repository-locks", id), hostFacts(), clock);
-  const damage = (id: string): DamageLedger =>
-    folderDamage(path.join(state ?? "", "damaged-packs", id));
   const backend = await openBackend(config, state, env, run);
-  const options = { isForWork, ...(state === undefined ? {} : { ledger, damage }) };
+  const known = state === undefined ? {} : { ledger, damage: damageAt(state, config.at) };
+  const options = { isForWork, ...known };
   return await openRepository(backend, await readSecret(config.password, env, run), options, run);
 }
 

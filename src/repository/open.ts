@@ -29,8 +29,7 @@ export type OpenOptions = {
   readonly host: HostFacts;
   /** Which ledger belongs to the repository of this id. */
   readonly ledger: (repositoryId: string) => LockLedger;
-  /** What is known of the packs of the repository of this id. */
-  readonly damage: (repositoryId: string) => DamageLedger;
+  readonly damage: DamageLedger;
   readonly threads: Threads;
 };
 
@@ -81,9 +80,8 @@ export async function openCore(
   }
   const config = decodeConfig(plain, backend.label);
   const files = openFiles(backend, box, config.version);
-  const { clock, host, threads } = options;
+  const { clock, host, damage, threads } = options;
   const ledger = options.ledger(config.id);
-  const damage = options.damage(config.id);
   return { backend, config, key: master, keyId, files, clock, host, ledger, damage, threads };
 }
 

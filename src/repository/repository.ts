@@ -73,8 +73,8 @@ export type Repository = {
 export type RepositoryOptions = {
   /** Given the id of a repository. */
   readonly ledger?: (repositoryId: string) => LockLedger;
-  /** Given the id of a repository. Without it damage is known as long as the repository is open. */
-  readonly damage?: (repositoryId: string) => DamageLedger;
+  /** Without it damage is known as long as the repository is open. */
+  readonly damage?: DamageLedger;
   /** Much will be read or written at once: threads start while the key is derived. */
   readonly isForWork?: boolean;
 };
@@ -107,7 +107,7 @@ export async function openRepository(
 
     async write(parent, outer, work) {
       await using lock = await acquireLock(core, "shared", outer);
-      const index = await loadUsableIndex(core, lock.run);
+      const { index } = await loadUsableIndex(core, lock.run);
       await using writer = openWriter(core, index, parent, lock);
       return await work(writer, lock.run);
     },
@@ -177,7 +177,7 @@ function coreOf(repository: Repository): Core {
 }
 
 function defaults(options: RepositoryOptions): OpenOptions {
-  const { ledger = noLedger, damage = damageInMemory, isForWork = false } = options;
+  const { ledger = noLedger, damage = damageInMemory(), isForWork = false } = options;
   const threads = openThreads();
   if (isForWork) threads.prepare();
   return { clock: systemClock, host: hostFacts(), ledger, damage, threads };

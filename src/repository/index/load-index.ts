@@ -19,8 +19,13 @@ export async function loadIndex(core: Core, run: Run): Promise<BlobIndex> {
  * For who adds to a repository: what lies in packs that are missing, cut off or known to be damaged counts as
  * not there, so that it is stored again, and whoever needed it has it back. That is told as a warning.
  */
-export async function loadUsableIndex(core: Core, run: Run): Promise<BlobIndex> {
-  const { index, unusable } = await loadIndexAndPacks(core, run, await core.damage.known());
+export async function loadUsableIndex(
+  core: Core,
+  run: Run,
+): Promise<{ readonly index: BlobIndex; readonly isWhole: boolean }> {
+  const damaged = await core.damage.known();
+  const { index, unusable, sizes } = await loadIndexAndPacks(core, run, damaged);
+  for (const id of damaged) if (!sizes.has(id)) await core.damage.forget(id);
   if (unusable.size > 0) {
     const packs = unusable.size === 1 ? "1 pack" : `${unusable.size} packs`;
     const are = unusable.size === 1 ? "is" : "are";
@@ -29,7 +34,7 @@ export async function loadUsableIndex(core: Core, run: Run): Promise<BlobIndex> 
       "What is still there of the data is stored again; lastgood check says what older points have lost.";
     run.report({ type: "warning", message });
   }
-  return index;
+  return { index, isWhole: unusable.size === 0 };
 }
 
 /**

@@ -36,14 +36,16 @@ export async function copyBlobs(
     const bytes = wanted.reduce((sum, { place }) => sum + place.length, 0);
     const atOnce = Math.min(PARTS_AT_ONCE_MAX, Math.max(1, Math.floor(bytes / PACK_BYTES)));
     await inParallel(planParts(wanted), atOnce, async (part) => {
-      await inSoundPieces(from, part, async ({ packId, range, blobs }) => {
+      // What the target has to say must not be taken for damage of the source.
+      const pieces = await inSoundPieces(from, part, async ({ packId, range, blobs }) => {
         run.signal.throwIfAborted();
         const { plain } = await withPart(packId, range, run, (packed) =>
           from.pool.run("readBlobs", { packId, part: packed, blobs }),
         );
-        const { done } = await sink.start("storeBlobs", { type, blobs: plain });
-        await done;
+        return plain;
       });
+      const { done } = await sink.start("storeBlobs", { type, blobs: pieces.flat() });
+      await done;
     });
   }
 }

@@ -4,6 +4,7 @@ import { inParallel } from "../../base/in-parallel.ts";
 import type { Core } from "../core.ts";
 import { FILES_AT_ONCE } from "../files.ts";
 import { decodeSnapshot, encodeSnapshot, type Snapshot } from "../format/snapshot.ts";
+import type { BlobIndex } from "../index/blob-index.ts";
 import { loadIndex, loadUsableIndex } from "../index/load-index.ts";
 import type { Lock } from "../lock.ts";
 import { openBlobReader } from "../reader/read-blob.ts";
@@ -26,29 +27,58 @@ export async function copySnapshots(
 ): Promise<CopyReport> {
   const there = await copiesIn(to, run);
   const missing = snapshots.filter((snapshot) => !there.has(contentOf(snapshot)));
-  const sourceIndex = await loadIndex(from, run);
-  const problems = await markUsed(
-    missing,
-    sourceIndex,
-    openBlobReader(from, sourceIndex, run),
-    run,
-  );
-  if (problems.length > 0) {
-    throw new AppError("CORRUPT", `copy from ${from.backend.label}: ${problems[0]}`, {
+  const { index: targetIndex, isWhole } = await loadUsableIndex(to, run);
+  const source: Source = { core: from, index: await loadIndex(from, run) };
+  const target: Source = { core: to, index: targetIndex };
+  const bytesAdded = await copyContent(source, target, missing, run);
+  await confirm();
+  for (const snapshot of missing) await saveCopy(to, snapshot, run);
+  const copied = missing.map(({ id }) => id);
+  if (isWhole) return { copied, bytesAdded };
+  const healedBytes = await healCopies(source, target, snapshots, run);
+  return { copied, bytesAdded: bytesAdded + healedBytes };
+}
+
+type Source = { readonly core: Core; readonly index: BlobIndex };
+
+/** Copies what the snapshots need and the target has not; returns the bytes. CORRUPT. */
+async function copyContent(
+  { core: from, index }: Source,
+  to: Source,
+  snapshots: readonly Snapshot[],
+  run: Run,
+): Promise<number> {
+  const [problem] = await markUsed(snapshots, index, openBlobReader(from, index, run), run);
+  if (problem !== undefined) {
+    throw new AppError("CORRUPT", `copy from ${from.backend.label}: ${problem}`, {
       hint: "Find the sound snapshots with lastgood check, and copy those.",
     });
   }
-  const targetIndex = await loadUsableIndex(to, run);
-  const wanted = [...sourceIndex.entries()]
-    .filter(({ marked, entry }) => marked && !targetIndex.has(entry.id, entry.type))
+  const wanted = [...index.entries()]
+    .filter(({ marked, entry }) => marked && !to.index.has(entry.id, entry.type))
     .map(({ entry }) => ({ id: entry.id, type: entry.type }));
-  await using sink = openBlobSink(to, targetIndex, run);
+  await using sink = openBlobSink(to.core, to.index, run);
   await using pool = openReadPool(from);
-  await copyBlobs({ core: from, index: sourceIndex, pool }, wanted, sink, run);
+  await copyBlobs({ core: from, index, pool }, wanted, sink, run);
   await sink.finish();
-  await confirm();
-  for (const snapshot of missing) await saveCopy(to, snapshot, run);
-  return { copied: missing.map(({ id }) => id), bytesAdded: sink.added.bytesPacked };
+  return sink.added.bytesPacked;
+}
+
+/** What the target has lost of snapshots that it has already comes again, as far as the source has it. */
+async function healCopies(
+  source: Source,
+  target: Source,
+  snapshots: readonly Snapshot[],
+  run: Run,
+): Promise<number> {
+  try {
+    return await copyContent(source, target, snapshots, run);
+  } catch (error) {
+    if (!hasCode(error, "CORRUPT")) throw error;
+    const message = `${target.core.backend.label}: not all that it has lost came again: ${(error as Error).message}`;
+    run.report({ type: "warning", message });
+    return 0;
+  }
 }
 
 async function saveCopy(to: Core, snapshot: Snapshot, run: Run): Promise<void> {

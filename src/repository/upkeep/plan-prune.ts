@@ -25,6 +25,8 @@ export type PruneOptions = {
   readonly unusedShareMax: number;
   readonly packBytesMin: number;
   readonly version: 1 | 2;
+  /** Packs that cannot be read whole: what is needed of them stays where it is. */
+  readonly damaged: ReadonlySet<string>;
 };
 
 /** So many small packs have to be there before they are worth joining. */
@@ -35,9 +37,10 @@ export function planPrune(index: BlobIndex, options: PruneOptions): PrunePlan {
   const packs = usePerPack(index);
   const remove = packs.filter(({ usedBytes }) => usedBytes === 0);
   const needed = packs.filter(({ usedBytes }) => usedBytes > 0);
-  const small = needed.filter((pack) => isSmall(pack, options));
+  const sound = needed.filter(({ id }) => !options.damaged.has(id));
+  const small = sound.filter((pack) => isSmall(pack, options));
   const joinsSmall = small.length >= SMALL_PACKS_MIN;
-  const candidates = needed
+  const candidates = sound
     .filter(
       (pack) =>
         mustRepack(pack, options) || pack.unusedBytes > 0 || (joinsSmall && isSmall(pack, options)),

@@ -63,6 +63,7 @@ export async function prune(
     unusedShareMax: UNUSED_SHARE_MAX,
     packBytesMin: PACK_BYTES / 4,
     version: core.config.version,
+    damaged,
   });
   const orphans = [...sizes.keys()].filter((id) => !named.has(id));
   if (how === "plan") return report(plan, orphans, sizes);
@@ -96,6 +97,7 @@ async function carryOut(
   const gone = new Set([...unusable, ...[...remove, ...written].map(({ id }) => id)]);
   await rewriteIndexes(core, gone, run);
   for (const id of gone) await core.backend.remove(packKey(id), run);
+  for (const id of gone) await core.damage.forget(id);
   return written;
 }
 
