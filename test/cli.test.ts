@@ -181,11 +181,18 @@ suite("command line", () => {
     });
     const checked = lastgood(folder, "check", "--read-data");
     assert.equal(checked.code, 13);
-    assert.match(checked.out, /hint: pack .* the next backup stores again what it had/);
+    assert.match(checked.out, /hint: pack .* the next backup or copy stores again what it had/);
+    const unwell = lastgood(folder, "status");
+    assert.equal(unwell.code, 1);
+    assert.match(
+      unwell.out,
+      /^1 pack of the repository is damaged: lastgood backup .* lastgood prune$/m,
+    );
     assert.equal(json(folder, "backup").code, 0);
     assert.equal(json(folder, "validate", "latest").code, 0);
     assert.equal(lastgood(folder, "prune").code, 0);
     assert.equal(lastgood(folder, "check", "--read-data").code, 0);
+    assert.equal(lastgood(folder, "status").code, 0);
 
     rmSync(path.join(folder, ".lastgood/repository/index"), { recursive: true });
     const lost = lastgood(folder, "check");

@@ -40,6 +40,10 @@ suite("a store whose path was changed", { concurrency: 4 }, () => {
       using system = await reopenSystem(folder);
       assert.deepEqual((await validate(system, "latest", run)).errors, []);
       assert.equal((await drill(system, { named: "latest", reason: "" }, run)).problem, undefined);
+      const part = { reason: "", force: false, file: path.join(folder, "up2/a") };
+      assert.equal((await restore(system, "latest", part, run)).outcome, "committed");
+      assert.equal(textOf(folder, "up2/a"), "old");
+      put(folder, { "up2/a": "new" });
       const plain = restore(system, "latest", { reason: "", force: false }, run);
       await assert.rejects(plain, (error) => hasCode(error, "REFUSED"));
       const { outcome } = await restore(system, "latest", { reason: "", force: true }, run);

@@ -146,6 +146,21 @@ suite("what was lost comes back", { concurrency: 4 }, () => {
     assert.deepEqual((await place.repository.check({ readData: "all" }, run)).errors, []);
   });
 
+  test("what a new index could not be made of is not told to be made into one", async () => {
+    await using place = await newPlace();
+    harm(packOf("data", place), (bytes) => {
+      bytes[bytes.length - 30]! ^= 1;
+      return bytes;
+    });
+    fs.rmSync(place.at("repo/index"), { recursive: true });
+    assert.equal((await place.repository.repairIndex(run)).unreadable.length, 1);
+    const { hints } = await place.repository.check({ readData: "none", isIndexNew: true }, run);
+    assert.match(hints.join(), /is damaged where it says what is in it/);
+    const next = await backUp(place.repository, place.at("src"), run, place.snapshot);
+    await assertRestorable(place, next.snapshot);
+    await assertRestorable(place, place.snapshot);
+  });
+
   for (const type of ["data", "tree"] as const) {
     for (const [how, damage] of [
       ["is missing", (pack: string) => fs.rmSync(pack)],

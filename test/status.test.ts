@@ -45,6 +45,16 @@ suite("status", { concurrency: 4 }, () => {
     assert((await status(system, run)).ok);
   });
 
+  testIn("what is known of incidents and cannot be read is a problem", async (folder) => {
+    using system = await newPlace(folder);
+    assert((await status(system, run)).ok);
+    for (const suffix of ["", "-wal", "-shm"]) {
+      put(folder, { [`.lastgood/records.db${suffix}`]: "no database" });
+    }
+    const { problems } = await status(system, run);
+    assert.match(problems.join(), /what went wrong lately is not known: .*not a database/);
+  });
+
   testIn("of several problems none is kept back", async (folder) => {
     using system = await newPlace(folder);
     fs.rmSync(path.join(folder, "repository", "index"), { recursive: true });
@@ -73,6 +83,10 @@ suite("status", { concurrency: 4 }, () => {
         using system = await newPlace(folder);
         const { outcome } = await restore(system, "latest", { reason: "", force: false }, run);
         assert.equal(outcome, "committed");
+        const file = path.join(folder, "files/a");
+        fs.writeFileSync(file, "b");
+        const part = await restore(system, "latest", { reason: "", force: false, file }, run);
+        assert.equal(part.outcome, "committed");
         assert.doesNotMatch(textOfAll(await doctor(system, run)), /this state does not know/);
       }
       fs.rmSync(path.join(folder, ".lastgood"), { recursive: true });
@@ -84,6 +98,8 @@ suite("status", { concurrency: 4 }, () => {
       const [, aside = ""] =
         /app\/files: (\S+) was set aside by .* this state does not know/.exec(found) ?? [];
       assert.equal(fs.readFileSync(path.join(aside, "files", "a"), "utf8"), "a");
+      const [, ofPart = ""] = /app\/files: (\S+part-\S+) was set aside/.exec(found) ?? [];
+      assert.equal(fs.readFileSync(path.join(ofPart, "a"), "utf8"), "b");
       assert((await status(system, run)).ok, "doctor has looked at the points");
     },
   );

@@ -55,9 +55,10 @@ suite("an application that was stopped", { concurrency: 4 }, () => {
       const file = path.join(folder, "files", "a");
       using reader = spawn("sh", ["-c", script, file], { stdio: ["ignore", "pipe", "ignore"] });
       await once(reader.stdout, "data");
-      const { outcome, error } = await restore(system, "latest", PLAIN, run);
+      const { outcome, error, leftStopped } = await restore(system, "latest", PLAIN, run);
       assert.equal(outcome, "aborted");
       assert.match(error ?? "", /still has its data open/);
+      assert.deepEqual(leftStopped, was === "stopped" ? ["app"] : []);
       assert.equal(await isAlive(system), was === "running");
     });
 

@@ -158,6 +158,8 @@ function translate(error: unknown, doing: string): unknown {
   switch (systemCode(error)) {
     case "ENOENT":
       return new AppError("NOT_FOUND", `${doing}: not found`, details);
+    case "EISDIR":
+      return new AppError("CORRUPT", `${doing}: it is a folder`, details);
     case "EEXIST":
       return new AppError("ALREADY_EXISTS", `${doing}: already exists`, details);
     default:

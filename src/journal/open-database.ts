@@ -1,6 +1,7 @@
 import { statfsSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { isBusy } from "../base/file-lock.ts";
 import { AppError } from "../base/errors.ts";
 
 /** A database, and whether no other process can open it as long as this one has it. */
@@ -34,6 +35,10 @@ function isOfDisk(error: unknown): boolean {
 /** A full disk is told by SQLite as an error of reading, too. */
 export function cannotOpen(file: string, cause: unknown): unknown {
   const doing = `open journal ${file}`;
+  if (isBusy(cause)) {
+    const hint = "Another lastgood works on a full disk and has it alone. Wait until it has ended.";
+    return new AppError("LOCKED", `${doing}: another process has it`, { cause, hint });
+  }
   if (isFull(path.dirname(file))) {
     const hint =
       "Free some space there: what was set aside shows lastgood status, lastgood keep frees it.";

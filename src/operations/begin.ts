@@ -51,6 +51,8 @@ export type Begun = {
   readonly error: string | undefined;
   /** Where to look for the reason of the error. */
   readonly hint: string | undefined;
+  /** Components that were stopped before, and are again since it went back. */
+  readonly leftStopped: readonly string[];
 };
 
 /** Locks, records and carries out an operation. Until the journal knows it, it throws. */
@@ -58,7 +60,8 @@ export async function begin(system: System, intended: Intended, run: Run): Promi
   const { id, kind, components, reason } = intended;
   using _lock = lockOrTell(system, components);
   refuseInterrupted(system, components);
-  const plan = await intended.plan(await stoppedAmong(components, run));
+  const down = await stoppedAmong(components, run);
+  const plan = await intended.plan(down);
   const baseline = await sampleChecks(components, run);
   // Where nothing is live yet, nothing can be well.
   const release = intended.release?.();
@@ -97,7 +100,16 @@ export async function begin(system: System, intended: Intended, run: Run): Promi
   await openGates(system, components, run);
   await settleHolds(system.paths, { id, kind, setup }, outcome, system.host.clock);
   const hint = error instanceof AppError ? error.hint : undefined;
-  return { outcome, error: error === undefined ? undefined : (error as Error).message, hint };
+  const message = error === undefined ? undefined : (error as Error).message;
+  const leftStopped = outcome === "committed" ? [] : down.filter((name) => !isStarted(name, plan));
+  return { outcome, error: message, hint, leftStopped };
+}
+
+/** Whether going back starts it. */
+function isStarted(component: string, { ways }: Plan): boolean {
+  return ways.some(({ steps }) =>
+    steps.some((step) => step.act === "running" && step.component === component),
+  );
 }
 
 /** Whoever cannot be asked whether it lives must not be stopped: then it throws. */

@@ -10,8 +10,8 @@ import type { DamageLedger } from "../repository/repository.ts";
  * place, since a copy of it byte by byte may be sound.
  */
 export function damageAt(state: string, place: string): DamageLedger {
-  const name = createHash("sha256").update(place).digest("hex").slice(0, 16);
-  const folder = path.join(state, "damaged-packs", name);
+  const of = createHash("sha256").update(place).digest("hex").slice(0, 16);
+  const folder = path.join(state, "damaged-packs", of);
   return {
     async known() {
       return new Set((await namesIn(folder)).filter((name) => /^[0-9a-f]{64}$/.test(name)));

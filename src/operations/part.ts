@@ -94,7 +94,9 @@ function locate(system: System, description: PointDescription, file: string): Fo
         .find((way) => way !== ".." && !way.startsWith("../") && !path.isAbsolute(way));
       if (relative === undefined) continue;
       if (store.kind !== "folder" || relative === "") throw onlyWhole(store.name, file);
-      const below = path.join(path.basename(configured), relative);
+      // In the point the store has the name in which its path ended then.
+      const { path: then = configured } = description.stores[store.name] ?? {};
+      const below = path.join(path.basename(then), relative);
       const name = `${store.name.slice(component.length + 1)}:${below}`;
       return {
         component,

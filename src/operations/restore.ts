@@ -46,6 +46,8 @@ export type RestoreResult = {
   readonly stale: readonly string[];
   readonly error: string | undefined;
   readonly hint: string | undefined;
+  /** Components that were stopped before, and are again since it went back. */
+  readonly leftStopped: readonly string[];
   readonly elapsedMs: number;
 };
 

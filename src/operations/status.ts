@@ -3,6 +3,7 @@ import type { Verdict } from "../checks/check.ts";
 import type { Outcome, Progress } from "../journal/journal.ts";
 import { versionOf } from "../targets/target.ts";
 import { type Baseline, sampleChecks } from "./acts/healthy.ts";
+import { damageAt } from "./damage-ledger.ts";
 import { missingStores } from "./live-data.ts";
 import { Incidents, JOB_KEY } from "./incidents/incidents.ts";
 import { isUnderWay } from "./operation-lock.ts";
@@ -95,7 +96,8 @@ export async function status(system: System, run: Run): Promise<Status> {
         : [`${job} is overdue since ${overdue}: ${error ?? "does lastgood serve run?"}`],
     ),
     ...(hasStores ? withoutPoint(points) : []),
-    ...failedJobs(system),
+    ...(await damagedPacks(system)),
+    ...failedJobs(system, state?.enough !== false),
   ];
   return {
     ok: problems.length === 0,
@@ -152,17 +154,25 @@ function busy({ components, paths }: System, [first]: readonly Progress[]): stri
 }
 
 /** What went wrong without anything having to be taken back, and did not succeed since. */
-function failedJobs({ paths }: System): string[] {
+function failedJobs({ paths }: System, hasRoom: boolean): string[] {
   try {
     using incidents = new Incidents(paths.state);
     return incidents
       .allLasting()
       .filter(({ key }) => key.startsWith(JOB_KEY))
-      .map(({ id, title }) => `${title}: lastgood incident show ${id}`);
-  } catch {
+      .map(({ id, title }) => `${title}: lastgood incident show ${id}, or close ${id}`);
+  } catch (error) {
     // Where the disk is full that is told already, and is the reason.
-    return [];
+    return hasRoom ? [`what went wrong lately is not known: ${(error as Error).message}`] : [];
   }
+}
+
+/** No backup builds on them; older points may have lost something. */
+async function damagedPacks({ paths, config }: System): Promise<string[]> {
+  const { size } = await damageAt(paths.state, config.repository.at).known();
+  if (size === 0) return [];
+  const what = size === 1 ? "1 pack of the repository is" : `${size} packs of the repository are`;
+  return [`${what} damaged: lastgood backup stores again what is still there, then lastgood prune`];
 }
 
 function checksThat(system: System, need: "required" | "shadow"): ReadonlySet<string> {

@@ -46,6 +46,7 @@ export async function verify(
           readData: isNext
             ? { choose: (bytes) => ledger.longestAgo(bytes, readData.nextOf, now) }
             : readData,
+          isIndexNew: repairIndex,
           onSound: (packId) => void sound.push(packId),
         },
         run,

@@ -47,6 +47,8 @@ export function placeInside(folder: string): Place {
   };
 }
 
+const PART = "part-";
+
 /**
  * The place of a file or folder inside a folder that is a slot itself. Its versions lie with those
  * of that folder, where no capture sees them.
@@ -54,7 +56,7 @@ export function placeInside(folder: string): Place {
 export async function placeWithin(folder: string, file: string): Promise<Place> {
   const outer = (await isMountPoint(folder)) ? placeInside(folder) : placeOf(folder, []);
   const name = createHash("sha256").update(file).digest("hex").slice(0, 16);
-  return { ...placeOf(file, []), versionsFolder: path.join(outer.versionsFolder, `part-${name}`) };
+  return { ...placeOf(file, []), versionsFolder: path.join(outer.versionsFolder, PART + name) };
 }
 
 /**
@@ -98,10 +100,21 @@ export async function isReady(place: Place, version: Version): Promise<boolean> 
   return (await namesIn(place.versionsFolder)).includes(`=${version}`);
 }
 
-/** The folders of all versions that lie ready, by their names. */
-export async function readyFolders(place: Place): Promise<ReadonlyMap<string, string>> {
-  const ready = (await namesIn(place.versionsFolder)).filter((name) => /^=[^~]+$/.test(name));
-  return new Map(ready.map((name) => [name.slice(1), path.join(place.versionsFolder, name)]));
+/** The folders of all versions that lie ready, those of parts too, each with its version. */
+export async function readyFolders({ versionsFolder }: Place): Promise<[string, string][]> {
+  const names = await namesIn(versionsFolder);
+  const parts = names
+    .filter((name) => name.startsWith(PART))
+    .map((name) => path.join(versionsFolder, name));
+  const folders = await Promise.all(
+    [versionsFolder, ...parts].map(async (folder) =>
+      (await namesIn(folder)).map((name) => path.join(folder, name)),
+    ),
+  );
+  return folders.flat().flatMap((folder): [string, string][] => {
+    const [, version] = /^=([^~]+)$/.exec(path.basename(folder)) ?? [];
+    return version === undefined ? [] : [[version, folder]];
+  });
 }
 
 /**

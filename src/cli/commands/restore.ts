@@ -155,7 +155,7 @@ function describePreview({
 
 /** What a restore or an undo tells. */
 export function describeResult(value: RestoreResult): Result {
-  const { outcome, stamp, operation, elapsedMs, error, hint, stale } = value;
+  const { outcome, stamp, operation, elapsedMs, error, hint, stale, leftStopped } = value;
   const { exit, says } = OUTCOMES[outcome];
   return {
     value,
@@ -164,6 +164,9 @@ export function describeResult(value: RestoreResult): Result {
       `${stamp}: ${outcome}, ${formatMs(elapsedMs)}. ${says}`,
       ...(error === undefined ? [] : [`  ${error}`]),
       ...(hint === undefined ? [] : [`  ${hint}`]),
+      ...(leftStopped.length === 0
+        ? []
+        : [`  Left stopped, as before: ${leftStopped.join(", ")}. To start it: lastgood start`]),
       ...stale.map(
         (store) => `  ${store} did not come back with it and may no longer fit: rebuild it`,
       ),

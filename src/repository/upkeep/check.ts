@@ -31,6 +31,8 @@ export type CheckOptions = {
     | "all"
     | { readonly part: number; readonly of: number }
     | { readonly choose: (bytes: ReadonlyMap<string, number>) => ReadonlySet<string> };
+  /** Whether the index was just made anew from all packs: what is in none then cannot be read. */
+  readonly isIndexNew?: boolean;
   /** Hears of each pack that was read and is sound. */
   readonly onSound?: (packId: string) => void;
 };
@@ -46,7 +48,7 @@ export async function check(core: Core, options: CheckOptions, run: Run): Promis
   const missing = await markUsed(snapshots, index, openBlobReader(core, index, run), run);
   errors.push(...missing);
   const orphans = [...sizes.keys()].filter((id) => !packs.has(id));
-  hints.push(...hintsOf(orphans, missing.length > 0));
+  hints.push(...hintsOf(orphans, missing.length > 0, options.isIndexNew === true));
   const bytesRead = await readPacks(core, packs, sizes, options, errors, run);
   hints.push(...(await hintsOfDamage(core, sizes)));
   return { errors, hints, snapshots: snapshots.length, packs: packs.size, bytesRead };
@@ -120,7 +122,14 @@ async function comparePacks(
 }
 
 /** Of packs that no index names. Where something is missing, it may be in them. */
-function hintsOf(orphans: readonly string[], isMissing: boolean): string[] {
+function hintsOf(orphans: readonly string[], isMissing: boolean, isIndexNew: boolean): string[] {
+  if (isIndexNew) {
+    return orphans.map(
+      (id) =>
+        `pack ${id.slice(0, 8)} is damaged where it says what is in it, and in no index: the next backup ` +
+        "stores again what it had, as far as that is still there",
+    );
+  }
   if (orphans.length > 0 && isMissing) {
     return [
       `${orphans.length} packs are in no index and may have what is missing: ` +
@@ -139,8 +148,8 @@ async function hintsOfDamage(
   for (const id of known) if (!sizes.has(id)) await damage.forget(id);
   return [...known.intersection(sizes)].map(
     (id) =>
-      `pack ${id.slice(0, 8)} was damaged when it was read: the next backup stores again what it had, ` +
-      "as far as that is still there; prune then removes it",
+      `pack ${id.slice(0, 8)} was damaged when it was read: the next backup or copy stores again what it ` +
+      "had, as far as that is still there; prune removes it once no point needs what is lost",
   );
 }
 
