@@ -25,8 +25,8 @@ export type PruneOptions = {
   readonly unusedShareMax: number;
   readonly packBytesMin: number;
   readonly version: 1 | 2;
-  /** Packs that cannot be read whole: what is needed of them stays where it is. */
-  readonly damaged: ReadonlySet<string>;
+  /** Damaged packs: what is needed of one is written anew, or cannot be read and stays where it is. */
+  readonly damaged: ReadonlyMap<string, "readable" | "lost">;
 };
 
 /** So many small packs have to be there before they are worth joining. */
@@ -37,7 +37,7 @@ export function planPrune(index: BlobIndex, options: PruneOptions): PrunePlan {
   const packs = usePerPack(index);
   const remove = packs.filter(({ usedBytes }) => usedBytes === 0);
   const needed = packs.filter(({ usedBytes }) => usedBytes > 0);
-  const sound = needed.filter(({ id }) => !options.damaged.has(id));
+  const sound = needed.filter(({ id }) => options.damaged.get(id) !== "lost");
   const small = sound.filter((pack) => isSmall(pack, options));
   const joinsSmall = small.length >= SMALL_PACKS_MIN;
   const candidates = sound
@@ -84,8 +84,8 @@ function usePerPack(index: BlobIndex): PackUse[] {
   });
 }
 
-function mustRepack(pack: PackUse, { version }: PruneOptions): boolean {
-  return pack.isMixed || (version === 2 && pack.hasUncompressedTrees);
+function mustRepack(pack: PackUse, { version, damaged }: PruneOptions): boolean {
+  return pack.isMixed || (version === 2 && pack.hasUncompressedTrees) || damaged.has(pack.id);
 }
 
 function isSmall({ sizeBytes }: PackUse, { packBytesMin }: PruneOptions): boolean {

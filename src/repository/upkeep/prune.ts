@@ -10,9 +10,9 @@ import { packKey } from "../files.ts";
 import { decodeIndex, encodeIndex } from "../format/index-file.ts";
 import { packBytes } from "../format/pack-header.ts";
 import type { Snapshot } from "../format/snapshot.ts";
-import { createBlobIndex } from "../index/blob-index.ts";
+import { type BlobIndex, createBlobIndex } from "../index/blob-index.ts";
 import { loadIndexAndPacks } from "../index/load-index.ts";
-import { openBlobReader } from "../reader/read-blob.ts";
+import { type BlobReader, openBlobReader } from "../reader/read-blob.ts";
 import { openReadPool } from "../workers/pools.ts";
 import { openBlobSink } from "../writer/blob-sink.ts";
 import { copyBlobs } from "./copy-blobs.ts";
@@ -63,13 +63,32 @@ export async function prune(
     unusedShareMax: UNUSED_SHARE_MAX,
     packBytesMin: PACK_BYTES / 4,
     version: core.config.version,
-    damaged,
+    damaged: await judgeDamaged(damaged, index, blobs, run),
   });
   const orphans = [...sizes.keys()].filter((id) => !named.has(id));
   if (how === "plan") return report(plan, orphans, sizes);
   const repack = await carryOut(core, plan, { orphans, unusable }, index, run);
   await keepLonger(core, run);
   return report({ ...plan, repack }, orphans, sizes);
+}
+
+/** Whether what is needed of each damaged pack can be read. */
+async function judgeDamaged(
+  damaged: ReadonlySet<string>,
+  index: BlobIndex,
+  blobs: BlobReader,
+  run: Run,
+): Promise<ReadonlyMap<string, "readable" | "lost">> {
+  const judged = new Map([...damaged].map((id): [string, "readable" | "lost"] => [id, "readable"]));
+  for (const { packId, entry, marked } of index.entries()) {
+    if (!marked || judged.get(packId) !== "readable") continue;
+    run.signal.throwIfAborted();
+    await blobs.blob(entry.id, entry.type).catch((error: unknown) => {
+      if (!hasCode(error, "CORRUPT")) throw error;
+      judged.set(packId, "lost");
+    });
+  }
+  return judged;
 }
 
 const LOCKED_AT_ONCE = 16;
