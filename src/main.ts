@@ -26,12 +26,11 @@ function ownVersion(): string {
 }
 
 async function main(): Promise<number> {
-  const [{ runCli, EXIT_INTERRUPTED }, { jsonOutput, textOutput }, { systemClock }] =
-    await Promise.all([
-      import("./cli/cli.ts"),
-      import("./cli/output.ts"),
-      import("./base/clock.ts"),
-    ]);
+  const [{ runCli }, { jsonOutput, textOutput }, { systemClock }] = await Promise.all([
+    import("./cli/cli.ts"),
+    import("./cli/output.ts"),
+    import("./base/clock.ts"),
+  ]);
   const stdout = (text: string): void => void process.stdout.write(text);
   const stderr = (text: string): void => void process.stderr.write(text);
 
@@ -50,7 +49,9 @@ async function main(): Promise<number> {
     process.on(signal, () => {
       // Whoever ends a whole group asks us, and so does the service that has started us: that is one.
       if (stop.signal.aborted && performance.now() - askedMs > SAME_SIGNAL_MS) {
-        process.exit(EXIT_INTERRUPTED);
+        // An exit would wait for what waits, such as a disk that does not answer. This does not.
+        process.removeAllListeners(signal);
+        process.kill(process.pid, signal);
       }
       askedMs = stop.signal.aborted ? askedMs : performance.now();
       stop.abort();

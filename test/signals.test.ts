@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import type { ChildProcess } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import * as fs from "node:fs";
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { suite } from "node:test";
 import { put, testIn, textOf } from "./support/files.ts";
@@ -48,6 +50,24 @@ suite("signals", () => {
       });
     }
   }
+
+  testIn("who waits for what never comes ends at the second signal", async (folder) => {
+    put(folder, { "files/a": "old" });
+    using _system = await systemWithPoint(folder, { stores: FILES });
+    fs.rmSync(path.join(folder, "key"));
+    execFileSync("mkfifo", [path.join(folder, "key")]);
+    const bin = path.resolve(import.meta.dirname, "../bin/lastgood.js");
+    using child = spawn(process.execPath, [bin, "points"], { cwd: folder, stdio: "ignore" });
+    const ended = once(child, "close", { signal: AbortSignal.timeout(20_000) });
+    // By then it reads the key, which nobody writes.
+    await sleep(3000);
+    child.kill("SIGINT");
+    // One that comes sooner would be the same signal.
+    await sleep(1500);
+    assert.equal(child.signalCode, null, "it waits");
+    child.kill("SIGINT");
+    assert.deepEqual(await ended, [null, "SIGINT"]);
+  });
 
   testIn("an older Node tells of an end by a signal as a shell does", async (folder) => {
     put(folder, { "files/a": "old" });

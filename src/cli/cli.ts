@@ -12,7 +12,7 @@ import { overview } from "./help.ts";
 
 const EXIT_OK = 0;
 const EXIT_BUG = 70;
-export const EXIT_INTERRUPTED = 130;
+const EXIT_INTERRUPTED = 130;
 
 /** What the process gives to a command line. */
 export type CliHost = Pick<

@@ -49,6 +49,8 @@ export type Intended = {
 export type Begun = {
   readonly outcome: Outcome;
   readonly error: string | undefined;
+  /** Of the error, as docs/errors.md has them. */
+  readonly code: string | undefined;
   /** Where to look for the reason of the error. */
   readonly hint: string | undefined;
   /** Components that were stopped before, and are again since it went back. */
@@ -102,7 +104,8 @@ export async function begin(system: System, intended: Intended, run: Run): Promi
   const hint = error instanceof AppError ? error.hint : undefined;
   const message = error === undefined ? undefined : (error as Error).message;
   const leftStopped = outcome === "committed" ? [] : down.filter((name) => !isStarted(name, plan));
-  return { outcome, error: message, hint, leftStopped };
+  const code = error instanceof AppError ? error.code : undefined;
+  return { outcome, error: message, code, hint, leftStopped };
 }
 
 /** Whether going back starts it. */

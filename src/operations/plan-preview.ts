@@ -10,9 +10,10 @@ export type PlanPreview = {
 };
 
 /** A plan in words. */
-export function previewPlan({ steps, ways }: Plan): PlanPreview {
+export function previewPlan({ steps, ways, cleanup = [] }: Plan): PlanPreview {
   return {
-    steps: steps.map(describeStep),
+    // What is freed once it is committed can be undone no more: that has to be known before.
+    steps: [...steps, ...cleanup].map(describeStep),
     ways: ways.map((way) => ({ depth: way.depth, steps: way.steps.map(describeStep) })),
   };
 }

@@ -45,6 +45,7 @@ export type RestoreResult = {
   readonly operation: string;
   readonly stale: readonly string[];
   readonly error: string | undefined;
+  readonly code: string | undefined;
   readonly hint: string | undefined;
   /** Components that were stopped before, and are again since it went back. */
   readonly leftStopped: readonly string[];

@@ -1,7 +1,10 @@
 import type { Run } from "../base/events.ts";
 import type { Verdict } from "../checks/check.ts";
 import type { Outcome, Progress } from "../journal/journal.ts";
-import { versionOf } from "../targets/target.ts";
+import { type Target, versionOf } from "../targets/target.ts";
+import type { Version } from "../slots/slot.ts";
+import type { OperationSetup } from "./begin.ts";
+import { deployHold } from "./releases/hold.ts";
 import { type Baseline, sampleChecks } from "./acts/healthy.ts";
 import { damageAt } from "./damage-ledger.ts";
 import { missingStores } from "./live-data.ts";
@@ -45,6 +48,8 @@ export type Status = {
     readonly operation: string;
     readonly kind: string;
     readonly until: string;
+    /** Whether the next deploy of the component ends that before. */
+    readonly orDeploy: boolean;
   }[];
   readonly schedule: readonly Planned[];
   readonly last:
@@ -81,7 +86,7 @@ export async function status(system: System, run: Run): Promise<Status> {
     ...(state?.enough === false ? [`${state.folder}: the disk is full`] : []),
     ...unfinished.map((id) => `operation ${id} was interrupted: lastgood recover`),
     ...needsHuman.map((id) => `operation ${id} needs you: lastgood history, then lastgood recover`),
-    ...(await brokenReleases(system)),
+    ...(await brokenReleases(system, run)),
     ...missingStores(system.components.flatMap(({ stores }) => stores)).map(
       ({ name, livePath }) => `${name}: ${livePath} is not there: lastgood doctor`,
     ),
@@ -119,6 +124,7 @@ export async function undoableOf(system: System, run: Run): Promise<Status["undo
     operation: operation.id,
     kind: operation.kind,
     until: new Date(Date.parse(operation.started) + system.config["undo-for"]).toISOString(),
+    orDeploy: (operation.setup as OperationSetup).release !== undefined,
   }));
 }
 
@@ -215,14 +221,37 @@ async function byComponent(system: System, baseline: Baseline): Promise<Status["
 }
 
 /** A link that leads nowhere is what nobody looks at until the next start. */
-async function brokenReleases({ components }: System): Promise<string[]> {
+async function brokenReleases({ components, paths }: System, run: Run): Promise<string[]> {
   const broken: string[] = [];
   for (const { name, target } of components) {
     const current = (await target?.pointers())?.current;
-    if (current === undefined || current.state === "to") continue;
+    const held = deployHold(paths, name);
+    if (held?.isFailure === true) {
+      broken.push(`${name}: deploys are held: ${held.why}: then lastgood resume ${name}`);
+    }
+    if (target === undefined || current === undefined) continue;
+    if (current.state === "to") {
+      broken.push(...(await damageOf(name, target, current.version, run)));
+      continue;
+    }
     const isNew = current.state === "none";
     const what = isNew ? "nothing is deployed yet" : "current leads to no release";
     broken.push(`${name}: ${what}: lastgood ${isNew ? "deploy" : "doctor"}`);
   }
   return broken;
+}
+
+/** Of a release in a folder, as far as its files look changed; an image cannot be. */
+async function damageOf(
+  component: string,
+  target: Target,
+  version: Version,
+  run: Run,
+): Promise<string[]> {
+  if (target.fetchesItself === true) return [];
+  const [problem] = await target.problemsOf(version, "what-changed", run);
+  if (problem === undefined) return [];
+  return [
+    `${component}: release ${version}, which is live, is damaged: ${problem}: lastgood doctor`,
+  ];
 }

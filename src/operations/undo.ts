@@ -140,6 +140,7 @@ async function planUndo(
   { operation, down, force }: UndoPlanning,
   run: Run,
 ): Promise<PlannedUndo> {
+  refuseRenamed(system, found);
   refuseChanged(system, found);
   const stores = await storesToUndo(system, found, run);
   const { release } = found.operation.setup as OperationSetup;
@@ -207,6 +208,19 @@ async function storesToUndo(
   const { verdict } = await compatibilityOf(component, version(release.from), run);
   if (verdict === "restore-required") return stores;
   return stores.filter(({ store }) => switched.has(store.name));
+}
+
+function refuseRenamed({ components }: System, { operation }: SetAside): void {
+  const { release } = operation.setup as OperationSetup;
+  if (release === undefined || components.some(({ name }) => name === release.component)) return;
+  const { component } = release;
+  throw new AppError(
+    "NOT_FOUND",
+    `undo ${operation.id}: there is no component ${component} any more`,
+    {
+      hint: `Was it renamed? Call it ${component} again in lastgood.yaml for as long as this takes.`,
+    },
+  );
 }
 
 /** Half an undo, or one of data that the application no longer uses, is none. */

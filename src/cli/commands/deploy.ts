@@ -97,8 +97,19 @@ function allFailed(waysTried: number): string {
 
 /** What a deploy or a rollback tells. */
 export function describeRelease(value: ReleaseResult): Result {
-  const { outcome, component, from, to, live, operation, waysTried, error, hint, elapsedMs } =
-    value;
+  const {
+    outcome,
+    component,
+    from,
+    to,
+    live,
+    operation,
+    waysTried,
+    error,
+    hint,
+    isDataAside,
+    elapsedMs,
+  } = value;
   const { exit, says } = OUTCOMES[outcome];
   return {
     value,
@@ -108,6 +119,11 @@ export function describeRelease(value: ReleaseResult): Result {
       ...(error === undefined ? [] : [`  ${error}`]),
       ...(hint === undefined ? [] : [`  ${hint}`]),
       `  live: ${live ?? "nothing"} (operation ${operation})`,
+      ...(isDataAside
+        ? [
+            `  The data are as ${to} left them. To put back those from before: lastgood undo ${operation}`,
+          ]
+        : []),
       ...(outcome === "needs-human" ? [`  ${allFailed(waysTried)}`] : []),
       ...(outcome === "needs-human" ? ["  See: lastgood runbook, then lastgood recover"] : []),
     ],

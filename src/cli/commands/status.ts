@@ -32,7 +32,10 @@ export const statusCommand: Command = {
             `  ${job}: ${succeeded === undefined ? "not done by the schedule yet" : `done ${succeeded}`}` +
             `${error === undefined ? "" : `, failed since: ${error}`}; next ${next ?? "never"}`,
         ),
-        ...undoable.map(({ operation, until }) => `  can be undone until ${until}: ${operation}`),
+        ...undoable.map(
+          ({ operation, until, orDeploy }) =>
+            `  can be undone until ${until}${orDeploy ? " or the next deploy" : ""}: ${operation}`,
+        ),
         ...(last === undefined
           ? []
           : [`  last: ${last.kind}, ${last.outcome ?? "not ended"} (${last.operation})`]),

@@ -55,7 +55,10 @@ export type ReleaseResult = {
   /** How many ways back were begun. */
   readonly waysTried: number;
   readonly error: string | undefined;
+  readonly code: string | undefined;
   readonly hint: string | undefined;
+  /** Whether it went back and the data from before lie aside: a release that failed ran on what is live. */
+  readonly isDataAside: boolean;
   readonly elapsedMs: number;
 };
 
@@ -104,7 +107,7 @@ export async function deploy(
   await told?.end(ended.outcome, ended.error);
   // A release that failed is evidence; its package would only fail again.
   await forgetPackage(system, component.name, to);
-  const result = await resultOf(system, component, release(), id, ended, started);
+  const result = await resultOf(system, component, release(), id, ended, started, run);
   await expireSetAside(system, run).catch((error: unknown) => {
     run.report({ type: "warning", message: `free what expired: ${(error as Error).message}` });
   });
@@ -229,7 +232,10 @@ async function refuseVersion(
   }
   if (live !== undefined && compareVersions(to, live) < 0 && !force) {
     throw new AppError("REFUSED", `deploy ${name} ${to}: ${live}, which is live, is newer`, {
-      hint: `To go back: lastgood rollback ${name} --to ${to}. If it is meant to be: --force`,
+      hint:
+        there === undefined
+          ? "If it is meant to be: --force"
+          : `To go back: lastgood rollback ${name} --to ${to}. If it is meant to be: --force`,
     });
   }
 }
@@ -241,18 +247,20 @@ const DEPTHS: Readonly<Partial<Record<Outcome, "previous" | "factory">>> = {
 
 /** What is told of a change of release once it has ended. */
 export async function resultOf(
-  { journal }: System,
+  system: System,
   { target }: Deployable,
   { component, from, to }: ReleaseChange,
   operation: string,
-  { outcome, error, hint }: Begun,
+  { outcome, error, code, hint }: Begun,
   started: number,
+  run: Run,
 ): Promise<ReleaseResult> {
   const { current } = await target.pointers();
   const live = current.state === "to" ? current.version : undefined;
   const depth = DEPTHS[outcome];
   const elapsedMs = monotonicMs() - started;
-  const waysTried = journal.read(operation).sequence;
+  const waysTried = system.journal.read(operation).sequence;
+  const isAside = outcome !== "committed" && (await hasDataAside(system, operation, run));
   return {
     outcome,
     component,
@@ -263,7 +271,15 @@ export async function resultOf(
     operation,
     waysTried,
     error,
+    code,
     hint,
+    isDataAside: isAside,
     elapsedMs,
   };
+}
+
+/** Whether the data from before lie aside, since a release that failed ran on them. */
+async function hasDataAside(system: System, operation: string, run: Run): Promise<boolean> {
+  const aside = await listSetAside(system, run).catch(() => []);
+  return aside.some(({ operation: { id }, word }) => id === operation && word === "before");
 }

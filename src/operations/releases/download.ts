@@ -25,16 +25,19 @@ export async function download(
   run: Run,
 ): Promise<void> {
   const from = withoutCredentials(url);
-  // Without a checksum nobody could tell that two halves are of two files.
+  // Without a checksum nobody could tell that two halves are of two files, but the server.
+  const seen: Seen = { isCertain, etag: undefined };
   if (!isCertain) await rm(file, { force: true });
   for (let attempt = 1; ; attempt++) {
     try {
-      return await fetchRest(from, file, bytes, run);
+      return await fetchRest(from, file, bytes, seen, run);
     } catch (error) {
       run.signal.throwIfAborted();
       const isOurs = error instanceof AppError && error.code !== "UNAVAILABLE";
       const isDisk = systemCode(error) !== undefined && systemCode(error)?.startsWith("E") === true;
-      if (isOurs || isDisk || attempt === ATTEMPTS) throw translate(error, from.label);
+      if (isOurs || isDisk || attempt === ATTEMPTS) {
+        throw translate(error, from.label, isCertain);
+      }
       const message = `fetch: ${whyCut(error)}; trying again (${attempt})`;
       run.report({ type: "warning", message });
       await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1), undefined, { signal: run.signal });
@@ -60,22 +63,30 @@ function withoutCredentials(text: string): Place {
   return { url: url.href, label: host, headers: { authorization } };
 }
 
+/** What tells whether what comes next belongs to what has come: a checksum, or the server's word for it. */
+type Seen = { readonly isCertain: boolean; etag: string | undefined };
+
 async function fetchRest(
   { url, label, headers }: Place,
   file: string,
   bytes: number | undefined,
+  seen: Seen,
   run: Run,
 ): Promise<void> {
   const have = (await stat(file).catch(nothingThere))?.size ?? 0;
-  if (bytes !== undefined && have === bytes) return;
-  if (bytes !== undefined && have > bytes) await truncate(file, 0);
-  const from = bytes !== undefined && have > bytes ? 0 : have;
+  const canGoOn = seen.isCertain || seen.etag !== undefined;
+  if (canGoOn && bytes !== undefined && have === bytes) return;
+  const isUseless = have > 0 && (!canGoOn || (bytes !== undefined && have > bytes));
+  if (isUseless) await truncate(file, 0);
+  const from = isUseless ? 0 : have;
+  // Should it be another file by now, it comes from its beginning.
+  const condition = seen.etag === undefined ? {} : { "if-range": seen.etag };
   const idle = new AbortController();
   const timer = setTimeout(() => idle.abort(new Error("nothing came for 30 s")), IDLE_MS_MAX);
   try {
     const response = await fetch(url, {
       redirect: "error",
-      headers: from === 0 ? headers : { ...headers, range: `bytes=${from}-` },
+      headers: from === 0 ? headers : { ...headers, ...condition, range: `bytes=${from}-` },
       signal: AbortSignal.any([run.signal, idle.signal]),
     });
     // Everything had been fetched; only its checksum can tell whether it is the same file still.
@@ -83,6 +94,7 @@ async function fetchRest(
     if (response.status !== 200 && response.status !== 206) throw refused(label, response.status);
     // A server that knows no ranges begins anew.
     const start = response.status === 206 ? rangeStart(response, from) : 0;
+    if (start === 0) seen.etag = strongEtag(response);
     const total = bytes ?? start + Number(response.headers.get("content-length") ?? 0);
     await using handle = await open(file, start === 0 ? "w" : "r+");
     let at = start;
@@ -105,6 +117,12 @@ async function fetchRest(
   }
 }
 
+/** Undefined where the server does not vouch for every byte (RFC 9110, 8.8.1). */
+function strongEtag({ headers }: Response): string | undefined {
+  const etag = headers.get("etag") ?? undefined;
+  return etag?.startsWith('"') === true ? etag : undefined;
+}
+
 function rangeStart(response: Response, asked: number): number {
   const [, start] = /^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "") ?? [];
   if (Number(start) === asked) return asked;
@@ -123,10 +141,12 @@ function whyCut(error: unknown): string {
   return cause instanceof Error ? cause.message : message;
 }
 
-function translate(error: unknown, label: string): unknown {
+function translate(error: unknown, label: string, isCertain: boolean): unknown {
   if (error instanceof AppError || systemCode(error)?.startsWith("E") === true) return error;
   return new AppError("UNAVAILABLE", `fetch from ${label}: ${whyCut(error)}`, {
-    hint: "What came is kept: the next attempt goes on where this one ended.",
+    hint: isCertain
+      ? "What came is kept: the next attempt goes on where this one ended."
+      : "Try again. With --sha256 it would go on where this one ended.",
     cause: error,
   });
 }

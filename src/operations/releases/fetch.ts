@@ -106,6 +106,13 @@ async function factsOf(file: string, run: Run): Promise<Facts> {
     });
   }
   if (found.isDirectory()) return { bytes: undefined, sha256: undefined, md5: undefined };
+  // Whoever reads a pipe may wait for ever.
+  if (!found.isFile()) {
+    throw new AppError(
+      "INVALID_PACKAGE",
+      `read package ${file}: it is neither a file nor a folder`,
+    );
+  }
   const hashes: Hash[] = [createHash("sha256"), createHash("md5")];
   for await (const part of createReadStream(file, { signal: run.signal })) {
     for (const hash of hashes) hash.update(part as Buffer);

@@ -9,7 +9,12 @@ import type { OperationSetup } from "../begin.ts";
 import type { StatePaths, System } from "../system.ts";
 
 /** Why no release is deployed on a component for now. */
-export type DeployHold = { readonly since: string; readonly why: string };
+export type DeployHold = {
+  readonly since: string;
+  readonly why: string;
+  /** Whether a release failed; else somebody wanted it. */
+  readonly isFailure?: boolean;
+};
 
 function holdFile({ state }: Pick<StatePaths, "state">, component: string): string {
   return path.join(state, "holds", `${component}.json`);
@@ -36,8 +41,9 @@ export async function holdDeploys(
   component: string,
   why: string,
   { now }: Clock,
+  isFailure = false,
 ): Promise<DeployHold> {
-  const held = { since: now().toISOString(), why };
+  const held = { since: now().toISOString(), why, isFailure };
   const file = holdFile(paths, component);
   await writeFileDurable(file, Buffer.from(JSON.stringify(held)), "replace");
   return held;
@@ -73,7 +79,7 @@ export async function settleHolds(
   if (components[component]?.target?.["hold-after-rollback"] === false) return;
   const wentBack = outcome !== "committed" && outcome !== "aborted";
   if (kind === "deploy" && wentBack) {
-    await holdDeploys(paths, component, `${to} failed and went back (${id})`, clock);
+    await holdDeploys(paths, component, `${to} failed and went back (${id})`, clock, true);
   }
   if (kind === "rollback" && outcome === "committed") {
     await holdDeploys(paths, component, `it was rolled back to ${to} (${id})`, clock);

@@ -30,6 +30,11 @@ export async function packRelease(folder: string, options: PackOptions, run: Run
   if ((await stat(folder).catch(nothingThere))?.isDirectory() !== true) {
     throw new AppError("NOT_FOUND", `pack ${folder}: there is no such folder`);
   }
+  if (/\.(zip|tar|gz|tgz|xz|bz2)$/i.test(options.out)) {
+    throw new AppError("USAGE", `pack: ${options.out} would be no such file: it writes tar.zst`, {
+      hint: "Name it NAME.tar.zst. A package to deploy may be a zip file, too.",
+    });
+  }
   const release = await readReleaseFile(folder);
   for (const [store, migrations] of Object.entries(options.migrations)) {
     await refuseUndeclared(store, path.resolve(folder, migrations), release);

@@ -122,7 +122,7 @@ export async function rollback(
     },
     run,
   );
-  const result = await resultOf(system, component, release(), id, ended, started);
+  const result = await resultOf(system, component, release(), id, ended, started, run);
   await saveGivenUp(system, run);
   return result;
 }

@@ -111,6 +111,7 @@ function refuseLinkOut(path: string, target: string, label: string): void {
 /** Some errors of libraries have a code and no words. */
 export function reasonOf(error: unknown): string {
   const { message, code } = error as Error & { code?: string };
+  if (code === "Z_BUF_ERROR") return "it is cut off";
   return message || code || "it is damaged";
 }
 
