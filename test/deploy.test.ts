@@ -50,7 +50,7 @@ suite("deploy", () => {
         const mended = await install(system, folder, "1.2.0");
         assert.equal(mended.outcome, "committed", mended.error);
       },
-      behaviour === "die" ? { verify: { "healthy-for": "4s", deadline: "6s" } } : {},
+      behaviour === "die" ? { verify: { "healthy-for": "4s", deadline: "20s" } } : {},
     );
   }
 
