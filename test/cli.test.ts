@@ -15,24 +15,12 @@ import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { suite, test } from "node:test";
 import { harm } from "./support/damage.ts";
+import { bin, lastgood } from "./support/lastgood.ts";
 import { temporaryFolder } from "./support/temporary.ts";
 
 // Goal: what a user types works from end to end, with the exit codes and the JSON that are promised.
 
-const bin = path.resolve(import.meta.dirname, "../bin/lastgood.js");
-
 type Json = Record<string, unknown>;
-
-function lastgood(
-  folder: string,
-  ...args: string[]
-): { code: number | null; out: string; err: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [bin, ...args], {
-    cwd: folder,
-    encoding: "utf8",
-  });
-  return { code: status, out: stdout, err: stderr };
-}
 
 /** The last JSON line; every line has to be JSON, and nothing stands on standard error. */
 function json(folder: string, ...args: string[]): { code: number | null; last: Json } {

@@ -3,20 +3,15 @@ import { existsSync, readdirSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import { suite, test } from "node:test";
 import { folderBackend } from "../src/backends/folder.ts";
-import { systemClock } from "../src/base/clock.ts";
 import { AppError, hasCode } from "../src/base/errors.ts";
-import { hostFacts } from "../src/base/host.ts";
 import { encodeConfig } from "../src/repository/format/config.ts";
 import { encodeSnapshot } from "../src/repository/format/snapshot.ts";
 import { createStrongbox } from "../src/repository/crypto/strongbox.ts";
 import { loadIndex } from "../src/repository/index/load-index.ts";
-import { damageInMemory } from "../src/repository/damage.ts";
-import { noLedger } from "../src/repository/lock.ts";
-import { openThreads } from "../src/repository/workers/threads.ts";
 import { createCore, openCore } from "../src/repository/open.ts";
 import { openRepository } from "../src/repository/repository.ts";
 import { openBlobSink } from "../src/repository/writer/blob-sink.ts";
-import { CHEAP } from "./support/repository.ts";
+import { coreOptions, CHEAP } from "./support/repository.ts";
 import { PASSWORD } from "./support/restic.ts";
 import { quietRun, temporaryFolder } from "./support/temporary.ts";
 
@@ -24,13 +19,7 @@ import { quietRun, temporaryFolder } from "./support/temporary.ts";
 // Method: snapshots with trees that lastgood itself never writes.
 
 const run = quietRun();
-const options = {
-  clock: systemClock,
-  host: hostFacts(),
-  ledger: noLedger,
-  damage: damageInMemory(),
-  threads: openThreads(),
-};
+const options = coreOptions();
 
 function fileNode(name: string, content: string[], size: number, rest = ""): string {
   const time = "2026-01-01T00:00:00Z";

@@ -3,21 +3,16 @@ import * as fs from "node:fs";
 import path from "node:path";
 import { suite, test } from "node:test";
 import { folderBackend } from "../src/backends/folder.ts";
-import { systemClock } from "../src/base/clock.ts";
 import type { Run } from "../src/base/events.ts";
-import { hostFacts } from "../src/base/host.ts";
 import type { Core } from "../src/repository/core.ts";
 import { encodeSnapshot } from "../src/repository/format/snapshot.ts";
 import { loadIndex } from "../src/repository/index/load-index.ts";
-import { damageInMemory } from "../src/repository/damage.ts";
-import { noLedger } from "../src/repository/lock.ts";
-import { openThreads } from "../src/repository/workers/threads.ts";
 import { openCore } from "../src/repository/open.ts";
 import { openBlobReader } from "../src/repository/reader/read-blob.ts";
 import { openRepository, type Snapshot } from "../src/repository/repository.ts";
 import { openBlobSink } from "../src/repository/writer/blob-sink.ts";
 import { assertRestorable, harm, newPlace, packOf, type Place } from "./support/damage.ts";
-import { backUp } from "./support/repository.ts";
+import { coreOptions, backUp } from "./support/repository.ts";
 import { PASSWORD } from "./support/restic.ts";
 import { quietRun } from "./support/temporary.ts";
 
@@ -35,14 +30,7 @@ const run: Run = {
 const flip = (bytes: Buffer, at: number): Uint8Array => bytes.with(at, bytes.readUInt8(at) ^ 1);
 
 function coreOf({ at }: Place): Promise<Core> {
-  const options = {
-    clock: systemClock,
-    host: hostFacts(),
-    ledger: noLedger,
-    damage: damageInMemory(),
-    threads: openThreads(),
-  };
-  return openCore(folderBackend(at("repo")), PASSWORD, options, run);
+  return openCore(folderBackend(at("repo")), PASSWORD, coreOptions(), run);
 }
 
 suite("damaged packs", { concurrency: 4 }, () => {

@@ -44,6 +44,19 @@ const FINDERS: Record<string, (place: Place) => Promise<void>> = {
 const readOf = async ({ repository, snapshot }: Place, name: string): Promise<Buffer> =>
   await repository.read(snapshot, run, (reader) => reader.read(name));
 
+/** The next backup stores again what one pack had; then all is whole, also what was there before. */
+async function assertHeals(place: Place): Promise<void> {
+  const { repository, snapshot, at } = place;
+  const { warnings, ...inner } = hearing();
+  const next = await backUp(repository, at("src"), inner, snapshot);
+  assert.match(warnings.join(), /1 pack that its index names is missing, cut off or damaged/);
+  await assertRestorable(place, next.snapshot);
+  // The one before had the same in it.
+  await assertRestorable(place, snapshot);
+  await repository.prune("do", run);
+  assert.deepEqual((await repository.check({ readData: "all" }, run)).errors, []);
+}
+
 suite("what was lost comes back", { concurrency: 4 }, () => {
   for (const [finder, find] of Object.entries(FINDERS)) {
     for (const type of ["data", "tree"] as const) {
@@ -51,13 +64,7 @@ suite("what was lost comes back", { concurrency: 4 }, () => {
         await using place = await newPlace();
         flipBit(packOf(type, place));
         await find(place);
-        const { warnings, ...inner } = hearing();
-        const next = await backUp(place.repository, place.at("src"), inner, place.snapshot);
-        assert.match(warnings.join(), /1 pack that its index names is missing, cut off or damaged/);
-        await assertRestorable(place, next.snapshot);
-        await assertRestorable(place, place.snapshot);
-        await place.repository.prune("do", run);
-        assert.deepEqual((await place.repository.check({ readData: "all" }, run)).errors, []);
+        await assertHeals(place);
       });
     }
   }
@@ -169,14 +176,7 @@ suite("what was lost comes back", { concurrency: 4 }, () => {
       test(`a pack of ${type} that ${how}: the next backup stores it again, and all is whole`, async () => {
         await using place = await newPlace();
         damage(packOf(type, place));
-        const { warnings, ...inner } = hearing();
-        const next = await backUp(place.repository, place.at("src"), inner, place.snapshot);
-        assert.match(warnings.join(), /1 pack that its index names is missing, cut off or damaged/);
-        await assertRestorable(place, next.snapshot);
-        // The one before had the same in it.
-        await assertRestorable(place, place.snapshot);
-        await place.repository.prune("do", run);
-        assert.deepEqual((await place.repository.check({ readData: "all" }, run)).errors, []);
+        await assertHeals(place);
       });
     }
   }

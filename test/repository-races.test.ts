@@ -6,21 +6,16 @@ import path from "node:path";
 import { suite, test } from "node:test";
 import type { Backend } from "../src/backends/backend.ts";
 import { folderBackend } from "../src/backends/folder.ts";
-import { systemClock } from "../src/base/clock.ts";
 import { AppError } from "../src/base/errors.ts";
-import { hostFacts } from "../src/base/host.ts";
 import { encodeSnapshot } from "../src/repository/format/snapshot.ts";
 import { createBlobIndex } from "../src/repository/index/blob-index.ts";
-import { damageInMemory } from "../src/repository/damage.ts";
-import { noLedger } from "../src/repository/lock.ts";
-import { openThreads } from "../src/repository/workers/threads.ts";
 import { openCore } from "../src/repository/open.ts";
 import { openRepository, type Repository, type Snapshot } from "../src/repository/repository.ts";
 import { lookAt } from "../src/repository/workers/identity.ts";
 import { type BlobSink, openBlobSink } from "../src/repository/writer/blob-sink.ts";
 import { createFileStore } from "../src/repository/writer/file-store.ts";
 import { assertSameTrees } from "./support/compare-trees.ts";
-import { backUp, newRepository } from "./support/repository.ts";
+import { coreOptions, backUp, newRepository } from "./support/repository.ts";
 import { PASSWORD } from "./support/restic.ts";
 import { quietRun, temporaryFolder } from "./support/temporary.ts";
 
@@ -30,13 +25,7 @@ import { quietRun, temporaryFolder } from "./support/temporary.ts";
 // besides, never by waiting for it.
 
 const run = quietRun();
-const options = {
-  clock: systemClock,
-  host: hostFacts(),
-  ledger: noLedger,
-  damage: damageInMemory(),
-  threads: openThreads(),
-};
+const options = coreOptions();
 
 type Place = AsyncDisposable & { readonly at: (below: string) => string; repository: Repository };
 

@@ -95,6 +95,7 @@ suite("an application that was stopped", { concurrency: 4 }, () => {
     assert(await isAlive(system));
     const forced = await undo(system, restored.operation, { reason: "", force: true }, run);
     assert.equal(forced.outcome, "committed");
+    assert.deepEqual(forced.leftStopped, ["app"]);
     assert.equal(fs.readFileSync(file, "utf8"), "damaged");
     assert(!(await isAlive(system)));
     assert.equal((await undo(system, undefined, { reason: "" }, run)).outcome, "committed");

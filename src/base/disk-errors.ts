@@ -4,6 +4,10 @@ import { AppError, type ErrorCode, systemCode } from "./errors.ts";
 export const OR_FEWER_POINTS =
   ", or thin out the points: lastgood forget --plan, then lastgood prune";
 
+/** What makes room where the state lies. */
+export const HINT_STATE_FULL =
+  "Free some space there: what was set aside shows lastgood status, lastgood keep frees it.";
+
 /**
  * What a disk says no with, in our words: NO_SPACE, REFUSED, UNAVAILABLE. Anything else is given
  * back as it is. `doing` is as in "write data/4f/4f2a… in /srv/backup"; `more`, what else makes room.

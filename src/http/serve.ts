@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { monotonicMs } from "../base/clock.ts";
+import { HINT_STATE_FULL } from "../base/disk-errors.ts";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { parseConfig } from "../config/load.ts";
@@ -74,7 +75,7 @@ export async function serve(
 function refuseFullDisk({ journal, paths }: System): void {
   if (!journal.isAlone) return;
   throw new AppError("NO_SPACE", `serve: no space left where the state lies, in ${paths.state}`, {
-    hint: "Free some space there: what was set aside shows lastgood status, lastgood keep frees it.",
+    hint: HINT_STATE_FULL,
   });
 }
 

@@ -1,6 +1,7 @@
 import { statfsSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { HINT_STATE_FULL } from "../base/disk-errors.ts";
 import { isBusy } from "../base/file-lock.ts";
 import { AppError } from "../base/errors.ts";
 
@@ -40,9 +41,7 @@ export function cannotOpen(file: string, cause: unknown): unknown {
     return new AppError("LOCKED", `${doing}: another process has it`, { cause, hint });
   }
   if (isFull(path.dirname(file))) {
-    const hint =
-      "Free some space there: what was set aside shows lastgood status, lastgood keep frees it.";
-    return new AppError("NO_SPACE", `${doing}: no space left`, { cause, hint });
+    return new AppError("NO_SPACE", `${doing}: no space left`, { cause, hint: HINT_STATE_FULL });
   }
   const hint = "See whether the disk is read-only, and who owns the folder.";
   return new AppError("UNAVAILABLE", `${doing}: ${(cause as Error).message}`, { cause, hint });

@@ -2,7 +2,7 @@ import { AppError, hasCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { carryOut } from "../journal/carry-out.ts";
 import type { Outcome } from "../journal/journal.ts";
-import type { Plan } from "../journal/plan.ts";
+import type { Plan, Step } from "../journal/plan.ts";
 import type { Outside } from "../targets/folder/outside.ts";
 import { type Baseline, sampleChecks } from "./acts/healthy.ts";
 import { type Metrics, performer } from "./acts/perform.ts";
@@ -53,7 +53,7 @@ export type Begun = {
   readonly code: string | undefined;
   /** Where to look for the reason of the error. */
   readonly hint: string | undefined;
-  /** Components that were stopped before, and are again since it went back. */
+  /** Components that do not run now: they were stopped before, or whoever looks at the data first starts them. */
   readonly leftStopped: readonly string[];
 };
 
@@ -103,15 +103,19 @@ export async function begin(system: System, intended: Intended, run: Run): Promi
   await settleHolds(system.paths, { id, kind, setup }, outcome, system.host.clock);
   const hint = error instanceof AppError ? error.hint : undefined;
   const message = error === undefined ? undefined : (error as Error).message;
-  const leftStopped = outcome === "committed" ? [] : down.filter((name) => !isStarted(name, plan));
+  const leftStopped = stoppedAfter(plan, outcome, down);
   const code = error instanceof AppError ? error.code : undefined;
   return { outcome, error: message, code, hint, leftStopped };
 }
 
-/** Whether going back starts it. */
-function isStarted(component: string, { ways }: Plan): boolean {
-  return ways.some(({ steps }) =>
-    steps.some((step) => step.act === "running" && step.component === component),
+/** Who does not run once it has ended: stopped by it, or before, and not started by the way it took. */
+function stoppedAfter({ steps, ways }: Plan, outcome: Outcome, down: readonly string[]): string[] {
+  const isForward = outcome === "committed";
+  const named = (act: "stopped" | "running", of: readonly Step[]): string[] =>
+    of.flatMap((step) => (step.act === act ? [step.component] : []));
+  const started = named("running", isForward ? steps : ways.flatMap((way) => way.steps));
+  return (isForward ? named("stopped", steps) : [...down]).filter(
+    (name) => !started.includes(name),
   );
 }
 

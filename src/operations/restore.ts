@@ -47,7 +47,7 @@ export type RestoreResult = {
   readonly error: string | undefined;
   readonly code: string | undefined;
   readonly hint: string | undefined;
-  /** Components that were stopped before, and are again since it went back. */
+  /** Components that do not run now; see `Begun`. */
   readonly leftStopped: readonly string[];
   readonly elapsedMs: number;
 };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { closeSync, openSync, readdirSync, readFileSync, statfsSync, writeSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
@@ -9,6 +9,7 @@ import { hasCode } from "../../src/base/errors.ts";
 import { backup } from "../../src/operations/backup.ts";
 import { restore } from "../../src/operations/restore.ts";
 import { EXHAUSTIVE_STEP } from "../support/exhaustive.ts";
+import { lastgood } from "../support/lastgood.ts";
 import { newSystem } from "../support/system.ts";
 import { quietRun, temporaryFolder } from "../support/temporary.ts";
 
@@ -136,17 +137,4 @@ function fill(disk: string, name = "ballast"): void {
     }
   }
   closeSync(file);
-}
-
-const bin = path.resolve(import.meta.dirname, "../../bin/lastgood.js");
-
-function lastgood(
-  folder: string,
-  ...args: string[]
-): { code: number | null; out: string; err: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [bin, ...args], {
-    cwd: folder,
-    encoding: "utf8",
-  });
-  return { code: status, out: stdout, err: stderr };
 }

@@ -1,6 +1,12 @@
 import path from "node:path";
 import { folderBackend } from "../../src/backends/folder.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import type { Run } from "../../src/base/events.ts";
+import { hostFacts } from "../../src/base/host.ts";
+import { damageInMemory } from "../../src/repository/damage.ts";
+import { noLedger } from "../../src/repository/lock.ts";
+import type { OpenOptions } from "../../src/repository/open.ts";
+import { openThreads } from "../../src/repository/workers/threads.ts";
 import {
   createRepository,
   openRepository,
@@ -11,6 +17,17 @@ import { PASSWORD } from "./restic.ts";
 
 /** Cheap to open: for tests only. */
 export const CHEAP = { N: 1024, r: 8, p: 1 };
+
+/** With which a core is opened apart from a repository. Of locks and damage it remembers nothing for others. */
+export function coreOptions(): OpenOptions {
+  return {
+    clock: systemClock,
+    host: hostFacts(),
+    ledger: noLedger,
+    damage: damageInMemory(),
+    threads: openThreads(),
+  };
+}
 
 export async function newRepository(folder: string, run: Run): Promise<Repository> {
   await createRepository(folderBackend(folder), PASSWORD, { cost: CHEAP }, run);

@@ -166,7 +166,7 @@ export function describeResult(value: RestoreResult): Result {
       ...(hint === undefined ? [] : [`  ${hint}`]),
       ...(leftStopped.length === 0
         ? []
-        : [`  Left stopped, as before: ${leftStopped.join(", ")}. To start it: lastgood start`]),
+        : [`  Left stopped: ${leftStopped.join(", ")}. To start it: lastgood start`]),
       ...stale.map(
         (store) => `  ${store} did not come back with it and may no longer fit: rebuild it`,
       ),

@@ -36,12 +36,7 @@ export const undoCommand: Command = {
       }
       const value = await undo(system, named, options, run);
       const { lines: told, ...rest } = describeResult(value);
-      const isLeft = options.force && value.outcome === "committed";
-      const left = isLeft ? ["The application is left stopped. To start it: lastgood start"] : [];
-      return {
-        ...rest,
-        lines: [`Undo of ${value.undone}:`, ...told.map((line) => `  ${line}`), ...left],
-      };
+      return { ...rest, lines: [`Undo of ${value.undone}:`, ...told.map((line) => `  ${line}`)] };
     });
   },
 };

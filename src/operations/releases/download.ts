@@ -94,6 +94,7 @@ async function fetchRest(
     if (response.status !== 200 && response.status !== 206) throw refused(label, response.status);
     // A server that knows no ranges begins anew.
     const start = response.status === 206 ? rangeStart(response, from) : 0;
+    if (start > 0) refuseOther(response, seen);
     if (start === 0) seen.etag = strongEtag(response);
     const total = bytes ?? start + Number(response.headers.get("content-length") ?? 0);
     await using handle = await open(file, start === 0 ? "w" : "r+");
@@ -115,6 +116,13 @@ async function fetchRest(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Some servers send a part whatever they were told to compare: then it is begun anew. */
+function refuseOther(response: Response, seen: Seen): void {
+  if (seen.etag === undefined || strongEtag(response) === seen.etag) return;
+  seen.etag = undefined;
+  throw new AppError("UNAVAILABLE", "the server sent a part of another file");
 }
 
 /** Undefined where the server does not vouch for every byte (RFC 9110, 8.8.1). */
