@@ -1,8 +1,7 @@
 import type { Run } from "../base/events.ts";
 import type { Verdict } from "../checks/check.ts";
 import type { Outcome, Progress } from "../journal/journal.ts";
-import { type Target, versionOf } from "../targets/target.ts";
-import type { Version } from "../slots/slot.ts";
+import { versionOf } from "../targets/target.ts";
 import type { OperationSetup } from "./begin.ts";
 import { deployHold } from "./releases/hold.ts";
 import { type Baseline, sampleChecks } from "./acts/healthy.ts";
@@ -86,7 +85,7 @@ export async function status(system: System, run: Run): Promise<Status> {
     ...(state?.enough === false ? [`${state.folder}: the disk is full`] : []),
     ...unfinished.map((id) => `operation ${id} was interrupted: lastgood recover`),
     ...needsHuman.map((id) => `operation ${id} needs you: lastgood history, then lastgood recover`),
-    ...(await brokenReleases(system, run)),
+    ...(await brokenReleases(system)),
     ...missingStores(system.components.flatMap(({ stores }) => stores)).map(
       ({ name, livePath }) => `${name}: ${livePath} is not there: lastgood doctor`,
     ),
@@ -221,7 +220,7 @@ async function byComponent(system: System, baseline: Baseline): Promise<Status["
 }
 
 /** A link that leads nowhere is what nobody looks at until the next start. */
-async function brokenReleases({ components, paths }: System, run: Run): Promise<string[]> {
+async function brokenReleases({ components, paths }: System): Promise<string[]> {
   const broken: string[] = [];
   for (const { name, target } of components) {
     const current = (await target?.pointers())?.current;
@@ -229,29 +228,10 @@ async function brokenReleases({ components, paths }: System, run: Run): Promise<
     if (held?.isFailure === true) {
       broken.push(`${name}: deploys are held: ${held.why}: then lastgood resume ${name}`);
     }
-    if (target === undefined || current === undefined) continue;
-    if (current.state === "to") {
-      broken.push(...(await damageOf(name, target, current.version, run)));
-      continue;
-    }
+    if (current === undefined || current.state === "to") continue;
     const isNew = current.state === "none";
     const what = isNew ? "nothing is deployed yet" : "current leads to no release";
     broken.push(`${name}: ${what}: lastgood ${isNew ? "deploy" : "doctor"}`);
   }
   return broken;
-}
-
-/** Of a release in a folder, as far as its files look changed; an image cannot be. */
-async function damageOf(
-  component: string,
-  target: Target,
-  version: Version,
-  run: Run,
-): Promise<string[]> {
-  if (target.fetchesItself === true) return [];
-  const [problem] = await target.problemsOf(version, "what-changed", run);
-  if (problem === undefined) return [];
-  return [
-    `${component}: release ${version}, which is live, is damaged: ${problem}: lastgood doctor`,
-  ];
 }
