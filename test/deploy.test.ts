@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { suite } from "node:test";
+import { deploy } from "../src/operations/releases/deploy.ts";
 import { listReleases } from "../src/operations/releases/candidates.ts";
 import { makeFactory } from "../src/operations/releases/manage.ts";
 import { install, links, onDevice } from "./support/device.ts";
+import { makeRelease } from "./support/releases.ts";
 import { quietRun } from "./support/temporary.ts";
 
 // Goal: a release that is not healthy goes back by itself, to what was live and to factory, and
@@ -42,6 +44,11 @@ suite("deploy", () => {
         await install(system, folder, "1.1.0");
         const bad = await install(system, folder, "1.2.0", behaviour);
         assert.equal(bad.outcome, "rolled-back", bad.error);
+        if (behaviour === "exit")
+          assert.match(bad.error ?? "", /: ERROR cannot open \/dev\/robot$/);
+        if (behaviour === "hang" || behaviour === "500") {
+          assert.equal(bad.hint, `See its log: ${system.paths.state}/logs/app.log`);
+        }
         assert.equal(bad.live, "1.1.0");
         assert.deepEqual(links(folder), ["v1.1.0", "v1.0.0", "-"]);
         assert(!fs.existsSync(path.join(folder, "versions/v1.2.0")));
@@ -53,6 +60,28 @@ suite("deploy", () => {
       behaviour === "die" ? { verify: { "healthy-for": "4s", deadline: "20s" } } : {},
     );
   }
+
+  onDevice("a package with all in one folder more is refused", async (system, folder) => {
+    await install(system, folder, "1.0.0");
+    const inner = makeRelease(folder, "1.1.0");
+    const from = path.join(folder, "outer");
+    fs.mkdirSync(from);
+    fs.renameSync(inner, path.join(from, "app-1.1.0"));
+    const options = { source: { from }, reason: "", force: false };
+    const { outcome, error = "" } = await deploy(system, "app", "1.1.0", options, run);
+    assert.equal(outcome, "aborted", error);
+    assert.match(error, /lies in the folder app-1\.1\.0: .+ at app-1\.1\.0\/.+/);
+    assert.deepEqual(links(folder), ["v1.0.0", "-", "-"]);
+  });
+
+  onDevice("a log that has grown long is put aside at the next start", async (system, folder) => {
+    await install(system, folder, "1.0.0");
+    const log = path.join(system.paths.state, "logs/app.log");
+    fs.truncateSync(log, 17 * 1024 * 1024);
+    await install(system, folder, "1.1.0");
+    assert.equal(fs.statSync(`${log}.1`).size, 17 * 1024 * 1024);
+    assert.match(fs.readFileSync(log, "utf8"), /^device-api 1\.1\.0 listens/);
+  });
 
   onDevice("trap-03: it goes back to what was live, not to previous", async (system, folder) => {
     await install(system, folder, "1.0.5");

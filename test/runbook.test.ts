@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdir, readdir, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { suite, test } from "node:test";
@@ -6,6 +7,7 @@ import { backup } from "../src/operations/backup.ts";
 import { pin } from "../src/operations/points/pin.ts";
 import { runbook } from "../src/operations/releases/runbook.ts";
 import { restic, resticVersion } from "./support/restic.ts";
+import { install, links, onDevice } from "./support/device.ts";
 import { skipWithout } from "./support/servers.ts";
 import { newSystem } from "./support/system.ts";
 import { quietRun, temporaryFolder } from "./support/temporary.ts";
@@ -32,6 +34,22 @@ suite("runbook", () => {
       const out = path.join(temporary.path, "out");
       await restic(system.config.repository.at, "restore", snapshot, "--target", out);
       assert.deepEqual(await readdir(path.join(out, "stores/app/files/files")), ["a"]);
+    },
+  );
+
+  onDevice(
+    "of a process: what is printed stops it, switches and starts it",
+    async (system, folder) => {
+      await install(system, folder, "1.0.0");
+      await install(system, folder, "1.1.0");
+      const { runner } = system.components[0]!;
+      const before = await runner!.identity!(run);
+      const lines = await runbook(system);
+      const [, back = ""] = lines.join("\n").split(/^### Back to previous.*$/m);
+      execFileSync("sh", ["-ec", back.split(/^##/m)[0]!], { stdio: "pipe" });
+      assert.equal(links(folder)[0], "v1.0.0");
+      assert(await runner!.isAlive(run));
+      assert.notEqual(await runner!.identity!(run), before);
     },
   );
 

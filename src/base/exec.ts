@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, fstatSync, mkdirSync, openSync, readSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import path from "node:path";
+import { endOfFile } from "./end-of-file.ts";
 import { AppError, systemCode } from "./errors.ts";
 import type { Run } from "./events.ts";
 import { plainEnvironment } from "./host.ts";
@@ -114,23 +115,12 @@ async function execLogged(
     const [exitCode] = await ended;
     signal.throwIfAborted();
     if (exitCode === null) throw notRun(program, `it took longer than ${timeoutMs / 1000} s`);
-    return { exitCode, stdout: lastOf(logFile), stderr: "" };
+    return { exitCode, stdout: endOfFile(logFile, LOG_BYTES), stderr: "" };
   } catch (error) {
     if (error instanceof AppError || systemCode(error) === undefined) throw error;
     throw notRun(program, (error as Error).message);
   } finally {
     tooLong.removeEventListener("abort", stop);
-  }
-}
-
-function lastOf(file: string): string {
-  const log = openSync(file, "r");
-  try {
-    const from = Math.max(0, fstatSync(log).size - LOG_BYTES);
-    const buffer = Buffer.alloc(LOG_BYTES);
-    return buffer.toString("utf8", 0, readSync(log, buffer, 0, LOG_BYTES, from));
-  } finally {
-    closeSync(log);
   }
 }
 

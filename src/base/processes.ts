@@ -7,7 +7,7 @@ import { AppError } from "./errors.ts";
 import { isSameProcess, plainEnvironment } from "./host.ts";
 
 /** By this a process and all that it starts can be found, also after a crash of ours. */
-const MARK = "LASTGOOD_PROCESS";
+export const MARK = "LASTGOOD_PROCESS";
 
 /**
  * Starts a program in a session of its own, which outlives us. What it prints is added to the log.

@@ -2,7 +2,8 @@ import { inspect, styleText } from "node:util";
 import { AppError } from "../base/errors.ts";
 import type { Event } from "../base/events.ts";
 import type { Output } from "./command.ts";
-import { formatBytes, formatMs } from "./format.ts";
+import { formatBytes } from "../base/format-bytes.ts";
+import { formatMs } from "./format.ts";
 
 export type Write = (text: string) => void;
 

@@ -8,7 +8,7 @@ export type Docker = {
   /** What a command prints. SOURCE_FAILED with its last words; UNAVAILABLE without an engine. */
   run(args: readonly string[], run: Run, timeoutMs?: number): Promise<string>;
   /** The last lines that a container printed, on either of its outputs. */
-  lastLines(id: string, run: Run): Promise<string[]>;
+  lastLines(id: string, run: Run): Promise<string>;
   /** Undefined when there is no such image on this machine. */
   image(reference: string, run: Run): Promise<Image | undefined>;
   /** Undefined when there is no such container. */
@@ -83,7 +83,7 @@ export function dockerAt(host: string | undefined): Docker {
     run,
     async lastLines(id, inner) {
       const { stdout, stderr } = await call(["logs", "--tail", "20", id], inner, MS_MAX);
-      return `${stdout}\n${stderr}`.split("\n").filter((line) => line.trim() !== "");
+      return `${stdout}\n${stderr}`;
     },
     async image(reference, inner) {
       const found = await inspect("image", reference, inner);

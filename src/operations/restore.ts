@@ -13,7 +13,7 @@ import { makeParents } from "./points/parents.ts";
 import { type Prepared, prepareRestore, type RestoreOptions } from "./prepare-restore.ts";
 import { newOperationId } from "./record.ts";
 import { withDependents } from "./releases/target-of.ts";
-import { needSpace, type SpaceNeed } from "./space.ts";
+import { needSpace, roomInWords, type SpaceNeed } from "./space.ts";
 import type { System } from "./system.ts";
 
 /** What a restore will do, for people to decide on. */
@@ -181,12 +181,8 @@ async function spaceFor({ stores, description }: Prepared): Promise<SpaceNeed[]>
 function refuseFull(space: readonly SpaceNeed[]): void {
   const full = space.find(({ enough }) => !enough);
   if (full === undefined) return;
-  const { folder, bytesNeeded, bytesFree } = full;
-  throw new AppError(
-    "NO_SPACE",
-    `restore to ${folder}: ${bytesNeeded} bytes needed, ${bytesFree} free`,
-    {
-      hint: "What is live stays beside it until it is confirmed. Free space, or end old ones: lastgood keep",
-    },
-  );
+  const { folder } = full;
+  throw new AppError("NO_SPACE", `restore to ${folder}: ${roomInWords(full)}`, {
+    hint: "What is live stays beside it until it is confirmed. Free space, or end old ones: lastgood keep",
+  });
 }

@@ -1,5 +1,6 @@
 import { stat, statfs } from "node:fs/promises";
 import path from "node:path";
+import { formatBytes } from "../base/format-bytes.ts";
 import { isNothing } from "../base/errors.ts";
 
 /** What one file system has to take. */
@@ -13,6 +14,12 @@ export type SpaceNeed = {
 /** So much stays free, since logs and others write too. */
 const RESERVE_BYTES = 32 * 1024 * 1024;
 const RESERVE_FILES = 100;
+
+/** How much is missing, for people. */
+export function roomInWords({ bytesNeeded, bytesFree }: SpaceNeed): string {
+  const [needed, free, kept] = [bytesNeeded, bytesFree, RESERVE_BYTES].map(formatBytes);
+  return `${needed} needed (${kept} of it stay free for others), ${free} free`;
+}
 
 /** Adds up by file system what is to be staged, and compares it with what is free. */
 export async function needSpace(

@@ -229,8 +229,9 @@ async function brokenReleases({ components, paths }: System): Promise<string[]> 
       broken.push(`${name}: deploys are held: ${held.why}: then lastgood resume ${name}`);
     }
     if (current === undefined || current.state === "to") continue;
-    const isNew = current.state === "none";
-    const what = isNew ? "nothing is deployed yet" : "current leads to no release";
+    const isNew = current.state === "none" && (await target!.releases()).length === 0;
+    const isGone = current.state === "none" ? "is not there" : "leads to no release";
+    const what = isNew ? "nothing is deployed yet" : `current ${isGone}`;
     broken.push(`${name}: ${what}: lastgood ${isNew ? "deploy" : "doctor"}`);
   }
   return broken;

@@ -33,6 +33,7 @@ export function commandRunner(component: string, config: CommandRunnerConfig): R
   };
 
   return {
+    log: logFile,
     isAlive,
     async stop(run) {
       if (!(await isAlive(run))) return;

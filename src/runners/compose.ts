@@ -4,7 +4,7 @@ import type { Container } from "../engine/docker.ts";
 import { engineRunner, type EngineRunnerConfig } from "./engine.ts";
 import type { Runner } from "./runner.ts";
 
-export type ComposeRunnerConfig = Omit<EngineRunnerConfig, "find" | "make"> & {
+export type ComposeRunnerConfig = Omit<EngineRunnerConfig, "find" | "make" | "log"> & {
   readonly project: ComposeProject;
   readonly service: string;
   /** Sees to it that the name by which compose starts the image leads to the one that is live. */
@@ -16,6 +16,7 @@ export function composeRunner(component: string, config: ComposeRunnerConfig): R
   const { docker, project, service } = config;
   return engineRunner(component, {
     ...config,
+    log: `docker compose --project-name ${project.project} logs --tail 50 ${service}`,
     async find(run) {
       // Compose of either generation puts these labels on what it makes.
       const labels = [`project=${project.project}`, `service=${service}`, "oneoff=False"];

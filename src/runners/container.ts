@@ -4,7 +4,7 @@ import type { Run } from "../base/events.ts";
 import { engineRunner, type EngineRunnerConfig } from "./engine.ts";
 import type { Runner } from "./runner.ts";
 
-export type ContainerRunnerConfig = Omit<EngineRunnerConfig, "find" | "make"> & {
+export type ContainerRunnerConfig = Omit<EngineRunnerConfig, "find" | "make" | "log"> & {
   /** The container's. */
   readonly name: string;
   /** As `docker create` takes them. */
@@ -27,6 +27,7 @@ export function containerRunner(component: string, config: ContainerRunnerConfig
   };
   return engineRunner(component, {
     ...config,
+    log: `docker logs --tail 50 ${name}`,
     find,
     async make(run) {
       const { reference, id } = await config.image(run);

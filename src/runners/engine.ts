@@ -5,9 +5,12 @@ import { AppError, hasCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { writeFileDurable } from "../base/fs.ts";
 import type { Container, Docker } from "../engine/docker.ts";
+import { lastWords } from "./last-words.ts";
 import type { Runner } from "./runner.ts";
 
 export type EngineRunnerConfig = {
+  /** A command that shows what the component prints. */
+  readonly log: string;
   readonly docker: Docker;
   readonly stopTimeoutMs: number;
   /** While this file is there nobody but we may start the component. */
@@ -24,12 +27,13 @@ const STOP_EXTRA_MS = 30_000;
 
 /** What all runners of containers have in common; they differ in how containers are made. */
 export function engineRunner(component: string, config: EngineRunnerConfig): Runner {
-  const { docker, find, make, gate, stopTimeoutMs } = config;
+  const { docker, find, make, gate, stopTimeoutMs, log } = config;
   const isAlive = async (run: Run): Promise<boolean> => {
     const found = await find(run);
     return found.length > 0 && found.every(({ isRunning }) => isRunning);
   };
   return {
+    log,
     isAlive,
     isDown: (run) => isDown(config, run),
     containers: find,
@@ -58,7 +62,7 @@ export function engineRunner(component: string, config: EngineRunnerConfig): Run
       if (!existsSync(gate)) await unbar(config, run);
       if (await isAlive(run)) return;
       throw new AppError("UNHEALTHY", `start ${component}: ${await whyEnded(config, run)}`, {
-        hint: `What it printed: docker logs ${(await find(run))[0]?.id.slice(0, 12) ?? component}`,
+        hint: `What it printed: ${log}`,
       });
     },
 
@@ -96,18 +100,12 @@ async function thaw({ docker, find }: EngineRunnerConfig, { report }: Run): Prom
   }
 }
 
-const LINE_CHARACTERS_MAX = 200;
-
 async function whyEnded({ docker, find }: EngineRunnerConfig, run: Run): Promise<string> {
   const found = (await find(run)).find(({ isRunning }) => !isRunning) ?? (await find(run))[0];
   if (found === undefined) return "there is no container";
   if (found.error !== "") return found.error;
-  const printed = await docker.lastLines(found.id, run).catch(() => []);
-  // Below what went wrong Node and Python print where; the line that says what begins at the left.
-  const told = printed.findLast((line) => /^\w*(Error|Exception)\b/.test(line));
-  const last = (told ?? printed.at(-1) ?? "").trim();
-  const said = last === "" ? "" : `: ${last.slice(0, LINE_CHARACTERS_MAX)}`;
-  return `it ended with exit code ${found.exitCode}${said}`;
+  const printed = await docker.lastLines(found.id, run).catch(() => "");
+  return `it ended with exit code ${found.exitCode}${lastWords(printed)}`;
 }
 
 /** By the container's id, since another one may have the name by then. */

@@ -27,6 +27,8 @@ export type Runner = {
   whyEnded?(run: Run): Promise<string>;
   /** The containers in which it runs. */
   containers?(run: Run): Promise<readonly Container[]>;
+  /** Where all that it prints is to be found: a file, or a command that shows it. */
+  readonly log?: string;
   /** What it is called by those who run it by hand, such as its units. */
   readonly units?: readonly string[];
 };

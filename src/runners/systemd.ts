@@ -1,6 +1,7 @@
 import { AppError, hasCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { type Command, exec } from "../base/exec.ts";
+import { lastWords } from "./last-words.ts";
 import type { Runner } from "./runner.ts";
 import { waitUntil } from "./wait-until.ts";
 
@@ -43,6 +44,7 @@ export function systemdRunner(component: string, config: SystemdRunnerConfig): R
   const { units, letStart } = config;
   return {
     units,
+    log: `journalctl${units.map((unit) => ` -u ${unit}`).join("")} -n 50`,
     async isAlive(run) {
       return (await show(units, run)).every(({ ActiveState }) => ActiveState === "active");
     },
@@ -59,6 +61,7 @@ export function systemdRunner(component: string, config: SystemdRunnerConfig): R
         DynamicUser === "yes" ? "dynamic" : User || "root",
       );
     },
+    whyEnded: (run) => whyEnded(units, run),
     stop: (run) => stopUnits(component, config, run),
     async start(run) {
       using _permission = letStart();
@@ -100,6 +103,24 @@ function parseUnit(text: string): Unit {
     return [line.slice(0, at), line.slice(at + 1)];
   });
   return Object.fromEntries(lines) as Unit;
+}
+
+/** Of the first that does not run; its last words where the system keeps them in a journal. */
+async function whyEnded(units: readonly string[], run: Run): Promise<string> {
+  const states = await show(units, run);
+  const at = states.findIndex(({ ActiveState }) => ActiveState !== "active");
+  const { ActiveState, SubState, Result, InvocationID } = states[at] ?? states[0]!;
+  const match = ["-n", "20", `_SYSTEMD_INVOCATION_ID=${InvocationID}`];
+  const command: Command = ["journalctl", "--no-pager", "-o", "cat", ...match];
+  const printed = await exec(command, { timeoutMs: ASK_TIMEOUT_MS }, run).catch(
+    (error: unknown) => {
+      run.signal.throwIfAborted();
+      if (!hasCode(error, "SOURCE_FAILED")) throw error;
+      return undefined;
+    },
+  );
+  const said = printed?.exitCode === 0 ? lastWords(printed.stdout) : "";
+  return `${units[at] ?? units[0]} is ${ActiveState} (${SubState}, ${Result})${said}`;
 }
 
 const IS_DOWN: ReadonlySet<string> = new Set(["inactive", "failed"]);

@@ -1,7 +1,8 @@
 import { ERRORS } from "../../base/errors.ts";
 import { backup } from "../../operations/backup.ts";
 import { type Command, reasonOf, selectionOf } from "../command.ts";
-import { formatBytes, formatMs } from "../format.ts";
+import { formatBytes } from "../../base/format-bytes.ts";
+import { formatMs } from "../format.ts";
 
 export const backupCommand: Command = {
   name: "backup",

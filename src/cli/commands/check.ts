@@ -1,7 +1,7 @@
 import { AppError, ERRORS } from "../../base/errors.ts";
 import { verify, type VerifyOptions } from "../../operations/verify.ts";
 import { type Command, isSet, reasonOf, textOption } from "../command.ts";
-import { formatBytes } from "../format.ts";
+import { formatBytes } from "../../base/format-bytes.ts";
 
 export const checkCommand: Command = {
   name: "check",

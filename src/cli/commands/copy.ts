@@ -1,7 +1,7 @@
 import { ERRORS } from "../../base/errors.ts";
 import { copyPoints } from "../../operations/copy.ts";
 import { type Command, reasonOf } from "../command.ts";
-import { formatBytes } from "../format.ts";
+import { formatBytes } from "../../base/format-bytes.ts";
 
 export const copyCommand: Command = {
   name: "copy",

@@ -1,6 +1,7 @@
 import { demo } from "../../operations/demo/demo.ts";
 import type { Command } from "../command.ts";
-import { formatBytes, formatMs } from "../format.ts";
+import { formatBytes } from "../../base/format-bytes.ts";
+import { formatMs } from "../format.ts";
 
 export const demoCommand: Command = {
   name: "demo",

@@ -2,7 +2,7 @@ import path from "node:path";
 import { AppError } from "../../base/errors.ts";
 import { packRelease } from "../../operations/releases/pack.ts";
 import { type Command, textOption } from "../command.ts";
-import { formatBytes } from "../format.ts";
+import { formatBytes } from "../../base/format-bytes.ts";
 
 export const packCommand: Command = {
   name: "pack",

@@ -1,6 +1,6 @@
 import { prune } from "../../operations/prune.ts";
 import { type Command, isSet, reasonOf, textOption } from "../command.ts";
-import { formatBytes } from "../format.ts";
+import { formatBytes } from "../../base/format-bytes.ts";
 
 export const pruneCommand: Command = {
   name: "prune",

@@ -19,7 +19,8 @@ import {
   selectionOf,
   textOption,
 } from "../command.ts";
-import { formatBytes, formatMs } from "../format.ts";
+import { formatBytes } from "../../base/format-bytes.ts";
+import { formatMs } from "../format.ts";
 import { OUTCOMES } from "../outcome.ts";
 import { repositoryOfFlags } from "../repository-flags.ts";
 

@@ -3,7 +3,8 @@ import { describePoint, listPoints } from "../../operations/points/catalogue.ts"
 import { findPoint } from "../../operations/points/point.ts";
 import { listFiles, saveFile } from "../../operations/points/files.ts";
 import { type Command, textOption } from "../command.ts";
-import { formatBytes, table } from "../format.ts";
+import { formatBytes } from "../../base/format-bytes.ts";
+import { table } from "../format.ts";
 
 export const showCommand: Command = {
   name: "show",

@@ -3,6 +3,7 @@ import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Verdict } from "../../checks/check.ts";
 import type { Step } from "../../journal/plan.ts";
+import type { Runner } from "../../runners/runner.ts";
 import type { Component } from "../components.ts";
 
 /** Check by check, what was found before anything was touched. */
@@ -32,11 +33,11 @@ export async function waitUntilHealthy(
   for (;;) {
     // Whoever was started and is gone does not come back; whoever is started again has died.
     if (runner !== undefined && !(await runner.isAlive(run))) {
-      throw unhealthy(name, (await runner.whyEnded?.(run)) ?? "it ended by itself");
+      throw unhealthy(component, await whyEnded(runner, run));
     }
     const bad = await firstBadCheck(component, atLeast, baseline, run, "quick");
     if ((await runner?.identity?.(run)) !== identity) {
-      throw unhealthy(name, "it died and was started again");
+      throw unhealthy(component, "it died and was started again");
     }
     const nowMs = performance.now();
     goodSinceMs = bad === undefined ? (goodSinceMs ?? nowMs) : undefined;
@@ -45,11 +46,12 @@ export async function waitUntilHealthy(
         isQuick === true
           ? undefined
           : await firstBadCheck(component, atLeast, baseline, run, "thorough");
-      if (unfit !== undefined) throw unhealthy(name, unfit);
+      if (unfit !== undefined) throw unhealthy(component, unfit);
       if (identity !== undefined) HEALTHY_AS.set(component, identity);
       return;
     }
-    if (nowMs - startedMs >= deadline) throw unhealthy(name, bad ?? "not good for long enough");
+    if (nowMs - startedMs >= deadline)
+      throw unhealthy(component, bad ?? "not good for long enough");
     await sleep(POLL_MS, undefined, { signal: run.signal });
   }
 }
@@ -59,28 +61,38 @@ const HEALTHY_AS = new WeakMap<Component, string>();
 
 /** UNHEALTHY when a component that was healthy is not any more, or was started again since. */
 export async function refuseUnsteady(component: Component, run: Run): Promise<void> {
-  const { name, runner } = component;
+  const { runner } = component;
   if (runner !== undefined && !(await runner.isAlive(run)))
-    throw unhealthy(name, "it does not run");
+    throw unhealthy(component, await whyEnded(runner, run));
   const bad = await firstBadCheck(component, "good", {}, run, "quick");
-  if (bad !== undefined) throw unhealthy(name, bad);
+  if (bad !== undefined) throw unhealthy(component, bad);
   const was = HEALTHY_AS.get(component);
   if (was !== undefined && (await runner?.identity?.(run)) !== was) {
-    throw unhealthy(name, "it died and was started again");
+    throw unhealthy(component, "it died and was started again");
   }
 }
 
-function unhealthy(component: string, problem: string): AppError {
-  return new AppError("UNHEALTHY", `verify ${component}: ${problem}`, {
-    hint: "See the log of the application.",
+/** What is wrong with a component, and where more about it is to be found. */
+export function unhealthy(
+  { name, runner }: Component,
+  problem: string,
+  what: "verify" | "watch" = "verify",
+): AppError {
+  return new AppError("UNHEALTHY", `${what} ${name}: ${problem}`, {
+    hint:
+      runner?.log === undefined ? "See the log of the application." : `See its log: ${runner.log}`,
   });
+}
+
+async function whyEnded(runner: Runner, run: Run): Promise<string> {
+  return (await runner.whyEnded?.(run)) ?? "it ended by itself";
 }
 
 /** What is wrong with a component right now, as far as that is soon known; undefined: nothing. */
 export async function firstBad(component: Component, run: Run): Promise<string | undefined> {
   const { runner } = component;
   // Whoever does not run is not healthy, whatever still answers on its port.
-  if (runner !== undefined && !(await runner.isAlive(run))) return "it does not run";
+  if (runner !== undefined && !(await runner.isAlive(run))) return await whyEnded(runner, run);
   return await firstBadCheck(component, "good", {}, run, "quick");
 }
 

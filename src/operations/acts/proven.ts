@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { compareMetric, type Metric, sampleMetric } from "../../checks/metric.ts";
 import type { Component } from "../components.ts";
-import { firstBad } from "./healthy.ts";
+import { firstBad, unhealthy } from "./healthy.ts";
 import type { Metrics } from "./perform.ts";
 
 const BASELINE_PAUSE_MS = 50;
@@ -34,9 +33,9 @@ export async function prove(component: Component, before: Metrics, run: Run): Pr
   const identity = await component.runner?.identity?.(run);
   for (;;) {
     const bad = await firstBad(component, run);
-    if (bad !== undefined) throw worse(component.name, bad);
+    if (bad !== undefined) throw unhealthy(component, bad, "watch");
     if ((await component.runner?.identity?.(run)) !== identity) {
-      throw worse(component.name, "it died and was started again");
+      throw unhealthy(component, "it died and was started again", "watch");
     }
     for (const [name, metric] of metricsOf(component)) {
       const values = after.get(name) ?? [];
@@ -44,7 +43,8 @@ export async function prove(component: Component, before: Metrics, run: Run): Pr
       if (value !== undefined) values.push(value);
       after.set(name, values);
       const found = compareMetric(metric, before[`${component.name}/${name}`] ?? [], values);
-      if (found.verdict === "bad") throw worse(component.name, `${name} is ${found.detail}`);
+      if (found.verdict === "bad")
+        throw unhealthy(component, `${name} is ${found.detail}`, "watch");
     }
     const leftMs = endMs - performance.now();
     if (leftMs <= 0) break;
@@ -64,10 +64,4 @@ function metricsOf({ config }: Component): [string, Metric][] {
     name,
     { ...metric, field: metric.field, criticalRatio: metric["critical-ratio"] },
   ]);
-}
-
-function worse(component: string, problem: string): AppError {
-  return new AppError("UNHEALTHY", `watch ${component}: ${problem}`, {
-    hint: "See the log of the application.",
-  });
 }

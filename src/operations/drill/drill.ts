@@ -8,7 +8,7 @@ import { describePoint, listPoints, refuseUnknown } from "../points/catalogue.ts
 import { mark } from "../points/pin.ts";
 import { findPoint, type Point, type PointDescription, storePath } from "../points/point.ts";
 import { newOperationId, recorded } from "../record.ts";
-import { needSpace } from "../space.ts";
+import { needSpace, roomInWords } from "../space.ts";
 import type { System } from "../system.ts";
 import { proveInServer } from "../prove.ts";
 import { type Evidence, writeEvidence } from "./evidence.ts";
@@ -209,11 +209,7 @@ async function refuseFull(
   );
   const full = space.find(({ enough }) => !enough);
   if (full === undefined) return;
-  const { bytesNeeded, bytesFree } = full;
-  throw new DrillFailure(
-    "surroundings",
-    `restore to ${folder}: ${bytesNeeded} bytes needed, ${bytesFree} free`,
-  );
+  throw new DrillFailure("surroundings", `restore to ${folder}: ${roomInWords(full)}`);
 }
 
 type Ended = {

@@ -5,7 +5,7 @@ import { commandRunner } from "../../runners/command.ts";
 import { projectName } from "../../engine/compose.ts";
 import { composeRunner } from "../../runners/compose.ts";
 import { containerRunner } from "../../runners/container.ts";
-import { processRunner } from "../../runners/process.ts";
+import { processNames, processRunner } from "../../runners/process.ts";
 import type { Runner } from "../../runners/runner.ts";
 import { systemdRunner } from "../../runners/systemd.ts";
 import type { Surroundings } from "../components.ts";
@@ -36,8 +36,7 @@ export function openRunner(
       program: run.process,
       folder: run.folder ?? folder,
       env: run.env,
-      logFile: path.join(state, "logs", `${name}.log`),
-      mark: `${name}@${state}`,
+      ...processNames(name, state),
       stopTimeoutMs,
     });
   }

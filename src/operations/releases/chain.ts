@@ -51,7 +51,7 @@ export async function chainOf(
   if (!fromIsSound) warn(run, `release ${from}, which is live, is damaged: ${fromProblems[0]}`);
   if (!fromIsSound && factory === undefined && !isForced) {
     throw new AppError("REFUSED", `change ${target.name}: there is nothing sound to go back to`, {
-      hint: `See: lastgood releases verify ${target.name}; repair with: lastgood doctor --repair`,
+      hint: `Go back to one that is sound: lastgood rollback ${target.name}; or repair: lastgood doctor --repair; or --force`,
     });
   }
   // Whoever forces it would rather go back to what ran than to nothing.

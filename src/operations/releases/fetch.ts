@@ -7,7 +7,7 @@ import { AppError, hasCode, nothingThere } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { makeFolderDurable } from "../../base/fs.ts";
 import type { Version } from "../../slots/slot.ts";
-import { needSpace } from "../space.ts";
+import { needSpace, roomInWords } from "../space.ts";
 import { readPackage } from "../../targets/package/package.ts";
 import type { System } from "../system.ts";
 import { download } from "./download.ts";
@@ -65,13 +65,9 @@ async function refuseFull(file: string, bytes: number | undefined, label: string
     ({ enough }) => !enough,
   );
   if (full === undefined) return;
-  throw new AppError(
-    "NO_SPACE",
-    `fetch ${label}: ${full.bytesNeeded} bytes needed, ${full.bytesFree} free`,
-    {
-      hint: "Free space first; lastgood doctor --repair removes releases that nobody needs.",
-    },
-  );
+  throw new AppError("NO_SPACE", `fetch ${label}: ${roomInWords(full)}`, {
+    hint: "Free space first; lastgood doctor --repair removes releases that nobody needs.",
+  });
 }
 
 /** Looks at a package without keeping anything of it; one elsewhere is not fetched for that. */

@@ -7,7 +7,7 @@ import { AppError, systemCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Version } from "../../slots/slot.ts";
 import { livePathsOf } from "../../stores/store.ts";
-import { needSpace } from "../space.ts";
+import { needSpace, roomInWords } from "../space.ts";
 import type { System } from "../system.ts";
 import { packageFor } from "./package-info.ts";
 import type { Deployable } from "./target-of.ts";
@@ -37,12 +37,10 @@ export async function refuseNoRoom(
   }
   const full = (await needSpace(needs)).find(({ enough }) => !enough);
   if (full === undefined) return;
-  const { folder, bytesNeeded, bytesFree } = full;
-  throw new AppError(
-    "NO_SPACE",
-    `deploy ${name} in ${folder}: ${bytesNeeded} bytes needed, ${bytesFree} free`,
-    { hint: "Free space, end old restores (lastgood keep), or remove releases: lastgood releases" },
-  );
+  const { folder } = full;
+  throw new AppError("NO_SPACE", `deploy ${name} in ${folder}: ${roomInWords(full)}`, {
+    hint: "Free space, end old restores (lastgood keep), or remove releases: lastgood releases",
+  });
 }
 
 async function sizeOf(file: string): Promise<{ bytes: number; files: number }> {

@@ -1,6 +1,8 @@
 import path from "node:path";
 import { isS3, parseS3, resticS3 } from "../../backends/s3-place.ts";
 import { isSftp, parseSftp, resticSftp } from "../../backends/sftp-place.ts";
+import { MARK } from "../../base/processes.ts";
+import { processNames } from "../../runners/process.ts";
 import { POINTERS, versionOf } from "../../targets/target.ts";
 import { gateOf } from "../gate.ts";
 import { readCatalogue } from "../points/catalogue.ts";
@@ -56,14 +58,14 @@ async function releaseLines(system: System, component: Deployable): Promise<stri
   const current = versionOf(pointers.current);
   const switchTo = (version: string): string[] => [
     `systemctl stop lastgood-${system.name}.service 2>/dev/null || true`,
-    ...whole.flatMap((one) => stopLines(one)),
+    ...whole.flatMap((one) => stopLines(one, system.paths.state)),
     `cd ${word(target.root)}`,
     "rm -f .current.new",
     `ln -s ${word(`v${version}`)} .current.new`,
     "mv -T .current.new current    # -T: rename(2), never into the folder",
     ...imageLines(component, version),
     `rm -f ${whole.map(({ name: one }) => word(gateOf(system.paths, one).open)).join(" ")}    # else units that are guarded do not start`,
-    ...whole.toReversed().flatMap((one) => startLines(one, path.dirname(system.loaded.file))),
+    ...whole.toReversed().flatMap((one) => startLines(one, system)),
     `readlink ${word(path.join(target.root, "current"))}`,
     ...whole
       .flatMap(({ runner }) => runner?.units ?? [])
@@ -112,7 +114,7 @@ function composeOf({ file, files, project }: NonNullable<Runner["compose"]>): st
 
 type Runner = NonNullable<One["config"]["run"]>;
 
-function stopLines({ runner, config, name }: One): string[] {
+function stopLines({ runner, config, name }: One, state: string): string[] {
   if (runner?.units !== undefined) {
     return [`systemctl stop ${runner.units.toReversed().map(word).join(" ")}`];
   }
@@ -120,12 +122,15 @@ function stopLines({ runner, config, name }: One): string[] {
   if (run?.command !== undefined) return [run.command.stop.map(word).join(" ")];
   if (run?.compose !== undefined) return [`${composeOf(run.compose)} stop ${run.compose.service}`];
   if (run?.container !== undefined) return [`docker stop ${run.container.name}`];
+  if (run?.process === undefined) return [`# stop ${name}, as you do`];
+  const mark = word(`${MARK}=${processNames(name, state).mark}`);
   return [
-    `# stop ${name}: ${run?.process === undefined ? "as you do" : `kill the processes of ${run.process[0]}`}`,
+    `grep -lzxF ${mark} /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3 | xargs -r kill    # all processes of ${name}`,
+    "sleep 5",
   ];
 }
 
-function startLines({ runner, config, name }: One, home: string): string[] {
+function startLines({ runner, config, name }: One, { paths, loaded }: System): string[] {
   if (runner?.units !== undefined)
     return runner.units.map((unit) => `systemctl start ${word(unit)}`);
   const { run } = config;
@@ -135,9 +140,16 @@ function startLines({ runner, config, name }: One, home: string): string[] {
   }
   if (run?.container !== undefined) return [`docker start ${run.container.name}`];
   if (run?.process !== undefined) {
-    const folder = [`cd ${word(run.folder ?? home)}`];
-    const env = Object.entries(run.env).map(([key, value]) => `${key}=${word(value)}`);
-    return [...folder, ["env", ...env, ...run.process.map(word), "&"].join(" ")];
+    // Marked as ours, so that lastgood knows it when it is well again.
+    const { mark, logFile } = processNames(name, paths.state);
+    const env = Object.entries({ ...run.env, [MARK]: mark }).map(([key, value]) =>
+      word(`${key}=${value}`),
+    );
+    const printing = `>> ${word(logFile)} 2>&1 &`;
+    return [
+      `cd ${word(run.folder ?? path.dirname(loaded.file))}`,
+      ["env", ...env, "setsid", ...run.process.map(word), printing].join(" "),
+    ];
   }
   return [`# start ${name}`];
 }

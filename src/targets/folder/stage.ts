@@ -20,12 +20,12 @@ import { exec } from "../../base/exec.ts";
 import type { Run } from "../../base/events.ts";
 import { hostFacts } from "../../base/host.ts";
 import { temporaryIn } from "../../base/fs.ts";
-import { realPath } from "../../base/real-path.ts";
 import type { Version } from "../../slots/slot.ts";
 import type { Entry } from "../package/entry.ts";
 import { versionOf } from "../target.ts";
 import { manifestFile, readPointer, releaseFolder, seenFile, stagingFolder } from "./layout.ts";
 import { type Item, manifestOf, modeText, readManifest, writeManifest } from "./manifest.ts";
+import { refuseLinksOut, refuseWrapped } from "./refuse.ts";
 
 /** Files up to this size are compared with the release before anything is written. */
 const HELD_BYTES_MAX = 8 * 1024 * 1024;
@@ -77,6 +77,7 @@ export async function stageRelease(
       await mkdir(path.join(staging, path.dirname(entry.path)), { recursive: true, mode: 0o755 });
       manifest.push(await put(entry, staging, shared, folders));
     }
+    refuseWrapped(manifest, shared.items);
     addFoldersBetween(manifest, folders);
     // The deepest first: a folder that may not be written to takes nothing more.
     for (const folder of folders.toReversed()) {
@@ -93,23 +94,6 @@ export async function stageRelease(
     await effects.rename(staging, releaseFolder(root, version));
   } catch (error) {
     throw translateDiskError(error, `unpack release ${version} in ${root}`);
-  }
-}
-
-/** One link may lead through another: only where they end up together can be judged. */
-async function refuseLinksOut(staging: string, manifest: readonly Item[]): Promise<void> {
-  const root = await realPath(staging);
-  for (const item of manifest) {
-    if (item.type !== "link") continue;
-    const end = await realPath(path.join(staging, item.path));
-    if (end === root || end.startsWith(`${root}/`)) continue;
-    throw new AppError(
-      "INVALID_PACKAGE",
-      `unpack: the link ${item.path} leads out of the release`,
-      {
-        hint: "Nothing was changed. Have the package made again.",
-      },
-    );
   }
 }
 
