@@ -95,7 +95,8 @@ suite("tope", { skip, timeout: 600_000 }, () => {
   for (const behaviour of ["exit", "hang", "die", "500", "not-executable"] as const) {
     test(`1.3.0 is "${behaviour}": depth 1`, async (t) => {
       const heard = device.reports().length;
-      await fails(22, ...deploy("1.3.0", behaviour));
+      const told = await fails(22, ...deploy("1.3.0", behaviour));
+      if (behaviour === "exit") assert.match(told, /: ERROR cannot open \/dev\/robot/);
       assert.equal(await links(), "v1.2.0 v1.1.0 v1.0.0");
       assert.equal(await versionOf(), "1.2.0");
       const said = ["DEPLOYMENT_FAILED", "ROLLBACK_LEVEL_1", "ROLLBACK_LEVEL_1_SUCCESS"];

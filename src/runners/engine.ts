@@ -78,6 +78,7 @@ export function engineRunner(component: string, config: EngineRunnerConfig): Run
     },
     thaw: (run) => thaw(config, run),
     whyEnded: (run) => whyEnded(config, run),
+    lastWords: (run) => wordsOf(config, run),
     bar: (run) => bar(config, run),
     unbar: (run) => unbar(config, run),
   };
@@ -104,8 +105,16 @@ async function whyEnded({ docker, find }: EngineRunnerConfig, run: Run): Promise
   const found = (await find(run)).find(({ isRunning }) => !isRunning) ?? (await find(run))[0];
   if (found === undefined) return "there is no container";
   if (found.error !== "") return found.error;
-  const printed = await docker.lastLines(found.id, run).catch(() => "");
-  return `it ended with exit code ${found.exitCode}${lastWords(printed)}`;
+  return `it ended with exit code ${found.exitCode}${await wordsOf({ docker, find }, run)}`;
+}
+
+async function wordsOf(
+  { docker, find }: Pick<EngineRunnerConfig, "docker" | "find">,
+  run: Run,
+): Promise<string> {
+  const all = await find(run);
+  const one = all.find(({ isRunning }) => !isRunning) ?? all[0];
+  return one === undefined ? "" : lastWords(await docker.lastLines(one.id, run).catch(() => ""));
 }
 
 /** By the container's id, since another one may have the name by then. */

@@ -104,7 +104,7 @@ export function processRunner(component: string, config: ProcessRunnerConfig): R
         hint: `What it printed: ${logFile}`,
       });
     },
-    whyEnded: async () => `it ended by itself${said()}`,
+    lastWords: async () => said(),
   };
   return runner;
 }

@@ -23,8 +23,10 @@ export type Runner = {
   freeze?(limitMs: number, run: Run): Promise<Frozen>;
   /** Lets go on what is frozen. Repeatable; does no harm without. */
   thaw?(run: Run): Promise<void>;
-  /** Why it does not run, in its own last words. */
+  /** Why it does not run, with its own last words. */
   whyEnded?(run: Run): Promise<string>;
+  /** What it printed last since it was started: ": Error: …", or nothing. */
+  lastWords?(run: Run): Promise<string>;
   /** The containers in which it runs. */
   containers?(run: Run): Promise<readonly Container[]>;
   /** Where all that it prints is to be found: a file, or a command that shows it. */

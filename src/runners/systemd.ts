@@ -1,3 +1,4 @@
+import { systemClock } from "../base/clock.ts";
 import { AppError, hasCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { type Command, exec } from "../base/exec.ts";
@@ -42,6 +43,8 @@ const SLACK_MS = 2000;
  */
 export function systemdRunner(component: string, config: SystemdRunnerConfig): Runner {
   const { units, letStart } = config;
+  // What they printed before we started them says nothing of their end.
+  let startedAt: Date | undefined;
   return {
     units,
     log: `journalctl${units.map((unit) => ` -u ${unit}`).join("")} -n 50`,
@@ -61,11 +64,13 @@ export function systemdRunner(component: string, config: SystemdRunnerConfig): R
         DynamicUser === "yes" ? "dynamic" : User || "root",
       );
     },
-    whyEnded: (run) => whyEnded(units, run),
+    whyEnded: (run) => whyEnded({ units, startedAt }, run),
+    lastWords: (run) => wordsOf(units, startedAt, run),
     stop: (run) => stopUnits(component, config, run),
     async start(run) {
       using _permission = letStart();
-      await startUnits(component, config, run);
+      startedAt = systemClock.now();
+      await startUnits(component, { ...config, startedAt }, run);
     },
   };
 }
@@ -105,23 +110,44 @@ function parseUnit(text: string): Unit {
   return Object.fromEntries(lines) as Unit;
 }
 
-/** Of the first that does not run; its last words where the system keeps them in a journal. */
-async function whyEnded(units: readonly string[], run: Run): Promise<string> {
+/** Of the first that does not run, else of the first. */
+async function whyEnded({ units, startedAt }: Started, run: Run): Promise<string> {
   const states = await show(units, run);
-  const at = states.findIndex(({ ActiveState }) => ActiveState !== "active");
-  const { ActiveState, SubState, Result, InvocationID } = states[at] ?? states[0]!;
-  const match = ["-n", "20", `_SYSTEMD_INVOCATION_ID=${InvocationID}`];
-  const command: Command = ["journalctl", "--no-pager", "-o", "cat", ...match];
-  const printed = await exec(command, { timeoutMs: ASK_TIMEOUT_MS }, run).catch(
-    (error: unknown) => {
-      run.signal.throwIfAborted();
-      if (!hasCode(error, "SOURCE_FAILED")) throw error;
-      return undefined;
-    },
+  const at = Math.max(
+    states.findIndex(({ ActiveState }) => ActiveState !== "active"),
+    0,
   );
-  const said = printed?.exitCode === 0 ? lastWords(printed.stdout) : "";
-  return `${units[at] ?? units[0]} is ${ActiveState} (${SubState}, ${Result})${said}`;
+  const words = await wordsOf([units[at]!], startedAt, run);
+  return `${units[at]} is ${inWords(states[at]!)}${words}`;
 }
+
+/** What the programs of units printed last; nothing where the system keeps no journal. */
+async function wordsOf(
+  units: readonly string[],
+  since: Date | undefined,
+  run: Run,
+): Promise<string> {
+  if (since === undefined) return "";
+  const from = `--since=@${since.getTime() / 1000}`;
+  // Other than -u this leaves out what systemd itself says of them.
+  const matches = units.map((unit) => `_SYSTEMD_UNIT=${unit}`);
+  const command: Command = ["journalctl", "--no-pager", "-o", "cat", "-n", "20", from, ...matches];
+  try {
+    const { exitCode, stdout } = await exec(command, { timeoutMs: ASK_TIMEOUT_MS }, run);
+    // Where there is nothing it says so.
+    return exitCode !== 0 || /^-- .+ --$/.test(stdout.trim()) ? "" : lastWords(stdout);
+  } catch (error) {
+    run.signal.throwIfAborted();
+    if (!hasCode(error, "SOURCE_FAILED")) throw error;
+    return "";
+  }
+}
+
+function inWords({ ActiveState, SubState, Result }: Unit): string {
+  return `${ActiveState} (${SubState}, ${Result})`;
+}
+
+type Started = { readonly units: readonly string[]; readonly startedAt: Date | undefined };
 
 const IS_DOWN: ReadonlySet<string> = new Set(["inactive", "failed"]);
 
@@ -156,7 +182,7 @@ function ignoreTimeout(error: unknown): void {
 
 async function startUnits(
   component: string,
-  { units, startTimeoutMs }: SystemdRunnerConfig,
+  { units, startTimeoutMs, startedAt }: SystemdRunnerConfig & Started,
   run: Run,
 ): Promise<void> {
   // A failed unit counts as stopped, but its count of starts would refuse the next one.
@@ -173,7 +199,7 @@ async function startUnits(
     const why =
       state!.ConditionResult === "no"
         ? "its conditions are not met"
-        : `it is ${state!.ActiveState} (${state!.SubState}, ${state!.Result}) ${said}`.trim();
+        : `it is ${inWords(state!)}${(await wordsOf([unit], startedAt, run)) || lastWords(said)}`;
     throw new AppError("UNHEALTHY", `start ${component}: ${unit}: ${why}`, {
       hint: `See: journalctl -u ${unit} -n 50`,
     });

@@ -37,7 +37,7 @@ export async function waitUntilHealthy(
     }
     const bad = await firstBadCheck(component, atLeast, baseline, run, "quick");
     if ((await runner?.identity?.(run)) !== identity) {
-      throw unhealthy(component, "it died and was started again");
+      throw unhealthy(component, await whyRestarted(runner, run));
     }
     const nowMs = performance.now();
     goodSinceMs = bad === undefined ? (goodSinceMs ?? nowMs) : undefined;
@@ -68,7 +68,7 @@ export async function refuseUnsteady(component: Component, run: Run): Promise<vo
   if (bad !== undefined) throw unhealthy(component, bad);
   const was = HEALTHY_AS.get(component);
   if (was !== undefined && (await runner?.identity?.(run)) !== was) {
-    throw unhealthy(component, "it died and was started again");
+    throw unhealthy(component, await whyRestarted(runner, run));
   }
 }
 
@@ -85,7 +85,13 @@ export function unhealthy(
 }
 
 async function whyEnded(runner: Runner, run: Run): Promise<string> {
-  return (await runner.whyEnded?.(run)) ?? "it ended by itself";
+  if (runner.whyEnded !== undefined) return await runner.whyEnded(run);
+  return `it ended by itself${(await runner.lastWords?.(run)) ?? ""}`;
+}
+
+/** Why a component is not well whose processes are others than before. */
+export async function whyRestarted(runner: Runner | undefined, run: Run): Promise<string> {
+  return `it died and was started again${(await runner?.lastWords?.(run)) ?? ""}`;
 }
 
 /** What is wrong with a component right now, as far as that is soon known; undefined: nothing. */

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Run } from "../../base/events.ts";
 import { compareMetric, type Metric, sampleMetric } from "../../checks/metric.ts";
 import type { Component } from "../components.ts";
-import { firstBad, unhealthy } from "./healthy.ts";
+import { firstBad, unhealthy, whyRestarted } from "./healthy.ts";
 import type { Metrics } from "./perform.ts";
 
 const BASELINE_PAUSE_MS = 50;
@@ -35,7 +35,7 @@ export async function prove(component: Component, before: Metrics, run: Run): Pr
     const bad = await firstBad(component, run);
     if (bad !== undefined) throw unhealthy(component, bad, "watch");
     if ((await component.runner?.identity?.(run)) !== identity) {
-      throw unhealthy(component, "it died and was started again", "watch");
+      throw unhealthy(component, await whyRestarted(component.runner, run), "watch");
     }
     for (const [name, metric] of metricsOf(component)) {
       const values = after.get(name) ?? [];
