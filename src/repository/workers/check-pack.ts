@@ -3,7 +3,7 @@ import { AppError } from "../../base/errors.ts";
 import { decodeHeader, type PackEntry } from "../format/pack-header.ts";
 import type { Desk } from "./desk.ts";
 import type { Jobs, StoredBlob } from "./jobs.ts";
-import { layPart, openBlob } from "./open-blobs.ts";
+import { type LaidPart, layPart, openBlob } from "./open-blobs.ts";
 
 /**
  * Reads a whole pack as a restore would: its header and every blob of it. Its size being what the
@@ -15,10 +15,9 @@ export function checkPack(
   desk: Desk,
 ): Jobs["checkPack"]["out"] {
   const problems: string[] = [];
-  const laid = layPart(part, packId, desk);
-  const pack = desk.memory.view(laid.at, laid.length);
+  using laid = layPart(part, part.length, packId, desk);
   const listed = blobs.toSorted((a, b) => a.offset - b.offset);
-  collect(problems, () => compareWithIndex(headerOf(pack, packId, desk), listed));
+  collect(problems, () => compareWithIndex(headerOf(laid, packId, desk), listed));
   for (const blob of listed) collect(problems, () => void openBlob(laid, blob, packId, desk));
   if (problems.length > 0 && hashAgain(part, packId, desk) !== packId) {
     problems.unshift("its content does not match its name");
@@ -28,17 +27,20 @@ export function checkPack(
 
 /** Blobs are opened in place, so that the pack has to be laid anew. */
 function hashAgain(part: Jobs["checkPack"]["in"]["part"], packId: string, desk: Desk): string {
-  const { at, length } = layPart(part, packId, desk);
-  return hash("sha256", desk.memory.view(at, length));
+  using laid = layPart(part, part.length, packId, desk);
+  const at = laid.placeOf(0, laid.length);
+  return hash("sha256", desk.memory.view(at, laid.length));
 }
 
 /** The entries of a pack's header. CORRUPT. */
-function headerOf(pack: Uint8Array, packId: string, desk: Desk): PackEntry[] {
+function headerOf(pack: LaidPart, packId: string, desk: Desk): PackEntry[] {
   const what = `pack ${packId.slice(0, 8)}`;
-  const bytes = Buffer.from(pack.buffer, pack.byteOffset, pack.length);
-  const length = bytes.length < 4 ? 0 : bytes.readUInt32LE(bytes.length - 4);
-  const from = bytes.length - 4 - length;
-  const header = from < 0 ? undefined : desk.box.open(bytes.subarray(from, bytes.length - 4));
+  const bytesAt = (offset: number, length: number): Buffer =>
+    Buffer.from(desk.memory.view(pack.placeOf(offset, length), length));
+  const behind = pack.length - 4;
+  const length = behind < 0 ? 0 : bytesAt(behind, 4).readUInt32LE();
+  const from = behind - length;
+  const header = from < 0 ? undefined : desk.box.open(bytesAt(from, length));
   if (header === undefined) throw new AppError("CORRUPT", `read ${what}: its header is damaged`);
   return decodeHeader(header, what);
 }

@@ -23,7 +23,7 @@ suite("opening a blob", () => {
         const part = Uint8Array.from(from.memory.view(sealedAt, bytes + SEAL_BYTES));
 
         const desk = createDesk(key, 0x3da3358b4dc173n);
-        const laid = layPart(part, "pack", desk);
+        using laid = layPart(part, part.length, "pack", desk);
         const id = blobId(plain).toString("hex");
         const blob = { id, type: "data", offset: 0, length: part.length } as const;
         const opened = openBlob(laid, { ...blob, uncompressedLength: 0 }, "pack", desk, plainAt);

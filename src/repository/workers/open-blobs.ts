@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { AppError, systemCode } from "../../base/errors.ts";
 import { IV_BYTES, SEAL_BYTES } from "../crypto/sealer.ts";
 import { HINT_CHECK } from "../files.ts";
@@ -9,33 +9,76 @@ import { blobId } from "./pack-writer.ts";
 /** What claims to be larger is a bomb: chunks have 8 MiB, and a tree of a million files 500 MiB. */
 const BLOB_BYTES_MAX = 1024 ** 3;
 
-/** A part of a pack that lies on the desk. */
-export type LaidPart = { readonly at: number; readonly length: number };
+/** A part of a pack, as much of it on the desk as is needed. */
+export type LaidPart = Disposable & {
+  readonly length: number;
+  /** Where on the desk it lies; behind `end` nothing of it ever does. */
+  readonly end: number;
+  /** Where these bytes of it lie until others are asked for. They may be changed there. */
+  placeOf(offset: number, length: number): number;
+};
 
-/** Puts a part of a pack on the desk. NOT_FOUND; CORRUPT when it is shorter than it should be. */
-export function layPart(part: PackBytes, packId: string, desk: Desk): LaidPart {
+/** So much is read at once: it is still near the processor when it is worked on. */
+const READ_BYTES = 1024 * 1024;
+
+/**
+ * Puts a part of a pack on the desk: whole, where its bytes have come already; else piece by piece, as its
+ * blobs are opened, of which none is longer than `longest`. NOT_FOUND; CORRUPT when it is shorter than
+ * it should be.
+ */
+export function layPart(part: PackBytes, longest: number, packId: string, desk: Desk): LaidPart {
   const at = desk.plainFrom;
   const { length } = part;
-  desk.memory.reserve(at + length);
-  const target = desk.memory.view(at, length);
-  if (part instanceof Uint8Array) target.set(part);
-  else readInto(target, part.file, part.offset, `pack ${packId.slice(0, 8)}`);
-  return { at, length };
+  if (part instanceof Uint8Array) {
+    desk.memory.reserve(at + length);
+    desk.memory.view(at, length).set(part);
+    const placeOf = (offset: number): number => at + offset;
+    return { length, end: at + length, placeOf, [Symbol.dispose]: () => {} };
+  }
+  const what = `pack ${packId.slice(0, 8)}`;
+  const descriptor = openPack(part.file, what);
+  const tooShort = (): AppError =>
+    new AppError("CORRUPT", `read ${what}: it is too short`, { hint: HINT_CHECK });
+  if (fstatSync(descriptor).size < part.offset + length) {
+    closeSync(descriptor);
+    throw tooShort();
+  }
+  const room = Math.min(length, Math.max(READ_BYTES, longest));
+  let from = 0;
+  let to = 0;
+  return {
+    length,
+    end: at + room,
+    placeOf(offset, wanted) {
+      if (offset < from || offset + wanted > to) {
+        to = 0;
+        const size = Math.min(length - offset, Math.max(READ_BYTES, wanted));
+        desk.memory.reserve(at + size);
+        if (!readInto(desk.memory.view(at, size), descriptor, part.offset + offset)) {
+          throw tooShort();
+        }
+        from = offset;
+        to = offset + size;
+      }
+      return at + offset - from;
+    },
+    [Symbol.dispose]: () => closeSync(descriptor),
+  };
 }
 
-function readInto(target: Uint8Array, file: string, offset: number, what: string): void {
-  const descriptor = openPack(file, what);
-  try {
-    for (let done = 0; done < target.length;) {
-      const got = readSync(descriptor, target, done, target.length - done, offset + done);
-      if (got === 0) {
-        throw new AppError("CORRUPT", `read ${what}: it is too short`, { hint: HINT_CHECK });
-      }
-      done += got;
-    }
-  } finally {
-    closeSync(descriptor);
+/** The most that has to lie on the desk for one of these blobs. */
+export function longestOf(blobs: readonly StoredBlob[]): number {
+  return blobs.reduce((most, { length }) => Math.max(most, length), 0);
+}
+
+/** False when the file ends before. */
+function readInto(target: Uint8Array, descriptor: number, offset: number): boolean {
+  for (let done = 0; done < target.length;) {
+    const got = readSync(descriptor, target, done, target.length - done, offset + done);
+    if (got === 0) return false;
+    done += got;
   }
+  return true;
 }
 
 function openPack(file: string, what: string): number {
@@ -65,7 +108,7 @@ export function openBlob(
   };
   if (blob.uncompressedLength > BLOB_BYTES_MAX) throw damaged("it claims to be too large");
   if (offset + length > part.length) throw damaged("the pack is too short");
-  const sealedAt = part.at + offset;
+  const sealedAt = part.placeOf(offset, length);
   const payloadAt = sealedAt + IV_BYTES;
   const payloadLength = length - SEAL_BYTES;
   const isCompressed = blob.uncompressedLength > 0;
@@ -74,7 +117,7 @@ export function openBlob(
   if (!desk.sealer.open(sealedAt, length, openedAt)) throw damaged("its seal is broken");
   const payload = desk.memory.view(openedAt, payloadLength);
   const plain = isCompressed
-    ? decompressed(payload, blob.uncompressedLength, plainAt ?? part.at + part.length, desk)
+    ? decompressed(payload, blob.uncompressedLength, plainAt ?? part.end, desk)
     : payload;
   if (plain === undefined) throw damaged("it does not decompress");
   if (blobId(plain).toString("hex") !== id) throw damaged("its content does not match its id");

@@ -79,7 +79,18 @@ suite("pack writer", () => {
       return entry!.uncompressedLength > 0;
     };
     assert.equal(await isCompressed(4000, "data"), false);
-    assert.equal(await isCompressed(30_000, "data"), true);
+    assert.equal(await isCompressed(30_000, "data"), false);
+    assert.equal(await isCompressed(60_000, "data"), true);
     assert.equal(await isCompressed(4000, "tree"), true);
+  });
+
+  test("a third of a long blob that shrinks is found, wherever it lies", async () => {
+    const third = 350_000;
+    for (const at of [0, 100_000, third, 500_000, 2 * third]) {
+      const plain = randomBytes(3 * third);
+      plain.fill(0, at, at + third);
+      const [entry] = await store(undefined, plain, "data");
+      assert(entry!.length < 2 * third + 10_000, `zeros at ${at}: ${entry!.length} bytes`);
+    }
   });
 });

@@ -12,12 +12,18 @@ import { writeAll } from "./write-all.ts";
 
 /** Sealed blobs are written and read back together up to this size. */
 const BATCH_BYTES = 1024 * 1024;
+/** So much is written, read and hashed at once: it is still near the processor then. */
+const PIECE_BYTES = 128 * 1024;
 
 /**
- * Below this gain a blob is stored as it is: what it saves is not worth the time that each reader would need.
- * To find it out costs next to nothing: zstd leaves what has no pattern at some gigabytes a second.
+ * Below this gain a blob is stored as it is, as restic stores most of them: who writes and everybody who
+ * reads would need a third more time. Vectors of floats gain 7 to 9 %, by their exponents alone.
  */
-const GAIN_MIN = 0.03;
+const GAIN_MIN = 0.1;
+/** So many samples of so many bytes tell of a longer blob whether it is worth trying. */
+const SAMPLES = 4;
+const SAMPLE_BYTES = 16 * 1024;
+const SAMPLED_FROM = 4 * SAMPLES * SAMPLE_BYTES;
 
 type Pending = {
   readonly id: string;
@@ -72,17 +78,26 @@ export function createPackWriter(
     if (options.version === 1) return undefined;
     memory.reserve(at + frameBytesMax(plainLength));
     const target = memory.view(at, frameBytesMax(plainLength));
-    const length = desk.zstd.compress(memory.view(plainAt, plainLength), target);
+    const shrunk = (from: number, bytes: number): number | undefined => {
+      const length = desk.zstd.compress(memory.view(from, bytes), target);
+      return length < bytes * (1 - GAIN_MIN) ? length : undefined;
+    };
     // Trees are always compressed in version 2.
-    return type === "tree" || length < plainLength * (1 - GAIN_MIN) ? length : undefined;
+    if (type === "tree") return desk.zstd.compress(memory.view(plainAt, plainLength), target);
+    const isSampled = plainLength >= SAMPLED_FROM;
+    const hasHope =
+      !isSampled || samplesOf(plainAt, plainLength).some((at) => shrunk(at, SAMPLE_BYTES));
+    return hasHope ? shrunk(plainAt, plainLength) : undefined;
   };
 
   /** The sealed batch, as the file system gives it back, overwrites the one in memory. */
   const readBack = (from: OpenPack): void => {
-    const sealed = memory.view(batchAt, batchBytes);
-    writeAll(from.descriptor, sealed, from.sizeBytes);
-    readAll(from.descriptor, sealed, from.sizeBytes);
-    from.hash.update(sealed);
+    for (let done = 0; done < batchBytes; done += PIECE_BYTES) {
+      const piece = memory.view(batchAt + done, Math.min(PIECE_BYTES, batchBytes - done));
+      writeAll(from.descriptor, piece, from.sizeBytes + done);
+      readAll(from.descriptor, piece, from.sizeBytes + done);
+      from.hash.update(piece);
+    }
   };
 
   const isSame = (blob: Pending): boolean => {
@@ -162,6 +177,12 @@ export function createPackWriter(
       close();
     },
   };
+}
+
+/** Where the samples of a blob begin: the first and the last with its edges, the others between. */
+function samplesOf(at: number, length: number): number[] {
+  const step = (length - SAMPLE_BYTES) / (SAMPLES - 1);
+  return Array.from({ length: SAMPLES }, (_, sample) => at + Math.floor(sample * step));
 }
 
 function readAll(descriptor: number, bytes: Uint8Array, position: number): void {

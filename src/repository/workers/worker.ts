@@ -17,7 +17,7 @@ import type {
   WorkerError,
   WorkerSetup,
 } from "./jobs.ts";
-import { layPart, openBlob } from "./open-blobs.ts";
+import { layPart, longestOf, openBlob } from "./open-blobs.ts";
 import { createPackWriter } from "./pack-writer.ts";
 import { type Claim, scan, storeBlobs, storeFiles, storeRanges } from "./store.ts";
 import { buffersOf } from "./transfer.ts";
@@ -67,7 +67,7 @@ function handlersFor({ version, spoolFolder }: WorkerSetup, desk: Desk): Handler
     writeEdges: (input) => writeEdges(input),
     finishFiles: (input) => finishFiles(input),
     readBlobs({ packId, part, blobs }) {
-      const laid = layPart(part, packId, desk);
+      using laid = layPart(part, longestOf(blobs), packId, desk);
       return { plain: blobs.map((blob) => Uint8Array.from(openBlob(laid, blob, packId, desk))) };
     },
     checkPack: (input) => checkPack(input, desk),

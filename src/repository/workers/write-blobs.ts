@@ -3,7 +3,7 @@ import type { ByteString } from "../format/go-string.ts";
 import { plainBytesOf } from "../format/pack-header.ts";
 import type { Desk } from "./desk.ts";
 import type { FileEdge, Jobs } from "./jobs.ts";
-import { layPart, openBlob } from "./open-blobs.ts";
+import { layPart, longestOf, openBlob } from "./open-blobs.ts";
 import { rawPath } from "./raw-path.ts";
 import { createStretch, type OpenFiles } from "./stretch.ts";
 import { openTarget, type TargetFile } from "./target-file.ts";
@@ -26,8 +26,8 @@ export async function writeBlobs(
   desk: Desk,
 ): Promise<Jobs["writeBlobs"]["out"]> {
   using files = openFiles(pastCache);
-  const laid = layPart(part, packId, desk);
-  const stretch = createStretch(desk.memory, laid.at + laid.length, files);
+  using laid = layPart(part, longestOf(blobs), packId, desk);
+  const stretch = createStretch(desk.memory, laid.end, files);
   for (const blob of blobs) {
     const isLong = plainBytesOf(blob) > GATHERED_BYTES_MAX;
     if (isLong) await stretch.flush();
