@@ -86,7 +86,7 @@ export function createPackWriter(
     if (type === "tree") return desk.zstd.compress(memory.view(plainAt, plainLength), target);
     const isSampled = plainLength >= SAMPLED_FROM;
     const hasHope =
-      !isSampled || samplesOf(plainAt, plainLength).some((at) => shrunk(at, SAMPLE_BYTES));
+      !isSampled || samplesOf(plainAt, plainLength).some((sample) => shrunk(sample, SAMPLE_BYTES));
     return hasHope ? shrunk(plainAt, plainLength) : undefined;
   };
 
