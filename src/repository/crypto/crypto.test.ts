@@ -131,7 +131,9 @@ function plainPoly1305(key: Buffer, data: Buffer): string {
 
 test("Poly1305 of every length, of random bytes and of the largest numbers, is what the RFC says", () => {
   const { hot, memory } = openHot();
-  for (let length = 0; length <= 300; length++) {
+  memory.reserve(40_000);
+  const lengths = [...Array.from({ length: 600 }, (_, length) => length), 20_001, 30_000];
+  for (const length of lengths) {
     const ones = Buffer.alloc(length + 32, 0xff);
     for (const bytes of [ones, randomBytes(length + 32), randomBytes(length + 32)]) {
       const [key, data] = [bytes.subarray(0, 32), bytes.subarray(32)];

@@ -2,8 +2,8 @@
 // `npm run build:wasm` compiles it into ../hot.generated.ts; a test builds it again and compares.
 //
 // Memory: 512 scratch of Poly1305 · 1024 and 3072 the tables `out` and `mod` of the fingerprint
-// (256 × u64 each, written by the caller) · 5120 what is made of them, and scratch · from 8192 on what the
-// caller likes.
+// (256 × u64 each, written by the caller) · 5120 what is made of them · 5632 scratch of whoever runs · from
+// 8192 on what the caller likes.
 
 export { findCut, layNibbles } from "./cuts";
 export { poly1305 } from "./poly1305";
