@@ -84,6 +84,15 @@ suite("pack writer", () => {
     assert.equal(await isCompressed(4000, "tree"), true);
   });
 
+  test("what repeats at a distance is compressed, whatever its bytes are", async () => {
+    for (const distance of [20_000, 32_768, 300_000]) {
+      const block = randomBytes(distance);
+      const plain = Buffer.concat(Array.from({ length: Math.ceil(1e6 / distance) }, () => block));
+      const [entry] = await store(undefined, plain, "data");
+      assert(entry!.length < distance + 20_000, `${distance}: ${entry!.length} bytes`);
+    }
+  });
+
   test("a third of a long blob that shrinks is found, wherever it lies", async () => {
     const third = 350_000;
     for (const at of [0, 100_000, third, 500_000, 2 * third]) {

@@ -20,7 +20,7 @@ const PIECE_BYTES = 128 * 1024;
  * reads would need a third more time. Vectors of floats gain 7 to 9 %, by their exponents alone.
  */
 const GAIN_MIN = 0.1;
-/** So many samples of so many bytes tell of a longer blob whether it is worth trying. */
+/** So many samples of so many bytes tell of a longer blob whether its bytes have a pattern. */
 const SAMPLES = 4;
 const SAMPLE_BYTES = 16 * 1024;
 const SAMPLED_FROM = 4 * SAMPLES * SAMPLE_BYTES;
@@ -78,16 +78,17 @@ export function createPackWriter(
     if (options.version === 1) return undefined;
     memory.reserve(at + frameBytesMax(plainLength));
     const target = memory.view(at, frameBytesMax(plainLength));
-    const shrunk = (from: number, bytes: number): number | undefined => {
-      const length = desk.zstd.compress(memory.view(from, bytes), target);
-      return length < bytes * (1 - GAIN_MIN) ? length : undefined;
-    };
+    const plain = memory.view(plainAt, plainLength);
     // Trees are always compressed in version 2.
-    if (type === "tree") return desk.zstd.compress(memory.view(plainAt, plainLength), target);
-    const isSampled = plainLength >= SAMPLED_FROM;
-    const hasHope =
-      !isSampled || samplesOf(plainAt, plainLength).some((sample) => shrunk(sample, SAMPLE_BYTES));
-    return hasHope ? shrunk(plainAt, plainLength) : undefined;
+    if (type === "tree") return desk.zstd.compress(plain, target);
+    const isGain = (length: number, of: Uint8Array): boolean => length < of.length * (1 - GAIN_MIN);
+    const isWorthIt =
+      plainLength < SAMPLED_FROM ||
+      samplesOf(plain).some((sample) => isGain(desk.zstd.compress(sample, target), sample)) ||
+      // What repeats at a distance no sample tells.
+      isGain(desk.zstd.compressRepeats(plain, target), plain);
+    const length = isWorthIt ? desk.zstd.compress(plain, target) : plainLength;
+    return isGain(length, plain) ? length : undefined;
   };
 
   /** The sealed batch, as the file system gives it back, overwrites the one in memory. */
@@ -179,10 +180,13 @@ export function createPackWriter(
   };
 }
 
-/** Where the samples of a blob begin: the first and the last with its edges, the others between. */
-function samplesOf(at: number, length: number): number[] {
-  const step = (length - SAMPLE_BYTES) / (SAMPLES - 1);
-  return Array.from({ length: SAMPLES }, (_, sample) => at + Math.floor(sample * step));
+/** The first and the last with the edges of the blob, the others between. */
+function samplesOf(plain: Uint8Array): Uint8Array[] {
+  const step = (plain.length - SAMPLE_BYTES) / (SAMPLES - 1);
+  return Array.from({ length: SAMPLES }, (_, sample) => {
+    const at = Math.floor(sample * step);
+    return plain.subarray(at, at + SAMPLE_BYTES);
+  });
 }
 
 function readAll(descriptor: number, bytes: Uint8Array, position: number): void {
