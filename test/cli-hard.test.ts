@@ -219,6 +219,11 @@ suite("places", () => {
     put(folder, { "own/lastgood.yaml": stringify(config) });
     assert.equal(lastgood(folder, ["init", "own"]).code, 0);
     for (const at of ["one", "two"]) assert(textOf(folder, "own", at, "config") !== "");
+    const named = [
+      /own\/one\nKey file: +\S+own\/key\n/,
+      /Copy "off": +\S+own\/two\nIts key: +\S+own\/key\n/,
+    ];
+    for (const name of named) assert.match(textOf(folder, "own/lastgood-recovery.txt"), name);
     const keyless = {
       ...config,
       copies: {},

@@ -18,8 +18,12 @@ function point(stamp: string, rest: Partial<Point> = {}): Point {
   return { stamp, snapshot, system: "test", ...facts, ...rest };
 }
 
-function kept(points: readonly Point[], policy: Parameters<typeof judgePoints>[1]): object {
-  const judged = judgePoints(points, policy).filter(({ reasons }) => reasons.length > 0);
+function kept(
+  points: readonly Point[],
+  policy: Parameters<typeof judgePoints>[1],
+  now = new Date("2026-01-11T00:00:00Z"),
+): object {
+  const judged = judgePoints(points, policy, now).filter(({ reasons }) => reasons.length > 0);
   return Object.fromEntries(judged.map(({ stamp, reasons }) => [stamp, reasons]));
 }
 
@@ -59,5 +63,19 @@ suite("forget", () => {
       "20260108": ["daily snapshot"],
       "20260109": ["evidence: none newer is valid"],
     });
+  });
+
+  test("a clock that was ahead once costs no point", () => {
+    const points = [
+      point("20260107"),
+      point("20260108"),
+      { ...point("20270101"), stamp: "one" },
+      { ...point("20270102"), stamp: "two" },
+    ];
+    const ahead = { one: ["ahead of the clock"], two: ["ahead of the clock"] };
+    assert.deepEqual(kept(points, { daily: 1 }), { "20260108": ["daily snapshot"], ...ahead });
+    // Once the clock has come there they are points like others.
+    const later = new Date("2027-01-03T00:00:00Z");
+    assert.deepEqual(kept(points, { daily: 1 }, later), { two: ["daily snapshot"] });
   });
 });

@@ -116,6 +116,47 @@ suite("data that a release touched", () => {
     { component: { stores: { main: { sqlite: "app.db" } } } },
   );
 
+  onDevice(
+    "data of two times never meet: all stores go back, or none",
+    async (system, folder) => {
+      const side = (): DatabaseSync => new DatabaseSync(path.join(folder, "side.db"));
+      {
+        using database = side();
+        database.exec("CREATE TABLE s (word TEXT); INSERT INTO s VALUES ('precious')");
+      }
+      say(folder, "precious");
+      await install(system, folder, "1.0.0", "good", {}, { "migrations.json": "{}" });
+      const attach = `ATTACH '${path.join(folder, "side.db")}' AS side`;
+      const sql = `${attach}; UPDATE side.s SET word = 'half'; UPDATE t SET word = 'half'`;
+      const wreck = { "migrations.json": JSON.stringify({ "2_breaking": sql }) };
+      const bad = await install(system, folder, "1.1.0", "500", {}, wreck);
+      assert.equal(bad.outcome, "rolled-back", bad.error);
+      assert.deepEqual(words(folder), ["precious"]);
+      using database = side();
+      assert.equal(database.prepare("SELECT word FROM s").get()?.["word"], "precious");
+    },
+    {
+      component: {
+        stores: {
+          aside: { sqlite: "side.db" },
+          main: { sqlite: "app.db", schema: { prisma: true } },
+        },
+      },
+    },
+  );
+
+  onData("a way back that failed does not condemn what was well", async (system, folder) => {
+    say(folder, "precious");
+    await install(system, folder, "1.0.0", "good", {}, { "migrations.json": "{}" });
+    await install(system, folder, "1.1.0", "good", {}, wrecking("", { "2_breaking": "" }));
+    const options = { ...PREVIOUS, data: "code-only", force: true } as const;
+    const failed = await rollback(system, "app", options, run);
+    assert.equal(failed.outcome, "rolled-back", failed.error);
+    const back = await rollback(system, "app", WITH_DATA, run);
+    assert.equal(back.outcome, "committed", back.error);
+    assert.equal(links(folder)[0], "v1.0.0");
+  });
+
   onData(
     "factory is no way back by itself where it cannot read the data",
     async (system, folder) => {

@@ -197,7 +197,9 @@ suite("rollback", () => {
         isSafety: false,
         snapshot: { ...point!.snapshot, time: later },
       }));
-      assert.deepEqual(judgePoints([point!, ...others], { last: 1 })[0]?.reasons, ["safety point"]);
+      assert.deepEqual(judgePoints([point!, ...others], { last: 1 }, new Date(later))[0]?.reasons, [
+        "safety point",
+      ]);
       // And nothing else is ever the latest, or its data by accident.
       assert.throws(() => findPoint(points, "latest"), /no such point/);
       await backup(system, { include: [], reason: "" }, run);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import * as fs from "node:fs";
 import path from "node:path";
 import { suite } from "node:test";
+import { backup } from "../src/operations/backup.ts";
 import { copyPoints } from "../src/operations/copy.ts";
 import { doctor } from "../src/operations/doctor.ts";
 import { drill } from "../src/operations/drill/drill.ts";
@@ -64,6 +65,28 @@ suite("status", { concurrency: 4 }, () => {
     const { problems, sentence } = await status(system, run);
     assert.equal(problems.length, 2);
     assert.equal(sentence, problems[0]);
+  });
+
+  testIn("a point ahead of the clock is told, and how to go on", async (folder) => {
+    using _past = await newPlace(folder);
+    const year = 366 * 86_400_000;
+    const ahead = { now: () => new Date(Date.now() + year) };
+    {
+      using future = await reopenSystem(folder, ahead);
+      assert((await status(future, run)).ok);
+      await backup(future, { include: [], reason: "" }, run);
+      assert((await status(future, run)).ok);
+    }
+    using system = await reopenSystem(folder);
+    const { stamp } = await backup(system, { include: [], reason: "" }, run);
+    const { sentence } = await status(system, run);
+    assert.equal(sentence, `the newest point, ${stamp}, is ahead of the clock: lastgood doctor`);
+    assert.match(textOfAll(await doctor(system, run)), /2 points are ahead of the clock/);
+    const { points } = await forget(system, { points: [], plan: true }, "", run);
+    assert.deepEqual(
+      points.map(({ reasons }) => reasons.length > 0),
+      [true, true, true],
+    );
   });
 
   testIn("a name that was mistyped is no incident", async (folder) => {

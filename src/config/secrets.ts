@@ -6,7 +6,11 @@ import type { SecretReference } from "./schema.ts";
 
 const COMMAND_MS = 30_000;
 
-/** Fetches a secret from where its reference says. NOT_FOUND; the secret is in no message. */
+/**
+ * Fetches a secret from where its reference says. Of a file and of what a command prints, blanks at either end
+ * are no part of it: restic, which is to open the same repositories, takes them off too. NOT_FOUND; the
+ * secret is in no message.
+ */
 export async function readSecret(
   reference: SecretReference,
   env: Readonly<Record<string, string | undefined>>,
@@ -24,16 +28,16 @@ async function fetchSecret(
 ): Promise<string> {
   if ("env" in reference) return env[reference.env] ?? "";
   if ("command" in reference) {
-    return (await execOk(reference.command, { timeoutMs: COMMAND_MS }, run)).trimEnd();
+    return (await execOk(reference.command, { timeoutMs: COMMAND_MS }, run)).trim();
   }
   try {
-    return (await readFile(reference.file, "utf8")).replace(/\r?\n$/, "");
+    return (await readFile(reference.file, "utf8")).trim();
   } catch (error) {
     throw new AppError(
       "NOT_FOUND",
       `read secret ${describe(reference)}: ${(error as Error).message}`,
       {
-        hint: "Put the password there, or name another place under repository.password.",
+        hint: "Put the password there, or name another place.",
         cause: error,
       },
     );

@@ -7,6 +7,7 @@ import { readyFolders } from "../slots/place.ts";
 import { isFileStore } from "../stores/store.ts";
 import { missingStores, readOnlyStores } from "./live-data.ts";
 import { listPoints } from "./points/catalogue.ts";
+import { isAhead } from "./points/point.ts";
 import { needSpace } from "./space.ts";
 import type { System } from "./system.ts";
 import { listSetAside, type SetAside } from "./set-aside.ts";
@@ -47,7 +48,19 @@ async function repository(system: System, run: Run): Promise<Finding[]> {
     if (newest === undefined) {
       return [{ severity: "error", problem: "there is no valid point", hint: "lastgood backup" }];
     }
-    const ageMs = system.host.clock.now().getTime() - Date.parse(newest.snapshot.time);
+    const now = system.host.clock.now();
+    const ahead = points.filter(({ snapshot }) => isAhead(snapshot.time, now));
+    if (ahead.length > 0) {
+      const many = ahead.length === 1 ? "a point is" : `${ahead.length} points are`;
+      return [
+        {
+          severity: "warning",
+          problem: `${many} ahead of the clock of this machine, which says ${now.toISOString()}: the newest is ${newest.stamp}`,
+          hint: "Set the clock right. Where it is: each new point comes a second after the newest, and no policy removes those ahead. Once all you need of them is elsewhere: lastgood forget STAMP ..., then lastgood backup.",
+        },
+      ];
+    }
+    const ageMs = now.getTime() - Date.parse(newest.snapshot.time);
     if (ageMs <= AGE_MS_MAX) return [];
     const days = Math.floor(ageMs / 86_400_000);
     return [

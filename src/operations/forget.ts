@@ -9,7 +9,7 @@ import {
   refuseUnknown,
   rememberPoints,
 } from "./points/catalogue.ts";
-import { findPoint, isMarkerOf, type Point } from "./points/point.ts";
+import { findPoint, isAhead, isMarkerOf, type Point } from "./points/point.ts";
 import { recorded } from "./record.ts";
 import type { System } from "./system.ts";
 
@@ -27,11 +27,17 @@ type Judged = Pick<Point, "stamp" | "stores" | "valid" | "isSafety" | "pinned"> 
 /**
  * Says of each point whether the policy keeps it, and why. Applied for each set of stores, so that
  * the daily points without an index do not push out the weekly ones with it. Pinned, safety and
- * invalid points neither enter nor use up anything; invalid ones go once a valid one is newer.
+ * invalid points neither enter nor use up anything; invalid ones go once a valid one is newer. Points ahead of
+ * the clock stay too: theirs may be wrong, a second apart where days were, and so may be the one of now.
  */
-export function judgePoints(points: readonly Judged[], policy: KeepPolicy): Forgetting[] {
+export function judgePoints(
+  points: readonly Judged[],
+  policy: KeepPolicy,
+  now: Date,
+): Forgetting[] {
   const reasons = new Map<string, readonly string[]>();
-  const isOrdinary = (point: Judged): boolean => point.valid && !point.isSafety && !point.pinned;
+  const isOrdinary = ({ valid, isSafety, pinned, snapshot }: Judged): boolean =>
+    valid && !isSafety && !pinned && !isAhead(snapshot.time, now);
   const groups = Map.groupBy(points.filter(isOrdinary), ({ stores }) =>
     stores.toSorted().join(" "),
   );
@@ -41,12 +47,13 @@ export function judgePoints(points: readonly Judged[], policy: KeepPolicy): Forg
   }
   return points.map((point, index) => ({
     stamp: point.stamp,
-    reasons: reasons.get(point.stamp) ?? ownReasons(point, points.slice(index + 1)),
+    reasons: reasons.get(point.stamp) ?? ownReasons(point, points.slice(index + 1), now),
   }));
 }
 
-function ownReasons(point: Judged, newer: readonly Judged[]): string[] {
+function ownReasons(point: Judged, newer: readonly Judged[], now: Date): string[] {
   const found: string[] = [];
+  if (point.valid && isAhead(point.snapshot.time, now)) found.push("ahead of the clock");
   if (point.pinned) found.push("pinned");
   if (point.isSafety) found.push("safety point");
   if (!point.valid && !newer.some(({ valid, isSafety }) => valid && !isSafety))
@@ -59,11 +66,12 @@ export function judgeListed(
   system: System,
   points: readonly Listed[],
 ): (Listed & { readonly reasons: readonly string[]; readonly until: string | undefined })[] {
+  const policy = policyOf(system);
   const judged = judgePoints(
     points.map((point) => ({ ...point, isSafety: false, snapshot: point })),
-    policyOf(system),
+    policy,
+    system.host.clock.now(),
   );
-  const policy = policyOf(system);
   return points.map((point, at) => {
     const { reasons } = judged[at]!;
     return { ...point, reasons, until: untilOf(point.time, reasons, policy) };
@@ -123,7 +131,9 @@ async function forgetPoints(
 ): Promise<Forgotten> {
   const points = await listPoints(system, run);
   const judged =
-    named.length > 0 ? judgeNamed(points, named) : judgePoints(points, policyOf(system));
+    named.length > 0
+      ? judgeNamed(points, named)
+      : judgePoints(points, policyOf(system), system.host.clock.now());
   const going = new Set(judged.filter(({ reasons }) => reasons.length === 0).map((j) => j.stamp));
   refuseAll(points, going);
   if (plan || going.size === 0) return { points: judged, removed: [] };

@@ -10,6 +10,7 @@ import { missingStores } from "./live-data.ts";
 import { Incidents, JOB_KEY } from "./incidents/incidents.ts";
 import { isUnderWay } from "./operation-lock.ts";
 import { type Catalogue, readCatalogue } from "./points/catalogue.ts";
+import { isAhead } from "./points/point.ts";
 import { type Planned, plannedJobs } from "./schedule/schedule.ts";
 import { needSpace } from "./space.ts";
 import type { System } from "./system.ts";
@@ -94,6 +95,7 @@ export async function status(system: System, run: Run): Promise<Status> {
     ...(catalogue?.points.at(-1)?.valid === false
       ? [`the newest point is invalid: lastgood show ${catalogue.points.at(-1)?.stamp}`]
       : []),
+    ...aheadOfClock(system, catalogue),
     ...schedule.flatMap(({ job, overdue, error }) =>
       overdue === undefined
         ? []
@@ -125,6 +127,13 @@ export async function undoableOf(system: System, run: Run): Promise<Status["undo
     until: new Date(Date.parse(operation.started) + system.config["undo-for"]).toISOString(),
     orDeploy: (operation.setup as OperationSetup).release !== undefined,
   }));
+}
+
+/** Its age cannot be told, nor how old the data are that it holds. */
+function aheadOfClock({ host }: System, catalogue: Catalogue | undefined): string[] {
+  const newest = catalogue?.points.at(-1);
+  if (newest === undefined || !isAhead(newest.time, host.clock.now())) return [];
+  return [`the newest point, ${newest.stamp}, is ahead of the clock: lastgood doctor`];
 }
 
 function pointsIn(catalogue: Catalogue | undefined): Status["points"] {

@@ -151,10 +151,18 @@ async function makeReadable(
   // Half a switch would be judged as if it were the data.
   await versions.settle(run);
   if (!(await versions.isReady(version, run))) return;
-  const { target } = componentOf(open.component);
-  const isBegun = await versions.isReady(displaced, run);
-  if (!isBegun && (await readsLive(open, version, target, run))) return;
-  const message = `${open.store.name}: the release before cannot read what was made of it`;
-  run.report({ type: "warning", message: `${message}; the copy from before is put back` });
-  await versions.activate(version, displaced, run);
+  const { stores, target } = componentOf(open.component);
+  // All of a component go back or none: data of two times belong to no release.
+  for (const one of stores) {
+    const its = versionsOf(one.store, effects);
+    const isBegun = await its.isReady(displaced, run);
+    if (!isBegun && !(await its.isReady(version, run))) continue;
+    if (!isBegun && (await readsLive(one, version, target, run))) continue;
+    const what = isBegun
+      ? ""
+      : `the release before cannot read what was made of ${one.store.name}; `;
+    const message = `${open.store.name}: ${what}the copy from before is put back`;
+    run.report({ type: "warning", message });
+    return await versions.activate(version, displaced, run);
+  }
 }

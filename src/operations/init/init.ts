@@ -5,13 +5,14 @@ import { AppError, hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { writeFileDurable } from "../../base/fs.ts";
 import { CONFIG_NAME, type Loaded, parseConfig } from "../../config/load.ts";
+import type { Config } from "../../config/schema.ts";
 import { readSecret } from "../../config/secrets.ts";
 import { BACKENDS } from "../../plugins.ts";
 import type { Backend } from "../../backends/backend.ts";
 import { openBackend } from "../open/backend.ts";
 import type { Host } from "../system.ts";
 import { findData, type FoundData } from "./find-data.ts";
-import { recoverySheet } from "./recovery-sheet.ts";
+import { type Kept, recoverySheet } from "./recovery-sheet.ts";
 import { configFor } from "./write-config.ts";
 
 export type Initialised = {
@@ -45,10 +46,6 @@ export async function completeInit(
       }
       await createRepository(backend, await readSecret(password, env, run), {}, run);
       made.push(at);
-      if (repository !== config.repository || !("file" in password)) continue;
-      const sheet = path.join(path.dirname(file), SHEET_NAME);
-      await writeFileDurable(sheet, sheetFor(at, password.file), "replace", 0o644);
-      made.push(sheet);
     } catch (error) {
       if (!hasCode(error, "ALREADY_EXISTS")) throw error;
     }
@@ -58,15 +55,23 @@ export async function completeInit(
       hint: "Change the configuration, or move it away.",
     });
   }
-  return { config: file, made };
+  const sheet = path.join(path.dirname(file), SHEET_NAME);
+  await writeFileDurable(sheet, Buffer.from(sheetOf(config)), "replace", 0o644);
+  return { config: file, made: [...made, sheet] };
+}
+
+function sheetOf({ repository, copies }: Config): string {
+  const kept = ({ at, password }: Config["repository"]): Kept => ({
+    at,
+    keyFile: "file" in password ? password.file : "in no file: see password in the configuration",
+  });
+  const others = Object.entries(copies).map(([name, copy]) => [name, kept(copy)] as const);
+  return recoverySheet(kept(repository), Object.fromEntries(others));
 }
 
 const SHEET_NAME = "lastgood-recovery.txt";
 
 const newKey = (): Buffer => Buffer.from(`${randomBytes(32).toString("base64url")}\n`);
-
-const sheetFor = (repository: string, keyFile: string): Buffer =>
-  Buffer.from(recoverySheet(repository, keyFile));
 
 /** Where a repository is, its key was lost and must not be replaced. */
 async function isEmpty(backend: Backend, run: Run): Promise<boolean> {
@@ -111,6 +116,6 @@ export async function init(
   await createRepository(await BACKENDS.folder(at), key.toString().trimEnd(), {}, run);
   await writeFileDurable(config, Buffer.from(text), "refuse", 0o644);
   const sheet = path.join(root, SHEET_NAME);
-  await writeFileDurable(sheet, sheetFor(at, keyFile), "replace", 0o644);
+  await writeFileDurable(sheet, Buffer.from(recoverySheet({ at, keyFile }, {})), "replace", 0o644);
   return { config, repository: at, keyFile, recoverySheet: sheet, found };
 }

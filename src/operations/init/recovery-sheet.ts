@@ -1,5 +1,17 @@
-/** What somebody needs on the day on which this machine is gone. The key itself is not on it. */
-export function recoverySheet(repository: string, keyFile: string): string {
+/** A repository, and where the key to it lies. */
+export type Kept = { readonly at: string; readonly keyFile: string };
+
+/** What somebody needs on the day on which this machine is gone. The keys themselves are not on it. */
+export function recoverySheet(
+  { at: repository, keyFile }: Kept,
+  copies: Readonly<Record<string, Kept>>,
+): string {
+  const others = Object.entries(copies).map(
+    ([name, copy]) => `
+Copy "${name}": ${copy.at}
+Its key:     ${copy.keyFile}${copy.keyFile === keyFile ? "" : "  (another key: keep this one too)"}
+`,
+  );
   return `RECOVERY SHEET: print it, and keep it where this machine is not.
 
 Repository:  ${repository}
@@ -9,7 +21,7 @@ Key file:    ${keyFile}
   manager, or write its one line here:
 
   ________________________________________________
-
+${others.join("")}
 On a new machine, with lastgood as it was installed on the old one (Node 24.15 or newer):
 
   lastgood points  --repository REPOSITORY --password-file KEY

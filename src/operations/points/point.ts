@@ -201,6 +201,14 @@ export function nextStamp(now: Date, points: readonly Point[]): { stamp: string;
   return { stamp: stampOf(time), time };
 }
 
+/** More than clocks of two machines differ, and than a series of points within one second is ahead. */
+const AHEAD_MS = 3_600_000;
+
+/** Whether a time lies so far ahead of the clock that either was wrong; who can tell which? */
+export function isAhead(time: string, now: Date): boolean {
+  return Date.parse(time) > now.getTime() + AHEAD_MS;
+}
+
 export function stampOf(time: Date): string {
   return `${time.toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}Z`;
 }

@@ -23,7 +23,8 @@ export async function releaseFindings(
   component: Deployable,
   run: Run,
 ): Promise<Finding[]> {
-  const parts = [currentFindings, previousFindings, factoryFindings, spaceFindings];
+  // The factory release first: it may be previous too, and then both are well again.
+  const parts = [currentFindings, factoryFindings, previousFindings, spaceFindings];
   const found = await Promise.all(parts.map((part) => part(system, component, run)));
   return [...found.flat(), ...(await entryFindings(component, run))];
 }
@@ -115,6 +116,10 @@ async function previousFindings(
   const repair = async (inner: Run): Promise<string> => {
     using _lock = lockComponents(system.paths.locks, [name]);
     refuseInterrupted(system, [component]);
+    if (previous.state === "to") {
+      const [still] = await target.problemsOf(previous.version, "every-byte", inner);
+      if (still === undefined) return `${name}: previous is well again`;
+    }
     await target.point("previous", better, inner);
     return `${name}: previous ${better === undefined ? "is gone" : `leads to ${better}`}`;
   };

@@ -90,6 +90,8 @@ export function folderTarget(config: FolderTargetConfig): Target {
 
 async function condemn({ root, clock }: FolderTargetConfig, version: Version): Promise<void> {
   if (!(await versionsIn(root)).includes(version)) return;
+  // What has been well is proven: now the data may not fit it, or somebody may have cancelled.
+  if ((await readMark(root, version)).committed !== undefined) return;
   const at = clock.now().toISOString();
   await changeMark(root, version, { verdict: "bad", at, reason: "it did not become healthy" });
 }

@@ -21,20 +21,17 @@ export async function refuseLinksOut(staging: string, manifest: readonly Item[])
 }
 
 /**
- * Archives of sources have all that is in them in one folder more. Such a release would start
- * nothing: it is refused where the one before has at its top what this one has a level deeper.
+ * Archives of sources have all that is in them in one folder more, and such a release starts nothing. What is
+ * to be told where the release before has at its top what this one has a level deeper.
  */
-export function refuseWrapped(manifest: readonly Item[], before: ReadonlyMap<string, Item>): void {
+export function wrappedIn(
+  manifest: readonly Item[],
+  before: ReadonlyMap<string, Item>,
+): string | undefined {
   const [wrapper, ...others] = new Set(manifest.map((item) => item.path.split("/")[0]!));
-  if (wrapper === undefined || others.length > 0 || before.has(wrapper)) return;
-  const deeper = manifest.find((item) => before.has(item.path.slice(wrapper.length + 1)));
-  if (deeper === undefined) return;
-  const name = deeper.path.slice(wrapper.length + 1);
-  throw new AppError(
-    "INVALID_PACKAGE",
-    `unpack: all of the package lies in the folder ${wrapper}: ${name} would come to lie at ${deeper.path}`,
-    {
-      hint: `Nothing was changed. Pack what is in ${wrapper}, such as by: lastgood pack ${wrapper}`,
-    },
-  );
+  if (wrapper === undefined || others.length > 0 || before.has(wrapper)) return undefined;
+  const inner = (item: Item): string => item.path.slice(wrapper.length + 1);
+  const deeper = manifest.find((item) => before.has(inner(item)));
+  if (deeper === undefined) return undefined;
+  return `all of the package lies in the folder ${wrapper}: ${inner(deeper)} is now ${deeper.path}; if that is not meant, pack what is in ${wrapper}: lastgood pack ${wrapper} --out FILE`;
 }

@@ -25,7 +25,7 @@ import type { Entry } from "../package/entry.ts";
 import { versionOf } from "../target.ts";
 import { manifestFile, readPointer, releaseFolder, seenFile, stagingFolder } from "./layout.ts";
 import { type Item, manifestOf, modeText, readManifest, writeManifest } from "./manifest.ts";
-import { refuseLinksOut, refuseWrapped } from "./refuse.ts";
+import { refuseLinksOut, wrappedIn } from "./refuse.ts";
 
 /** Files up to this size are compared with the release before anything is written. */
 const HELD_BYTES_MAX = 8 * 1024 * 1024;
@@ -77,7 +77,8 @@ export async function stageRelease(
       await mkdir(path.join(staging, path.dirname(entry.path)), { recursive: true, mode: 0o755 });
       manifest.push(await put(entry, staging, shared, folders));
     }
-    refuseWrapped(manifest, shared.items);
+    const wrapped = wrappedIn(manifest, shared.items);
+    if (wrapped !== undefined) run.report({ type: "warning", message: wrapped });
     addFoldersBetween(manifest, folders);
     // The deepest first: a folder that may not be written to takes nothing more.
     for (const folder of folders.toReversed()) {

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { suite, test } from "node:test";
+import { lastWords } from "./last-words.ts";
+
+// Goal: what is told of a program that ended is what it said of the reason, as plain text.
+
+const NODE = `node:internal/modules/cjs/loader:1228
+  throw err;
+  ^
+
+Error: Cannot find module '/app/server.js'
+    at Module._resolveFilename (node:internal/modules/cjs/loader:1225:15) {
+  code: 'MODULE_NOT_FOUND',
+  requireStack: []
+}
+
+Node.js v24.15.0
+`;
+const PYTHON = `Traceback (most recent call last):
+  File "/app/main.py", line 3, in <module>
+ValueError: no such table
+`;
+
+suite("last words", () => {
+  const cases: readonly (readonly [string, string, string])[] = [
+    ["of Node", NODE, ": Error: Cannot find module '/app/server.js'"],
+    ["of Python", PYTHON, ": ValueError: no such table"],
+    [
+      "the last, not the first error",
+      "Error: no cache\nstarting\nFATAL: quota\n",
+      ": FATAL: quota",
+    ],
+    [
+      "without colours and control characters",
+      "\u001b[2J\u001b[31mboom\rhidden\n",
+      ": boom hidden",
+    ],
+    ["nothing", "\n \n", ""],
+    ["only lines further right", "  one\n  two\n", ": two"],
+  ];
+  for (const [name, printed, words] of cases) {
+    test(name, () => assert.equal(lastWords(printed), words));
+  }
+});
