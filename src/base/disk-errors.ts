@@ -48,6 +48,18 @@ export function translateDiskError(error: unknown, doing: string, more = ""): un
   }
 }
 
+/**
+ * Whether these bytes cannot be read though their file was opened: a bad sector, or what a file system knows
+ * by its own checksums to be damaged. Of a disk that is gone the opening fails as well.
+ */
+export function isUnreadable(error: unknown): boolean {
+  return ["EIO", "EUCLEAN", "EBADMSG", "ENODATA"].includes(systemCode(error) ?? "");
+}
+
+/** What to do about it. */
+export const HINT_DISK_FAILS =
+  "The disk fails (see dmesg). Bring what it can still read to another: lastgood copy.";
+
 /** The same of an error that names its file, which is told; any other is given back as it is. */
 export function translateFileError(error: unknown, doing: string): unknown {
   if (!(error instanceof Error) || !("path" in error)) return error;

@@ -16,6 +16,20 @@ Error: Cannot find module '/app/server.js'
 
 Node.js v24.15.0
 `;
+const EMITTED = `node:events:497
+      throw er; // Unhandled 'error' event
+      ^
+
+Error: listen EADDRINUSE: address already in use 127.0.0.1:80
+    at Server.setupListenHandle [as _listen2] (node:net:1940:16)
+Emitted 'error' event on Server instance at:
+    at emitErrorNT (node:net:1919:8) {
+  code: 'EADDRINUSE',
+  port: 80
+}
+
+Node.js v24.15.0
+`;
 const PYTHON = `Traceback (most recent call last):
   File "/app/main.py", line 3, in <module>
 ValueError: no such table
@@ -24,6 +38,11 @@ ValueError: no such table
 suite("last words", () => {
   const cases: readonly (readonly [string, string, string])[] = [
     ["of Node", NODE, ": Error: Cannot find module '/app/server.js'"],
+    [
+      "of Node, where nobody listened",
+      EMITTED,
+      ": Error: listen EADDRINUSE: address already in use 127.0.0.1:80",
+    ],
     ["of Python", PYTHON, ": ValueError: no such table"],
     [
       "the last, not the first error",

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync, statfsSync, statSync } from "node:fs";
+import { statfsSync, statSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { suite, test } from "node:test";
 import { hasCode } from "../../src/base/errors.ts";
 import type { Reader, Repository } from "../../src/repository/repository.ts";
 import { assertSameTrees } from "../support/compare-trees.ts";
+import { cannotMount, FILE_SYSTEMS, mounted } from "../support/mounted.ts";
 import { backUp, newRepository } from "../support/repository.ts";
 import { quietRun, temporaryFolder } from "../support/temporary.ts";
 
@@ -16,27 +17,6 @@ import { quietRun, temporaryFolder } from "../support/temporary.ts";
 
 const run = quietRun();
 const MIB = 1024 * 1024;
-const DISK_BYTES = 400 * MIB;
-
-const canMount = process.getuid?.() === 0 && existsSync("/dev/loop0");
-const KINDS: Readonly<Record<string, readonly string[]>> = {
-  ext4: ["mkfs.ext4", "-q", "-F"],
-  xfs: ["mkfs.xfs", "-q", "-f"],
-  btrfs: ["mkfs.btrfs", "-q", "-f"],
-};
-
-/** A disk of this kind, mounted below the folder until the end of the block. */
-function mounted(folder: string, kind: string): Disposable & { readonly at: string } {
-  const image = path.join(folder, "image");
-  const at = path.join(folder, "disk");
-  execFileSync("truncate", ["-s", String(DISK_BYTES), image]);
-  const [program = "", ...args] = KINDS[kind] ?? [];
-  execFileSync(program, [...args, image]);
-  execFileSync("mkdir", [at]);
-  execFileSync("mount", ["-o", "loop", image, at]);
-  return { at, [Symbol.dispose]: () => void execFileSync("umount", [at]) };
-}
-
 /** How much of the file the kernel keeps in its cache. */
 function cachedBytes(file: string): number {
   return Number(execFileSync("fincore", ["--bytes", "--noheadings", "--output", "RES", file]));
@@ -72,15 +52,15 @@ async function reading(
   await repository.read(last, run, work);
 }
 
-suite("file systems", { skip: !canMount && "mounting needs root and loop devices" }, () => {
-  for (const kind of Object.keys(KINDS)) {
+suite("file systems", { skip: cannotMount }, () => {
+  for (const kind of Object.keys(FILE_SYSTEMS)) {
     test(`${kind}: what is restored is what was there, and stays out of the cache`, async () => {
       await using temporary = await temporaryFolder();
       const tree = path.join(temporary.path, "tree");
       await makeTree(tree);
       const repository = await newRepository(path.join(temporary.path, "repo"), run);
       await backUp(repository, tree, run);
-      using disk = mounted(temporary.path, kind);
+      using disk = mounted(path.join(temporary.path, "disk"), kind);
       await reading(repository, async (reader) => {
         await reader.tree("tree", path.join(disk.at, "all"));
         await reader.file("tree/large", path.join(disk.at, "large alone"));
@@ -103,7 +83,7 @@ suite("file systems", { skip: !canMount && "mounting needs root and loop devices
       const repository = await newRepository(path.join(temporary.path, "repo"), run);
       await backUp(repository, tree, run);
       const bytes = Number(execFileSync("du", ["-sB1", tree]).toString().split("\t")[0]);
-      using disk = mounted(temporary.path, kind);
+      using disk = mounted(path.join(temporary.path, "disk"), kind);
       const { bavail, bsize } = statfsSync(disk.at);
       const ballast = bavail * bsize - 1.03 * bytes - 4 * MIB;
       spawnSync("fallocate", ["-l", String(Math.trunc(ballast)), path.join(disk.at, "ballast")]);
@@ -120,7 +100,7 @@ suite("file systems", { skip: !canMount && "mounting needs root and loop devices
       await writeFile(path.join(tree, "large"), randomBytes(60 * MIB));
       const repository = await newRepository(path.join(temporary.path, "repo"), run);
       await backUp(repository, tree, run);
-      using disk = mounted(temporary.path, kind);
+      using disk = mounted(path.join(temporary.path, "disk"), kind);
       const ballast = path.join(disk.at, "ballast");
       const { bavail, bsize } = statfsSync(disk.at);
       spawnSync("fallocate", ["-l", String(bavail * bsize - 30 * MIB), ballast]);

@@ -1,4 +1,5 @@
 import { AppError, hasCode } from "../../base/errors.ts";
+import { syncDirectory } from "../../base/fs.ts";
 import type { Core } from "../core.ts";
 import { HINT_CHECK } from "../files.ts";
 import type { BlobType } from "../format/pack-header.ts";
@@ -7,6 +8,17 @@ import type { PackPart } from "./pack-parts.ts";
 
 /** Where blobs are looked for. */
 type Source = { readonly core: Core; readonly index: BlobIndex };
+
+/** Of a disk that is gone no pack is damaged: once it is back all of them are sound. */
+export async function rememberDamage({ backend, damage }: Core, packId: string): Promise<void> {
+  const { localFolder } = backend;
+  try {
+    if (localFolder !== undefined) await syncDirectory(localFolder);
+  } catch {
+    return;
+  }
+  await damage.found(packId);
+}
 
 /** What is needed of a pack, without how much that is. */
 export type Piece = Omit<PackPart, "plainBytes">;
@@ -30,7 +42,7 @@ export async function fromAnyCopy<T>(
       return result;
     } catch (error) {
       if (!isDamage(error)) throw error;
-      if (hasCode(error, "CORRUPT")) await core.damage.found(place.packId);
+      if (hasCode(error, "CORRUPT")) await rememberDamage(core, place.packId);
       last = error;
     }
   }

@@ -8,6 +8,7 @@ import { type PackEntry, packBytes as packSize } from "../format/pack-header.ts"
 import { decodeSnapshot, type Snapshot } from "../format/snapshot.ts";
 import { type BlobIndex, createBlobIndex } from "../index/blob-index.ts";
 import { inParallel, type Started, startedAhead } from "../../base/in-parallel.ts";
+import { rememberDamage } from "../reader/any-copy.ts";
 import { packParts, packsAtOnce, type WithPart } from "../reader/with-part.ts";
 import { openBlobReader } from "../reader/read-blob.ts";
 import type { Pool } from "../workers/pool.ts";
@@ -205,7 +206,7 @@ async function readPack(
     );
     problems.push(...found.problems);
     // Only what was read says something of the pack: where it could not be had, the place was the matter.
-    if (found.problems.length > 0) await core.damage.found(packId);
+    if (found.problems.length > 0) await rememberDamage(core, packId);
   });
   return problems;
 }

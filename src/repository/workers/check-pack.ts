@@ -14,15 +14,17 @@ export function checkPack(
   { packId, part, blobs }: Jobs["checkPack"]["in"],
   desk: Desk,
 ): Jobs["checkPack"]["out"] {
-  const problems: string[] = [];
+  const problems = new Set<string>();
   using laid = layPart(part, part.length, packId, desk);
   const listed = blobs.toSorted((a, b) => a.offset - b.offset);
   collect(problems, () => compareWithIndex(headerOf(laid, packId, desk), listed));
   for (const blob of listed) collect(problems, () => void openBlob(laid, blob, packId, desk));
-  if (problems.length > 0 && hashAgain(part, packId, desk) !== packId) {
-    problems.unshift("its content does not match its name");
-  }
-  return { problems };
+  if (problems.size === 0) return { problems: [] };
+  collect(problems, () => {
+    if (hashAgain(part, packId, desk) === packId) return;
+    throw new AppError("CORRUPT", "its content does not match its name");
+  });
+  return { problems: [...problems] };
 }
 
 /** Blobs are opened in place, so that the pack has to be laid anew. */
@@ -61,11 +63,11 @@ function isSame(a: StoredBlob, b: StoredBlob): boolean {
   );
 }
 
-function collect(problems: string[], check: () => void): void {
+function collect(problems: Set<string>, check: () => void): void {
   try {
     check();
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
-    problems.push(error.message);
+    problems.add(error.message);
   }
 }

@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { HINT_DISK_FAILS, isUnreadable } from "../../base/disk-errors.ts";
 import { AppError, systemCode } from "../../base/errors.ts";
 import { IV_BYTES, SEAL_BYTES } from "../crypto/sealer.ts";
 import { HINT_CHECK } from "../files.ts";
@@ -54,9 +55,8 @@ export function layPart(part: PackBytes, longest: number, packId: string, desk: 
         to = 0;
         const size = Math.min(length - offset, Math.max(READ_BYTES, wanted));
         desk.memory.reserve(at + size);
-        if (!readInto(desk.memory.view(at, size), descriptor, part.offset + offset)) {
-          throw tooShort();
-        }
+        const target = desk.memory.view(at, size);
+        if (!readInto(target, descriptor, part.offset + offset, what)) throw tooShort();
         from = offset;
         to = offset + size;
       }
@@ -71,14 +71,20 @@ export function longestOf(blobs: readonly StoredBlob[]): number {
   return blobs.reduce((most, { length }) => Math.max(most, length), 0);
 }
 
-/** False when the file ends before. */
-function readInto(target: Uint8Array, descriptor: number, offset: number): boolean {
-  for (let done = 0; done < target.length;) {
-    const got = readSync(descriptor, target, done, target.length - done, offset + done);
-    if (got === 0) return false;
-    done += got;
+/** False when the file ends before. CORRUPT where the disk cannot read it. */
+function readInto(target: Uint8Array, descriptor: number, offset: number, what: string): boolean {
+  try {
+    for (let done = 0; done < target.length;) {
+      const got = readSync(descriptor, target, done, target.length - done, offset + done);
+      if (got === 0) return false;
+      done += got;
+    }
+    return true;
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    const details = { cause: error, hint: HINT_DISK_FAILS };
+    throw new AppError("CORRUPT", `read ${what}: the disk cannot read it`, details);
   }
-  return true;
 }
 
 function openPack(file: string, what: string): number {
