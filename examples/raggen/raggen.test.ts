@@ -196,9 +196,8 @@ suite("raggen, by compose", { skip, timeout: 900_000 }, () => {
     await good("stop", "web");
     const thief = http.createServer((_request, response) => response.end("mine"));
     await new Promise<void>((resolve) => thief.listen(world.ports.web, "127.0.0.1", resolve));
-    const said = await ended(16, "deploy", "web", "2.2.0", "--force");
+    const said = await ended(16, "deploy", "web", "2.2.0", "--force").finally(() => thief.close());
     assert.match(said, /EADDRINUSE/);
-    await new Promise((resolve) => thief.close(resolve));
     await good("recover");
     assert.equal((await page())["version"], "2.0.0");
     await good("resume", "web").catch(() => {});

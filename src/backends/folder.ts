@@ -1,12 +1,7 @@
 import type { Dirent } from "node:fs";
 import { chmod, copyFile, mkdir, open, readdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
-import {
-  HINT_DISK_FAILS,
-  isUnreadable,
-  OR_FEWER_POINTS,
-  translateDiskError,
-} from "../base/disk-errors.ts";
+import { OR_FEWER_POINTS, translateDiskError, translateReadError } from "../base/disk-errors.ts";
 import { AppError, systemCode } from "../base/errors.ts";
 import { makeFolderDurable, putInPlace, syncDirectory, syncFile, temporaryIn } from "../base/fs.ts";
 import { type Backend, isKey, type Key, type ObjectInfo } from "./backend.ts";
@@ -36,25 +31,19 @@ export function folderBackend(folder: string): Backend {
 
     async get(key, range, { signal }) {
       signal.throwIfAborted();
+      const doing = `read ${key} in ${folder}`;
       try {
         await using handle = await open(fileOf(key), "r");
         // In one read, whatever the size: Node's readFile goes in steps of half a megabyte.
         const { offsetBytes, lengthBytes } =
           range === "all" ? { offsetBytes: 0, lengthBytes: (await handle.stat()).size } : range;
         const buffer = new Uint8Array(lengthBytes);
-        const doing = `read ${key} in ${folder}`;
-        const { bytesRead } = await handle
-          .read({ buffer, position: offsetBytes })
-          .catch((error: unknown) => {
-            if (!isUnreadable(error)) throw error;
-            const details = { cause: error, hint: HINT_DISK_FAILS };
-            throw new AppError("CORRUPT", `${doing}: the disk cannot read it`, details);
-          });
+        const { bytesRead } = await handle.read({ buffer, position: offsetBytes });
         if (bytesRead === lengthBytes) return buffer;
         const found = `${offsetBytes + bytesRead} bytes, at least ${offsetBytes + lengthBytes} expected`;
         throw new AppError("CORRUPT", `${doing}: ${found}`);
       } catch (error) {
-        throw translate(error, `read ${key} in ${folder}`);
+        throw translate(translateReadError(error, doing), doing);
       }
     },
 

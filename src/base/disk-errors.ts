@@ -49,16 +49,24 @@ export function translateDiskError(error: unknown, doing: string, more = ""): un
 }
 
 /**
- * Whether these bytes cannot be read though their file was opened: a bad sector, or what a file system knows
- * by its own checksums to be damaged. Of a disk that is gone the opening fails as well.
+ * Of bytes that cannot be read though their file was opened, CORRUPT: a bad sector, or what a file system knows by
+ * its own checksums to be damaged. Of a disk that is gone the opening fails as well. Anything else is given back.
  */
-export function isUnreadable(error: unknown): boolean {
-  return ["EIO", "EUCLEAN", "EBADMSG", "ENODATA"].includes(systemCode(error) ?? "");
+export function translateReadError(error: unknown, doing: string): unknown {
+  const isOfRead = (error as { syscall?: unknown }).syscall === "read";
+  if (!isOfRead || !UNREADABLE.has(systemCode(error))) return error;
+  return new AppError("CORRUPT", `${doing}: the disk cannot read it`, {
+    cause: error,
+    hint: "The disk fails (see dmesg). Bring what it can still read to another: lastgood copy.",
+  });
 }
 
-/** What to do about it. */
-export const HINT_DISK_FAILS =
-  "The disk fails (see dmesg). Bring what it can still read to another: lastgood copy.";
+const UNREADABLE: ReadonlySet<string | undefined> = new Set([
+  "EIO",
+  "EUCLEAN",
+  "EBADMSG",
+  "ENODATA",
+]);
 
 /** The same of an error that names its file, which is told; any other is given back as it is. */
 export function translateFileError(error: unknown, doing: string): unknown {

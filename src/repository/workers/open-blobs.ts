@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { HINT_DISK_FAILS, isUnreadable } from "../../base/disk-errors.ts";
+import { translateReadError } from "../../base/disk-errors.ts";
 import { AppError, systemCode } from "../../base/errors.ts";
 import { IV_BYTES, SEAL_BYTES } from "../crypto/sealer.ts";
 import { HINT_CHECK } from "../files.ts";
@@ -81,9 +81,7 @@ function readInto(target: Uint8Array, descriptor: number, offset: number, what: 
     }
     return true;
   } catch (error) {
-    if (!isUnreadable(error)) throw error;
-    const details = { cause: error, hint: HINT_DISK_FAILS };
-    throw new AppError("CORRUPT", `read ${what}: the disk cannot read it`, details);
+    throw translateReadError(error, `read ${what}`);
   }
 }
 
