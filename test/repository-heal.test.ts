@@ -92,6 +92,30 @@ suite("what was lost comes back", { concurrency: 4 }, () => {
     await assertRestorable({ ...place, repository: other }, copied!);
   });
 
+  for (const type of ["data", "tree"] as const) {
+    test(`what is damaged (${type}) keeps no other snapshot from a copy, and is named`, async () => {
+      await using place = await newPlace();
+      const { repository, snapshot } = place;
+      flipBit(packOf(type, place));
+      for (const name of ["src/in-a", "src/in-b"]) fs.rmSync(place.at(name), { recursive: true });
+      fs.writeFileSync(place.at("src/another"), "another");
+      const next = await backUp(repository, place.at("src"), run);
+      const other = await newRepository(place.at("other"), run);
+      const both = [snapshot.id, next.snapshot.id];
+      const { copied, damaged } = await repository.copyTo(other, both, run);
+      assert.deepEqual(copied, [next.snapshot.id]);
+      assert.deepEqual(
+        damaged.map(({ id }) => id),
+        [snapshot.id],
+      );
+      assert.match(damaged[0]!.problem, type === "data" ? /^src\/in-.\/file: / : /tree/);
+      const there = await other.snapshots(run);
+      assert.equal(there.length, 1);
+      await assertRestorable({ ...place, repository: other }, there[0]!);
+      assert.deepEqual((await other.check({ readData: "all" }, run)).errors, []);
+    });
+  }
+
   test("what a copy has lost comes again out of the source, though nothing is new there", async () => {
     await using place = await newPlace();
     const other = await newRepository(place.at("other"), run);

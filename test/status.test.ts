@@ -1,19 +1,26 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import path from "node:path";
 import { suite } from "node:test";
+import { folderBackend } from "../src/backends/folder.ts";
 import { backup } from "../src/operations/backup.ts";
-import { copyPoints } from "../src/operations/copy.ts";
+import { copyPoints, knownCopies } from "../src/operations/copy.ts";
 import { doctor } from "../src/operations/doctor.ts";
 import { drill } from "../src/operations/drill/drill.ts";
 import { forget } from "../src/operations/forget.ts";
 import { listIncidents } from "../src/operations/incidents/manage.ts";
 import { lockComponents } from "../src/operations/operation-lock.ts";
+import { listPoints } from "../src/operations/points/catalogue.ts";
 import { restore } from "../src/operations/restore.ts";
 import { status } from "../src/operations/status.ts";
 import type { System } from "../src/operations/system.ts";
 import { verify } from "../src/operations/verify.ts";
+import { createRepository } from "../src/repository/repository.ts";
+import { harm, largestPack } from "./support/damage.ts";
 import { put, testIn } from "./support/files.ts";
+import { CHEAP } from "./support/repository.ts";
+import { PASSWORD } from "./support/restic.ts";
 import { reopenSystem, systemWithPoint } from "./support/system.ts";
 import { quietRun } from "./support/temporary.ts";
 
@@ -87,6 +94,27 @@ suite("status", { concurrency: 4 }, () => {
       points.map(({ reasons }) => reasons.length > 0),
       [true, true, true],
     );
+  });
+
+  testIn("a damaged point keeps no other from a copy, and is a problem", async (folder) => {
+    put(folder, { "files/a": randomBytes(2000).toString("hex") });
+    const copies = { off: { at: "two", password: { file: "key" } } };
+    const component = { stores: { files: { folder: "files" } } };
+    using system = await systemWithPoint(folder, component, { copies });
+    await createRepository(folderBackend(path.join(folder, "two")), PASSWORD, { cost: CHEAP }, run);
+    const [first] = await listPoints(system, run);
+    harm(largestPack(path.join(folder, "repository")), (bytes) => {
+      bytes[100]! ^= 1;
+      return bytes;
+    });
+    put(folder, { "files/a": "another" });
+    const { stamp } = await backup(system, { include: [], reason: "" }, run);
+    const { errors } = await copyPoints(system, "off", [], "", run);
+    assert.equal(errors.length, 1);
+    assert.match(errors[0]!, new RegExp(`^point ${first!.stamp} is damaged and was not copied: `));
+    assert.deepEqual((await knownCopies(system))["off"], [stamp]);
+    listIncidents(system, run);
+    assert.match((await status(system, run)).problems.join(), /copy failed: .*is damaged/);
   });
 
   testIn("a name that was mistyped is no incident", async (folder) => {

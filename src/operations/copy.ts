@@ -10,7 +10,11 @@ import { findPoint, pointsAmong } from "./points/point.ts";
 import { recorded } from "./record.ts";
 import { openRepositoryAt, type System } from "./system.ts";
 
-export type Copied = CopyReport & { readonly checked: CheckReport };
+export type Copied = CopyReport & {
+  /** What kept a point from being copied, or is wrong with the copy. */
+  readonly errors: readonly string[];
+  readonly checked: CheckReport;
+};
 
 /** One of the repositories under `copies:`. NOT_FOUND. */
 export async function openCopy(system: System, name: string, run: Run): Promise<Repository> {
@@ -31,7 +35,8 @@ export function placeOfCopy({ config }: System, name: string): RepositoryConfig 
 
 /**
  * Brings a second repository up to date, with the named points or all valid ones, and checks
- * afterwards that whatever its snapshots need is there.
+ * afterwards that whatever its snapshots need is there. A point that is damaged keeps no other from
+ * being copied; it is an error in what is returned.
  */
 export async function copyPoints(
   system: System,
@@ -51,7 +56,7 @@ export async function copyPoints(
     run,
     async () => {
       const value = await copyOnce(system, name, named, run);
-      const [first] = value.checked.errors;
+      const [first] = value.errors;
       return { value, detail: name, error: first };
     },
     scope,
@@ -76,7 +81,14 @@ async function copyOnce(
   const checked = await to.check({ readData: "none" }, run);
   const there = pointsAmong(await to.snapshots(run)).filter((one) => one.system === system.name);
   await rememberCopy(system, name, checked.errors.length === 0 ? there : []);
-  return { ...copied, checked };
+  const errors = [
+    ...copied.damaged.map(({ id, problem }) => {
+      const stamp = chosen.find(({ snapshot }) => snapshot.id === id)?.stamp ?? id;
+      return `point ${stamp} is damaged and was not copied: ${problem}`;
+    }),
+    ...checked.errors,
+  ];
+  return { ...copied, errors, checked };
 }
 
 /** By copy, the stamps that were last seen in it. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import { suite, test } from "node:test";
-import { assertRestorable, newPlace, packOf, type Place } from "../support/damage.ts";
+import { assertRestorable, newPlace, packOf, packsIn, type Place } from "../support/damage.ts";
 import { cannotMount, type Mounted, mounted } from "../support/mounted.ts";
 import { backUp, newRepository } from "../support/repository.ts";
 import { quietRun } from "../support/temporary.ts";
@@ -77,10 +77,7 @@ suite("what a disk cannot read", { skip: cannotMount }, () => {
     }
     const second = { ...place, ...(await backUp(place.repository, place.at("src"), run)) };
     using disk = onDisk(second);
-    const packs = fs
-      .readdirSync(place.at("repo/data"), { recursive: true, encoding: "utf8" })
-      .map((name) => place.at(`repo/data/${name}`))
-      .filter((file) => fs.statSync(file).isFile() && fs.statSync(file).size > 4200);
+    const packs = packsIn(place.at("repo")).filter((file) => fs.statSync(file).size > 4200);
     for (const pack of packs) makeUnreadable(pack, disk);
     const { errors } = await place.repository.check({ readData: "all" }, run);
     assert(errors.length >= packs.length);

@@ -39,12 +39,20 @@ export async function assertRestorable(
 
 /** The only pack of this type. */
 export function packOf(type: "data" | "tree", { at }: Place): string {
-  const files = fs
-    .readdirSync(at("repo/data"), { recursive: true, encoding: "utf8" })
-    .map((name) => at(`repo/data/${name}`))
+  return packsIn(at("repo"))[type === "tree" ? 0 : 1]!;
+}
+
+/** Of a repository in a folder. */
+export const largestPack = (repository: string): string => packsIn(repository).at(-1)!;
+
+/** The smallest first. */
+export function packsIn(repository: string): string[] {
+  const folder = path.join(repository, "data");
+  return fs
+    .readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .map((name) => path.join(folder, name))
     .filter((file) => fs.statSync(file).isFile())
     .toSorted((a, b) => fs.statSync(a).size - fs.statSync(b).size);
-  return files[type === "tree" ? 0 : 1]!;
 }
 
 /** Rewrites a file, though those of a repository are read-only. */

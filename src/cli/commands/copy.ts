@@ -3,6 +3,10 @@ import { copyPoints } from "../../operations/copy.ts";
 import { type Command, reasonOf } from "../command.ts";
 import { formatBytes } from "../../base/format-bytes.ts";
 
+const HINT_DAMAGED =
+  "How far the damage goes says lastgood check --read-data; a backup may store again what is lost. " +
+  "A point that stays damaged goes by: lastgood forget STAMP";
+
 export const copyCommand: Command = {
   name: "copy",
   summary: "Copies points to a second repository of the configuration (copies:), and checks it.",
@@ -19,14 +23,15 @@ export const copyCommand: Command = {
     const value = await withSystem((system) =>
       copyPoints(system, name, named, reasonOf(args), run),
     );
-    const { copied, bytesAdded, checked } = value;
+    const { copied, damaged, bytesAdded, errors, checked } = value;
     const isSound = checked.errors.length === 0;
     return {
       value,
-      exit: isSound ? 0 : ERRORS.CORRUPT.exit,
+      exit: errors.length === 0 ? 0 : ERRORS.CORRUPT.exit,
       lines: [
         `${copied.length} points copied to ${name}, ${formatBytes(bytesAdded)} added.`,
-        ...checked.errors.map((error) => `error: ${error}`),
+        ...errors.map((error) => `error: ${error}`),
+        ...(damaged.length > 0 ? [HINT_DAMAGED] : []),
         ...(isSound ? [`All that its ${checked.snapshots} snapshots need is there.`] : []),
       ],
     };

@@ -49,11 +49,18 @@ export async function fromAnyCopy<T>(
   throw asCorrupt(last);
 }
 
-/** Handles a part of a pack; where it is damaged blob by blob, each from whichever copy of it is sound. */
+/** Hears of a blob of which no copy is sound, and why. */
+export type OnLost = (id: string, error: unknown) => void;
+
+/**
+ * Handles a part of a pack; where it is damaged blob by blob, each from whichever copy of it is sound. CORRUPT
+ * where none is, unless `onLost` hears of it: then the others are handled still.
+ */
 export async function inSoundPieces<T>(
   source: Source,
   part: Piece,
   attempt: (piece: Piece) => Promise<T>,
+  onLost?: OnLost,
 ): Promise<T[]> {
   try {
     return [await attempt(part)];
@@ -61,16 +68,18 @@ export async function inSoundPieces<T>(
     if (!isDamage(error)) throw error;
     const results: T[] = [];
     for (const blob of part.blobs) {
-      const result = await fromAnyCopy(source, blob.id, blob.type, error, (place) => {
+      const handleAt = async (place: BlobPlace): Promise<T> => {
         const { packId, offset, length, uncompressedLength } = place;
+        const range = { offsetBytes: offset, lengthBytes: length };
         const alone = { ...blob, offset: 0, length, uncompressedLength };
-        return attempt({
-          packId,
-          range: { offsetBytes: offset, lengthBytes: length },
-          blobs: [alone],
-        });
-      });
-      results.push(result);
+        return await attempt({ packId, range, blobs: [alone] });
+      };
+      try {
+        results.push(await fromAnyCopy(source, blob.id, blob.type, error, handleAt));
+      } catch (lost) {
+        if (onLost === undefined || !isDamage(lost)) throw lost;
+        onLost(blob.id, lost);
+      }
     }
     return results;
   }

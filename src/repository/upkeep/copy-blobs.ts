@@ -4,7 +4,7 @@ import { PACK_BYTES } from "../chunk-limits.ts";
 import type { Core } from "../core.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
-import { inSoundPieces } from "../reader/any-copy.ts";
+import { inSoundPieces, type OnLost, type Piece } from "../reader/any-copy.ts";
 import { packParts } from "../reader/with-part.ts";
 import { planParts, type Wanted } from "../reader/pack-parts.ts";
 import type { Pool } from "../workers/pool.ts";
@@ -22,12 +22,16 @@ export type CopySource = {
 /** Few, since the plain bytes of each are in memory until they are stored. */
 const PARTS_AT_ONCE_MAX = 4;
 
-/** Copies blobs byte for byte into a sink, of the same repository or of another. */
+/**
+ * Copies blobs byte for byte into a sink, of the same repository or of another. CORRUPT where one can be read
+ * nowhere, unless `onLost` hears of it.
+ */
 export async function copyBlobs(
   from: CopySource,
   names: readonly BlobName[],
   sink: BlobSink,
   run: Run,
+  onLost?: OnLost,
 ): Promise<void> {
   const withPart = packParts(from.core);
   for (const type of ["data", "tree"] as const) {
@@ -37,13 +41,14 @@ export async function copyBlobs(
     const atOnce = Math.min(PARTS_AT_ONCE_MAX, Math.max(1, Math.floor(bytes / PACK_BYTES)));
     await inParallel(planParts(wanted), atOnce, async (part) => {
       // What the target has to say must not be taken for damage of the source.
-      const pieces = await inSoundPieces(from, part, async ({ packId, range, blobs }) => {
+      const read = async ({ packId, range, blobs }: Piece): Promise<readonly Uint8Array[]> => {
         run.signal.throwIfAborted();
         const { plain } = await withPart(packId, range, run, (packed) =>
           from.pool.run("readBlobs", { packId, part: packed, blobs }),
         );
         return plain;
-      });
+      };
+      const pieces = await inSoundPieces(from, part, read, onLost);
       const { done } = await sink.start("storeBlobs", { type, blobs: pieces.flat() });
       await done;
     });

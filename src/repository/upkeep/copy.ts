@@ -1,4 +1,4 @@
-import { AppError, hasCode } from "../../base/errors.ts";
+import { hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { inParallel } from "../../base/in-parallel.ts";
 import type { Core } from "../core.ts";
@@ -11,13 +11,19 @@ import { openBlobReader } from "../reader/read-blob.ts";
 import { openReadPool } from "../workers/pools.ts";
 import { openBlobSink } from "../writer/blob-sink.ts";
 import { copyBlobs } from "./copy-blobs.ts";
-import { markUsed } from "./mark-used.ts";
+import { lossesOf, markUsed } from "./mark-used.ts";
 
-export type CopyReport = { readonly copied: readonly string[]; readonly bytesAdded: number };
+export type CopyReport = {
+  readonly copied: readonly string[];
+  /** What was left out, since something of it is lost, and what that is. */
+  readonly damaged: readonly { readonly id: string; readonly problem: string }[];
+  readonly bytesAdded: number;
+};
 
 /**
- * Copies the snapshots with all they need, unless they are there already. Trees keep their bytes
- * even where another program wrote them differently. Both repositories have to be locked.
+ * Copies the snapshots with all they need, unless they are there already, and what the target has lost of those that
+ * are. Trees keep their bytes even where another program wrote them differently. One that is damaged keeps no
+ * other from being copied. Both repositories have to be locked.
  */
 export async function copySnapshots(
   from: Core,
@@ -28,57 +34,38 @@ export async function copySnapshots(
   const there = await copiesIn(to, run);
   const missing = snapshots.filter((snapshot) => !there.has(contentOf(snapshot)));
   const { index: targetIndex, isWhole } = await loadUsableIndex(to, run);
-  const source: Source = { core: from, index: await loadIndex(from, run) };
-  const target: Source = { core: to, index: targetIndex };
-  const bytesAdded = await copyContent(source, target, missing, run);
+  const index = await loadIndex(from, run);
+  const blobs = openBlobReader(from, index, run);
+  const target = { core: to, index: targetIndex };
+  const needed = isWhole ? missing : snapshots;
+  const problems = await markUsed(needed, index, blobs, run);
+  const lost = new Set<string>();
+  const bytesAdded = await copyContent({ core: from, index }, target, lost, run);
+  const isAllThere = problems.length === 0 && lost.size === 0;
+  const losses = isAllThere ? new Map() : await lossesOf(missing, index, blobs, lost, run);
   await confirm();
-  for (const snapshot of missing) await saveCopy(to, snapshot, run);
-  const copied = missing.map(({ id }) => id);
-  if (isWhole) return { copied, bytesAdded };
-  const healedBytes = await healCopies(source, target, snapshots, run);
-  return { copied, bytesAdded: bytesAdded + healedBytes };
+  const copied: string[] = [];
+  for (const snapshot of missing) {
+    if (losses.has(snapshot.id)) continue;
+    await saveCopy(to, snapshot, run);
+    copied.push(snapshot.id);
+  }
+  const damaged = [...losses].map(([id, problem]) => ({ id, problem }));
+  return { copied, damaged, bytesAdded };
 }
 
 type Source = { readonly core: Core; readonly index: BlobIndex };
 
-/** Copies what the snapshots need and the target has not; returns the bytes. CORRUPT. */
-async function copyContent(
-  { core: from, index }: Source,
-  to: Source,
-  snapshots: readonly Snapshot[],
-  run: Run,
-): Promise<number> {
-  const [problem] = await markUsed(snapshots, index, openBlobReader(from, index, run), run);
-  if (problem !== undefined) {
-    throw new AppError("CORRUPT", `copy from ${from.backend.label}: ${problem}`, {
-      hint: "Find the sound snapshots with lastgood check, and copy those.",
-    });
-  }
-  const wanted = [...index.entries()]
+/** Copies what is marked and the target has not; returns the bytes. What cannot be read is put into `lost`. */
+async function copyContent(from: Source, to: Source, lost: Set<string>, run: Run): Promise<number> {
+  const wanted = [...from.index.entries()]
     .filter(({ marked, entry }) => marked && !to.index.has(entry.id, entry.type))
     .map(({ entry }) => ({ id: entry.id, type: entry.type }));
   await using sink = openBlobSink(to.core, to.index, run);
-  await using pool = openReadPool(from);
-  await copyBlobs({ core: from, index, pool }, wanted, sink, run);
+  await using pool = openReadPool(from.core);
+  await copyBlobs({ ...from, pool }, wanted, sink, run, (id) => void lost.add(id));
   await sink.finish();
   return sink.added.bytesPacked;
-}
-
-/** What the target has lost of snapshots that it has already comes again, as far as the source has it. */
-async function healCopies(
-  source: Source,
-  target: Source,
-  snapshots: readonly Snapshot[],
-  run: Run,
-): Promise<number> {
-  try {
-    return await copyContent(source, target, snapshots, run);
-  } catch (error) {
-    if (!hasCode(error, "CORRUPT")) throw error;
-    const message = `${target.core.backend.label}: not all that it has lost came again: ${(error as Error).message}`;
-    run.report({ type: "warning", message });
-    return 0;
-  }
 }
 
 async function saveCopy(to: Core, snapshot: Snapshot, run: Run): Promise<void> {

@@ -33,19 +33,9 @@ export async function markUsed(
     }
   };
 
-  const markContent = ({ content, sizeBytes }: TreeNode, path: string): void => {
-    if (content === null) return;
-    let bytes = 0;
-    for (const id of content) {
-      if (index.mark(id, "data") === "missing") {
-        problems.push(`${path}: chunk ${id.slice(0, 8)} is missing`);
-        return;
-      }
-      bytes += index.plainLength(id, "data");
-    }
-    if (bytes !== sizeBytes) {
-      problems.push(`${path}: its chunks have ${bytes} bytes, it should have ${sizeBytes}`);
-    }
+  const markContent = (node: TreeNode, path: string): void => {
+    const problem = problemOfContent(node, index, (id) => index.mark(id, "data") !== "missing");
+    if (problem !== undefined) problems.push(`${path}: ${problem}`);
   };
 
   const read = async (tree: string, where: string): Promise<readonly TreeNode[]> => {
@@ -60,4 +50,64 @@ export async function markUsed(
 
   for (const { id, tree } of snapshots) await visit(tree, `snapshot ${id.slice(0, 8)}`);
   return problems;
+}
+
+/** What is wrong with the chunks of a file, as far as their lengths and `isThere` tell. */
+function problemOfContent(
+  { content, sizeBytes }: TreeNode,
+  index: BlobIndex,
+  isThere: (id: string) => boolean,
+): string | undefined {
+  let bytes = 0;
+  for (const id of content ?? []) {
+    if (!isThere(id)) return `chunk ${id.slice(0, 8)} is missing`;
+    bytes += index.plainLength(id, "data");
+  }
+  if (content === null || bytes === sizeBytes) return undefined;
+  return `its chunks have ${bytes} bytes, it should have ${sizeBytes}`;
+}
+
+/**
+ * What snapshots have lost, the first of it, by their ids; those that are whole are not among them. `lost` are blobs
+ * that nobody can read, though the index has them. Each tree is read once.
+ */
+export async function lossesOf(
+  snapshots: readonly Snapshot[],
+  index: BlobIndex,
+  blobs: BlobReader,
+  lost: ReadonlySet<string>,
+  run: Run,
+): Promise<ReadonlyMap<string, string>> {
+  const isThere = (id: string): boolean => !lost.has(id) && index.find(id, "data") !== undefined;
+  const known = new Map<string, string | undefined>();
+
+  const visit = async (tree: string): Promise<string | undefined> => {
+    run.signal.throwIfAborted();
+    if (!known.has(tree)) known.set(tree, await lossIn(tree));
+    return known.get(tree);
+  };
+
+  const lossIn = async (tree: string): Promise<string | undefined> => {
+    if (lost.has(tree)) return `tree ${tree.slice(0, 8)} cannot be read`;
+    try {
+      for (const node of await blobs.tree(tree)) {
+        const name = toText(node.name);
+        const own = problemOfContent(node, index, isThere);
+        if (own !== undefined) return `${name}: ${own}`;
+        const below = node.subtree === undefined ? undefined : await visit(node.subtree);
+        if (below !== undefined) return `${name}/${below}`;
+      }
+      return undefined;
+    } catch (error) {
+      if (!hasCode(error, "CORRUPT") && !hasCode(error, "NOT_FOUND")) throw error;
+      return (error as Error).message;
+    }
+  };
+
+  const losses = new Map<string, string>();
+  for (const { id, tree } of snapshots) {
+    const loss = await visit(tree);
+    if (loss !== undefined) losses.set(id, loss);
+  }
+  return losses;
 }
