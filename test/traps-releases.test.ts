@@ -5,7 +5,8 @@ import path from "node:path";
 import { suite } from "node:test";
 import { realEffects } from "../src/base/effects.ts";
 import { Outbox } from "../src/notifiers/outbox.ts";
-import { makeFactory } from "../src/operations/releases/manage.ts";
+import { doctor, type Finding, repairAll } from "../src/operations/doctor.ts";
+import { makeFactory, verifyReleases } from "../src/operations/releases/manage.ts";
 import { install, links, onDevice } from "./support/device.ts";
 import { quietRun } from "./support/temporary.ts";
 
@@ -51,6 +52,39 @@ suite("traps of releases", () => {
       const [release] = await target.releases();
       const problems = await target.problemsOf(release!.version, "what-changed", run);
       assert.match(problems.join(), /bin\/device-api has \d+ bytes/);
+    },
+  );
+
+  onDevice(
+    "damage to the archive of the factory release is found, and mended",
+    async (system, folder) => {
+      for (const version of ["1.0.0", "1.1.0"]) await install(system, folder, version);
+      const { archive } = await makeFactory(system, "app", "1.0.0", run);
+      const ofFactory = async (): Promise<readonly Finding[]> =>
+        (await doctor(system, run)).filter(({ problem }) => problem.includes("factory"));
+      assert.deepEqual(await ofFactory(), []);
+      const spoil = [
+        () => fs.truncateSync(archive, 1000),
+        () => fs.rmSync(archive),
+        () => fs.rmSync(`${archive}.sha256`),
+      ];
+      for (const change of spoil) {
+        change();
+        const found = await ofFactory();
+        assert.match(found[0]!.problem, /factory release 1\.0\.0: .*archive/);
+        const { releases } = await verifyReleases(system, "app", "1.0.0", run);
+        assert.match(releases[0]!.problems.join(), /archive/);
+        assert.deepEqual((await repairAll(found, run)).failed, []);
+        assert.deepEqual(await ofFactory(), []);
+      }
+      // Without it a damaged release stays what it is, and that is told.
+      execFileSync("chattr", ["-R", "-f", "-i", path.join(folder, "versions/v1.0.0")]);
+      fs.appendFileSync(path.join(folder, "versions/v1.0.0/VERSION"), "x");
+      assert.match((await ofFactory())[0]!.hint, /out of its archive/);
+      fs.truncateSync(archive, 1000);
+      const [both] = await ofFactory();
+      assert.match(both!.problem, /VERSION has .*; and its archive is damaged/);
+      assert.equal(both!.repair, undefined);
     },
   );
 

@@ -43,7 +43,7 @@ export function packOf(type: "data" | "tree", { at }: Place): string {
 }
 
 /** Of a repository in a folder. */
-export const largestPack = (repository: string): string => packsIn(repository).at(-1)!;
+export const largestPack = (repository: string): string => packsIn(repository).toReversed()[0]!;
 
 /** The smallest first. */
 export function packsIn(repository: string): string[] {

@@ -3,6 +3,7 @@ import path from "node:path";
 import { namesIn } from "../../base/effects.ts";
 import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
+import { archiveProblem, packFactory } from "../../targets/folder/factory-archive.ts";
 import { restoreFactory } from "../../targets/folder/factory.ts";
 import { repairModes } from "../../targets/folder/repair.ts";
 import { type Pointer, type Release, versionOf } from "../../targets/target.ts";
@@ -143,14 +144,37 @@ async function factoryFindings(
     factory.state === "to"
       ? await target.problemsOf(factory.version, "every-byte", run)
       : [stateOf(factory)];
-  if (problems.length === 0 || version === undefined) return [];
-  const problem = `${name}: the factory release ${version} is damaged: ${problems[0]}`;
-  const repair = async (inner: Run): Promise<string> => {
-    using _lock = lockComponents(system.paths.locks, [name]);
-    refuseInterrupted(system, [component]);
-    await restoreFactory(target.root, version, inner);
-    return `${name}: the factory release ${version} is back out of its archive`;
-  };
+  if (version === undefined) return [];
+  const archive = await archiveProblem(target.root, version, run);
+  const what = `the factory release ${version}`;
+  const repairBy = (
+    work: (inner: Run) => Promise<unknown>,
+    done: string,
+  ): Required<Finding>["repair"] =>
+    async function repair(inner) {
+      using _lock = lockComponents(system.paths.locks, [name]);
+      refuseInterrupted(system, [component]);
+      await work(inner);
+      return `${name}: ${done}`;
+    };
+  if (problems.length === 0) {
+    if (archive === undefined) return [];
+    const repack = async (inner: Run): Promise<unknown> => {
+      await target.verify(version, inner);
+      return await packFactory(target.root, version, inner);
+    };
+    const repair = repairBy(repack, `the archive of ${what} is made again`);
+    const hint = "lastgood doctor --repair makes it again of the release, which is whole";
+    const problem = `${name}: ${what}: ${archive.problem}`;
+    return [{ severity: "warning", problem, hint, repair }];
+  }
+  const problem = `${name}: ${what} is damaged: ${problems[0]}`;
+  if (archive?.isWorthTrying === false) {
+    const hint = `Make another that works the factory one: lastgood releases factory ${name} VERSION`;
+    return [{ severity: "error", problem: `${problem}; and ${archive.problem}`, hint }];
+  }
+  const putBack = (inner: Run): Promise<void> => restoreFactory(target.root, version, inner);
+  const repair = repairBy(putBack, `${what} is back out of its archive`);
   const hint = "lastgood doctor --repair brings it back out of its archive";
   return [{ severity: "error", problem, hint, repair }];
 }

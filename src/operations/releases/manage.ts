@@ -1,6 +1,7 @@
 import { AppError } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import type { Version } from "../../slots/slot.ts";
+import { archiveProblem } from "../../targets/folder/factory-archive.ts";
 import { createFactory } from "../../targets/folder/factory.ts";
 import { type Adopted, type Release, versionOf } from "../../targets/target.ts";
 import { rememberSchemas } from "./compatibility.ts";
@@ -10,7 +11,7 @@ import { refuseInterrupted } from "../unfinished.ts";
 import type { System } from "../system.ts";
 import { type Deployable, deployable, findRelease, releaseVersion } from "./target-of.ts";
 
-/** Reads every byte of one release, or of all, and compares it with the manifest. */
+/** Reads every byte of one release, or of all, and compares it with the manifest; of the factory one's archive too. */
 export async function verifyReleases(
   system: System,
   named: string | undefined,
@@ -22,9 +23,13 @@ export async function verifyReleases(
     versionText === undefined
       ? await target.releases()
       : [await existing(deployable(system, named), versionText)];
+  const factory = versionOf((await target.pointers()).factory);
   const releases: { version: string; problems: readonly string[] }[] = [];
   for (const { version } of wanted) {
-    releases.push({ version, problems: await target.problemsOf(version, "every-byte", run) });
+    const own = await target.problemsOf(version, "every-byte", run);
+    const archive =
+      version === factory ? await archiveProblem(target.root, version, run) : undefined;
+    releases.push({ version, problems: archive === undefined ? own : [...own, archive.problem] });
   }
   return { component: name, releases };
 }

@@ -1,16 +1,14 @@
-import { createReadStream, createWriteStream } from "node:fs";
-import { copyFile, lstat, rename, rm } from "node:fs/promises";
+import { copyFile, lstat, rename } from "node:fs/promises";
 import path from "node:path";
-import { pipeline } from "node:stream/promises";
-import { createZstdCompress, createZstdDecompress } from "node:zlib";
 import { realEffects } from "../../base/effects.ts";
 import { AppError, nothingThere } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { type Command, exec, execOk } from "../../base/exec.ts";
-import { syncFile, temporaryIn } from "../../base/fs.ts";
+import { temporaryIn } from "../../base/fs.ts";
 import { syncTree } from "../../base/sync-tree.ts";
 import type { Version } from "../../slots/slot.ts";
 import { versionOf } from "../target.ts";
+import { packFactory, removeArchive, unpackFactory } from "./factory-archive.ts";
 import {
   factoryArchive,
   FAILED,
@@ -38,8 +36,7 @@ export async function createFactory(
   const before = versionOf(await readPointer(root, "factory"));
   await setImmutable(releaseFolder(root, version), false, run);
   await unshare(releaseFolder(root, version));
-  const archive = factoryArchive(root, version);
-  await pack(root, version, archive, run);
+  const archive = await packFactory(root, version, run);
   await changeMark(root, version, { verdict: "good" });
   await realEffects.pointLink(path.join(root, "factory"), `v${version}`);
   const immutable = await setImmutable(releaseFolder(root, version), true, run);
@@ -49,7 +46,7 @@ export async function createFactory(
   }
   if (before !== undefined && before !== version) {
     await setImmutable(releaseFolder(root, before), false, run);
-    await rm(factoryArchive(root, before), { force: true });
+    await removeArchive(root, before);
   }
   return { archive, immutable };
 }
@@ -74,22 +71,9 @@ async function unshare(folder: string): Promise<void> {
   }
 }
 
-async function pack(root: string, version: Version, archive: string, run: Run): Promise<void> {
-  const plain = `${archive}.tar~`;
-  try {
-    const manifest = path.relative(root, manifestFile(root, version));
-    const command: Command = ["tar", "-C", root, "-cf", plain, "--", `v${version}`, manifest];
-    await execOk(command, { timeoutMs: MS_MAX }, run);
-    const compressed = `${archive}~`;
-    await pipeline(createReadStream(plain), createZstdCompress(), createWriteStream(compressed), {
-      signal: run.signal,
-    });
-    await syncFile(compressed);
-    await realEffects.rename(compressed, archive);
-  } finally {
-    await rm(plain, { force: true });
-  }
-}
+const HINT_NO_FACTORY =
+  "What is there stays. Make another release that works the factory one: " +
+  "lastgood releases factory COMPONENT VERSION; or deploy the same version again under another number.";
 
 /**
  * Puts the factory release back out of its archive. What was there goes aside as evidence.
@@ -99,7 +83,7 @@ export async function restoreFactory(root: string, version: Version, run: Run): 
   const archive = factoryArchive(root, version);
   if ((await lstat(archive).catch(nothingThere)) === undefined) {
     throw new AppError("NOT_FOUND", `restore factory release ${version}: it has no archive`, {
-      hint: "Put a sound copy of it there, then: lastgood releases factory COMPONENT VERSION",
+      hint: HINT_NO_FACTORY,
     });
   }
   if (versionOf(await readPointer(root, "current")) === version) {
@@ -108,16 +92,17 @@ export async function restoreFactory(root: string, version: Version, run: Run): 
     });
   }
   const staging = stagingFolder(root, version);
-  const plain = `${staging}.tar`;
   await realEffects.removeTree(staging);
   await realEffects.makeFolder(staging);
   try {
-    await pipeline(createReadStream(archive), createZstdDecompress(), createWriteStream(plain));
-    await execOk(["tar", "-C", staging, "-xpf", plain], { timeoutMs: MS_MAX }, run);
+    await unpackFactory(root, version, staging, run);
   } catch (error) {
-    throw new AppError("CORRUPT", `read ${archive}: ${(error as Error).message}`, { cause: error });
-  } finally {
-    await rm(plain, { force: true });
+    await realEffects.removeTree(staging);
+    run.signal.throwIfAborted();
+    throw new AppError("CORRUPT", `read ${archive}: ${(error as Error).message}`, {
+      hint: HINT_NO_FACTORY,
+      cause: error,
+    });
   }
   await syncTree(staging, run);
   // What was unpacked is laid out as the root is: it is verified before anything is replaced.
@@ -125,7 +110,7 @@ export async function restoreFactory(root: string, version: Version, run: Run): 
   if (damage !== undefined) {
     await realEffects.removeTree(staging);
     throw new AppError("CORRUPT", `restore factory release ${version}: its archive: ${damage}`, {
-      hint: "What is there stays. Put a sound copy there by hand.",
+      hint: HINT_NO_FACTORY,
     });
   }
   await putBack(root, version, staging, run);

@@ -6,8 +6,8 @@ import { hostFacts } from "../../base/host.ts";
 import { processesWithin } from "../../base/open-files.ts";
 import type { Version } from "../../slots/slot.ts";
 import { type FailedRelease, POINTERS, versionOf } from "../target.ts";
+import { removeArchive } from "./factory-archive.ts";
 import {
-  factoryArchive,
   FAILED,
   failedFolder,
   manifestFile,
@@ -44,7 +44,7 @@ export async function removeRelease(
   }
   await effects.removeTree(leaving);
   await forgetFacts(root, version);
-  await rm(factoryArchive(root, version), { force: true });
+  await removeArchive(root, version);
 }
 
 /** Why a release has to stay; undefined when it may go. */
