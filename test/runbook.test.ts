@@ -2,8 +2,12 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdir, readdir, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { suite, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { backup } from "../src/operations/backup.ts";
+import { doctor } from "../src/operations/doctor.ts";
+import { health } from "../src/operations/health.ts";
 import { pin } from "../src/operations/points/pin.ts";
 import { runbook } from "../src/operations/releases/runbook.ts";
 import { restic, resticVersion } from "./support/restic.ts";
@@ -29,7 +33,7 @@ suite("runbook", () => {
       using system = await newSystem(temporary.path, { stores: { files: { folder: "files" } } });
       const { stamp } = await backup(system, { include: [], reason: "" }, run);
       await pin(system, stamp, "pinned", "", run);
-      const line = (await runbook(system)).find((one) => / restore /.test(one)) ?? "";
+      const line = (await runbook(system, run)).find((one) => / restore /.test(one)) ?? "";
       const [, snapshot = ""] = / restore (\S+)/.exec(line) ?? [];
       const out = path.join(temporary.path, "out");
       await restic(system.config.repository.at, "restore", snapshot, "--target", out);
@@ -44,13 +48,51 @@ suite("runbook", () => {
       await install(system, folder, "1.1.0");
       const { runner } = system.components[0]!;
       const before = await runner!.identity!(run);
-      const lines = await runbook(system);
+      const lines = await runbook(system, run);
       const [, back = ""] = lines.join("\n").split(/^### Back to previous.*$/m);
       execFileSync("sh", ["-ec", back.split(/^##/m)[0]!], { stdio: "pipe" });
       assert.equal(links(folder)[0], "v1.0.0");
       assert(await runner!.isAlive(run));
       assert.notEqual(await runner!.identity!(run), before);
     },
+  );
+
+  onDevice(
+    "where data do not fit it says so, and where those lie that do",
+    async (system, folder) => {
+      const file = path.join(folder, "app.db");
+      new DatabaseSync(file).close();
+      const tell = (sql: object): Record<string, string> => ({
+        "migrations.json": JSON.stringify(sql),
+      });
+      await install(system, folder, "1.0.0", "good", {}, tell({}));
+      await install(
+        system,
+        folder,
+        "1.1.0",
+        "good",
+        {},
+        tell({ "2_breaking": "CREATE TABLE t (a)" }),
+      );
+      const text = (await runbook(system, run)).join("\n");
+      const [, back = "", aside = ""] = text.split(/^### Back to previous.*$|^## Data from .*$/m);
+      assert.match(back, /^# app\/main: unknown: nobody says what 2_breaking does/m);
+      const [copy = ""] = aside.split("\n").filter((line) => line.startsWith("/"));
+      const [script = ""] = back.split(/^##/m);
+      // The first half stops it; then the data go back by hand.
+      const [stopping, starting] = script.split(/(?=^cd \S*versions$)/m);
+      const move = `mkdir ${folder}/away; mv ${file}* ${folder}/away/; cp ${copy}/* ${folder}/`;
+      execFileSync("sh", ["-ec", `${stopping}\n${move}\n${starting}`], { stdio: "pipe" });
+      assert.equal(links(folder)[0], "v1.0.0");
+      const isWell = async (): Promise<boolean> => (await health(system, undefined, run)).ok;
+      for (let tries = 0; tries < 50 && !(await isWell()); tries++) await sleep(100);
+      assert(await isWell());
+      const previous = (await doctor(system, run)).filter(({ problem }) =>
+        /previous/.test(problem),
+      );
+      assert.deepEqual(previous, []);
+    },
+    { component: { stores: { main: { sqlite: "app.db", schema: { prisma: true } } } } },
   );
 
   test("of images, by compose: the key of the env file, and the service", async () => {
@@ -97,5 +139,5 @@ async function ofImages(target: object, running: object): Promise<string> {
     await writeFile(path.join(folder, "image.json"), JSON.stringify(descriptor));
     await symlink(`v${version}`, path.join(root, link));
   }
-  return (await runbook(system)).join("\n");
+  return (await runbook(system, run)).join("\n");
 }

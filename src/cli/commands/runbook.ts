@@ -6,8 +6,8 @@ export const runbookCommand: Command = {
   summary: "Prints the commands that do by hand what lastgood does, for this system as it is now.",
   examples: ["lastgood runbook > /root/runbook.md"],
 
-  async run(_args, { withSystem }) {
-    const lines = await withSystem((system) => runbook(system));
+  async run(_args, { withSystem, run }) {
+    const lines = await withSystem((system) => runbook(system, run));
     return { value: { lines }, lines };
   },
 };

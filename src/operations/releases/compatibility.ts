@@ -67,7 +67,9 @@ function judge(live: Schema, { ranWith, reads, kinds }: Knowledge): Omit<StoreVe
     return { verdict: "unknown", why: "its tables changed, and no migration says so" };
   }
   if (live.migrations === undefined || known === undefined) {
-    return { verdict: "unknown", why: "the schema is another than the one it ran with" };
+    const isInVain = live.migrations === undefined && Object.keys(kinds).length > 0;
+    const more = isInVain ? "; of its migrations its schema: keeps no list to look them up in" : "";
+    return { verdict: "unknown", why: `the schema is another than the one it ran with${more}` };
   }
   const unknown = live.migrations.filter((name) => !known.includes(name));
   const breaking = unknown.find((name) => kinds[name] === "breaking");

@@ -106,18 +106,20 @@ async function previousFindings(
   const { previous, current } = await target.pointers();
   const live = versionOf(current);
   if (previous.state === "none" || live === undefined) return [];
+  const isLive = versionOf(previous) === live;
   const [damage] =
     previous.state === "to" ? await target.problemsOf(previous.version, "every-byte", run) : [""];
-  if (damage === undefined) return [];
+  if (damage === undefined && !isLive) return [];
   const better = await previousFor(target, live, undefined, run);
-  const problem = `${name}: previous ${stateOf(previous)}${damage === "" ? "" : `, which is damaged: ${damage}`}`;
+  const what = isLive ? "which is live" : damage === "" ? "" : `which is damaged: ${damage}`;
+  const problem = [`${name}: previous ${stateOf(previous)}`, what].filter(Boolean).join(", ");
   if (previous.state === "no-link") {
     return [{ severity: "error", problem, hint: "Move what is there away by hand." }];
   }
   const repair = async (inner: Run): Promise<string> => {
     using _lock = lockComponents(system.paths.locks, [name]);
     refuseInterrupted(system, [component]);
-    if (previous.state === "to") {
+    if (previous.state === "to" && !isLive) {
       const [still] = await target.problemsOf(previous.version, "every-byte", inner);
       if (still === undefined) return `${name}: previous is well again`;
     }

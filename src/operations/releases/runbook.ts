@@ -1,12 +1,18 @@
 import path from "node:path";
 import { isS3, parseS3, resticS3 } from "../../backends/s3-place.ts";
 import { isSftp, parseSftp, resticSftp } from "../../backends/sftp-place.ts";
+import type { Run } from "../../base/events.ts";
 import { MARK } from "../../base/processes.ts";
 import { processNames } from "../../runners/process.ts";
+import { readyFolder } from "../../slots/place.ts";
+import type { Version } from "../../slots/slot.ts";
+import { type FileStore, isFileStore } from "../../stores/store.ts";
 import { POINTERS, versionOf } from "../../targets/target.ts";
 import { gateOf } from "../gate.ts";
 import { readCatalogue } from "../points/catalogue.ts";
+import { listSetAside } from "../set-aside.ts";
 import type { System } from "../system.ts";
+import { compatibilityOf } from "./compatibility.ts";
 import { type Deployable, withDependents } from "./target-of.ts";
 
 /**
@@ -14,7 +20,7 @@ import { type Deployable, withDependents } from "./target-of.ts";
  * which lastgood itself is broken. They switch by rename(2): plain `mv` would move the new link into
  * the folder that the old one leads to.
  */
-export async function runbook(system: System): Promise<string[]> {
+export async function runbook(system: System, run: Run): Promise<string[]> {
   const lines = [
     `# ${system.name}: by hand, as of ${system.host.clock.now().toISOString()}`,
     "",
@@ -24,9 +30,9 @@ export async function runbook(system: System): Promise<string[]> {
   ];
   for (const component of system.components) {
     if (component.target === undefined) continue;
-    lines.push("", ...(await releaseLines(system, component as Deployable)));
+    lines.push("", ...(await releaseLines(system, component as Deployable, run)));
   }
-  return lines;
+  return [...lines, ...(await asideLines(system, run))];
 }
 
 /** As restic's -r takes it. */
@@ -51,7 +57,36 @@ async function repositoryLines(system: System): Promise<string[]> {
   ];
 }
 
-async function releaseLines(system: System, component: Deployable): Promise<string[]> {
+/** Data that lie beside what is live: for whoever goes back to code that cannot read what it finds. */
+async function asideLines(system: System, run: Run): Promise<string[]> {
+  const lines: string[] = [];
+  for (const { operation, version, stores } of await listSetAside(system, run)) {
+    const { id, kind, started, outcome = "not ended" } = operation;
+    for (const { store } of stores.filter((one) => isFileStore(one.store))) {
+      const folder = readyFolder(await (store as FileStore).place(), version);
+      lines.push(`# ${started}, ${kind} ${id} (${outcome}): ${store.name}`, word(folder));
+    }
+  }
+  if (lines.length === 0) return [];
+  const head = ["", "## Data from before and after operations, each beside what is live", ""];
+  const how =
+    "# stop the application, move the live data away with -wal and -shm, copy these there";
+  return [...head, how, ...lines];
+}
+
+/** Whether the data fit a release, where that is not certain. */
+async function fitLines(component: Deployable, version: Version, run: Run): Promise<string[]> {
+  const { verdict, stores } = await compatibilityOf(component, version, run);
+  if (verdict === "ok") return [];
+  return stores
+    .filter((store) => store.verdict !== "ok")
+    .map(
+      ({ store, why, ...own }) =>
+        `# ${store}: ${own.verdict}: ${why}. Bring back the data that it ran with, too: see below, or out of the repository.`,
+    );
+}
+
+async function releaseLines(system: System, component: Deployable, run: Run): Promise<string[]> {
   const { name, target } = component;
   const pointers = await target.pointers();
   const whole = withDependents(system, [component]);
@@ -81,7 +116,10 @@ async function releaseLines(system: System, component: Deployable): Promise<stri
   for (const link of ["previous", "factory"] as const) {
     const version = versionOf(pointers[link]);
     if (version === undefined || version === current) continue;
-    lines.push("", `### Back to ${link}: ${version}`, "", verify(version), ...switchTo(version));
+    lines.push("", `### Back to ${link}: ${version}`, "");
+    lines.push(...(await fitLines(component, version, run)), verify(version), ...switchTo(version));
+    if (link === "previous")
+      lines.push(`rm -f ${word(path.join(target.root, link))}    # it is live now`);
   }
   const others = (await target.releases()).map(({ version }) => version);
   return [...lines, "", `### To another version: ${others.join(", ")}`, "", ...switchTo("VERSION")];
