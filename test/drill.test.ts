@@ -7,6 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import { suite } from "node:test";
 import { parse, stringify } from "yaml";
 import { backup } from "../src/operations/backup.ts";
+import { listPoints } from "../src/operations/points/catalogue.ts";
 import { drill } from "../src/operations/drill/drill.ts";
 import { type Evidence, listEvidence, readEvidence } from "../src/operations/drill/evidence.ts";
 import { restore } from "../src/operations/restore.ts";
@@ -78,6 +79,7 @@ suite("drill", () => {
           ["proven", [], undefined],
         );
         assert.equal(evidence.point, stamp);
+        assert.equal((await listPoints(system, run)).at(-1)?.drill, "proven");
         assert.deepEqual(
           evidence.checks.map(({ check, verdict }) => [check, verdict]),
           [["notes", "good"]],
@@ -114,6 +116,8 @@ suite("drill", () => {
         assert.match(problem ?? "", /check notes is bad: .*2/);
         const [listed] = await listEvidence(system, 10);
         assert.equal(listed?.verdict, "failed");
+        // Who chooses a point sees it.
+        assert.equal((await listPoints(system, run)).at(-1)?.drill, "failed");
         assert.match(system.journal.history(1)[0]?.error ?? "", /check notes is bad/);
       } finally {
         await end(system);

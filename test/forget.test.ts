@@ -10,6 +10,7 @@ function point(stamp: string, rest: Partial<Point> = {}): Point {
     valid: true,
     errors: [],
     pinned: false,
+    drill: undefined,
     isSafety: false,
     aside: undefined,
     stores: ["app/db"],

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { accessSync, constants } from "node:fs";
 import { access, chown, link, mkdir, open, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { systemCode } from "./errors.ts";
@@ -93,4 +94,14 @@ export async function syncFile(file: string): Promise<void> {
 /** A new name is durable only once its directory is. */
 export async function syncDirectory(directory: string): Promise<void> {
   await syncFile(directory);
+}
+
+/** Whether a folder lies on a disk that nobody can write to: Linux makes one with errors so. */
+export function isReadOnly(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    return false;
+  } catch (error) {
+    return systemCode(error) === "EROFS";
+  }
 }

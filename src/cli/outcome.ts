@@ -5,7 +5,7 @@ import type { Outcome } from "../journal/journal.ts";
 export const OUTCOMES = {
   committed: { exit: 0, says: "Done." },
   aborted: { exit: 21, says: "Not done; nothing was changed." },
-  "rolled-back": { exit: 22, says: "It failed, and what was live before is live again." },
+  "rolled-back": { exit: 22, says: "It failed, and what there was before is back." },
   "rolled-back-to-factory": { exit: 23, says: "It failed, and the factory version is live." },
   "needs-human": {
     exit: ERRORS.NEEDS_HUMAN.exit,

@@ -1,18 +1,24 @@
-import { statfsSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, rmSync, statfsSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { HINT_STATE_FULL } from "../base/disk-errors.ts";
 import { isBusy } from "../base/file-lock.ts";
 import { AppError } from "../base/errors.ts";
+import { isReadOnly } from "../base/fs.ts";
 
 /** A database, and whether no other process can open it as long as this one has it. */
 export type Opened = { readonly database: DatabaseSync; readonly isAlone: boolean };
 
 /**
  * Where several processes have it open they share some memory, which lies in a file: a full disk has no room
- * for it. Then the file is ours alone, for as long as it is open; what makes room has to be possible.
+ * for it. Then the file is ours alone, for as long as it is open; what makes room has to be possible. On a
+ * disk that is read-only, as Linux makes one with errors, it can be read all the same.
  */
 export function openDatabase(file: string): Opened {
+  if (existsSync(file) && isReadOnly(path.dirname(file))) {
+    return { database: openCopy(file), isAlone: false };
+  }
   const database = new DatabaseSync(file, { timeout: 5000 });
   try {
     database.prepare("SELECT count(*) FROM sqlite_schema").get();
@@ -25,6 +31,28 @@ export function openDatabase(file: string): Opened {
     return { database: alone, isAlone: true };
   }
 }
+
+/**
+ * SQLite reads what is in the log of a database only where it can write beside it: so a copy is read. It is gone as soon
+ * as it is open.
+ */
+function openCopy(file: string): DatabaseSync {
+  const folder = mkdtempSync(path.join(existsSync(MEMORY) ? MEMORY : tmpdir(), "lastgood-"));
+  try {
+    const copy = path.join(folder, path.basename(file));
+    for (const suffix of ["", "-wal"]) {
+      if (existsSync(file + suffix)) copyFileSync(file + suffix, copy + suffix);
+    }
+    const database = new DatabaseSync(copy, { readOnly: true });
+    database.prepare("SELECT count(*) FROM sqlite_schema").get();
+    return database;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Writable whatever happens to disks. */
+const MEMORY = "/dev/shm";
 
 /** SQLITE_IOERR, SQLITE_FULL and SQLITE_CANTOPEN; see https://www.sqlite.org/rescode.html. */
 const OF_DISK: ReadonlySet<number> = new Set([10, 13, 14]);

@@ -1,6 +1,6 @@
-import { accessSync, constants, existsSync } from "node:fs";
+import { existsSync } from "node:fs";
 import path from "node:path";
-import { systemCode } from "../base/errors.ts";
+import { isReadOnly } from "../base/fs.ts";
 import { type FileStore, isFileStore } from "../stores/store.ts";
 import type { OpenStore } from "./components.ts";
 
@@ -18,12 +18,5 @@ export function readOnlyStores(stores: readonly OpenStore[]): FileStore[] {
   return stores
     .map(({ store }) => store)
     .filter(isFileStore)
-    .filter(({ livePath }) => {
-      try {
-        accessSync(path.dirname(livePath), constants.W_OK);
-        return false;
-      } catch (error) {
-        return systemCode(error) === "EROFS";
-      }
-    });
+    .filter(({ livePath }) => isReadOnly(path.dirname(livePath)));
 }

@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
+import { translateDiskError } from "../base/disk-errors.ts";
 import { writeFileDurable } from "../base/fs.ts";
 import type { Clock } from "../base/clock.ts";
 import { type HostFacts, isSameProcess, pidNamespace, processStart } from "../base/host.ts";
@@ -23,16 +24,19 @@ type Owner = {
 export function folderLedger(folder: string, { pid }: HostFacts, clock: Clock): LockLedger {
   return {
     async remember(id) {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
       const owner: Owner = {
         pid,
         start: processStart(pid),
         namespace: pidNamespace(),
         at: clock.now().toISOString(),
       };
-      await writeFileDurable(path.join(folder, id), Buffer.from(JSON.stringify(owner)), "replace");
+      const bytes = Buffer.from(JSON.stringify(owner));
+      // Where that cannot be written, what a crash leaves is only waited for as for another machine's.
+      await mkdir(folder, { recursive: true, mode: 0o700 })
+        .then(() => writeFileDurable(path.join(folder, id), bytes, "replace"))
+        .catch(ofDisk);
     },
-    forget: (id) => rm(path.join(folder, id), { force: true }),
+    forget: (id) => rm(path.join(folder, id), { force: true }).catch(ofDisk),
     async abandoned() {
       const ids = await readdir(folder).catch(() => []);
       const gone: string[] = [];
@@ -43,6 +47,11 @@ export function folderLedger(folder: string, { pid }: HostFacts, clock: Clock): 
       return gone;
     },
   };
+}
+
+/** Anything but what a disk says no with is thrown again. */
+function ofDisk(error: unknown): void {
+  if (translateDiskError(error, "") === error) throw error;
 }
 
 function isDead({ pid, start, namespace, at }: Owner, now: Date): boolean {

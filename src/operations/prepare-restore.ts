@@ -50,6 +50,10 @@ export async function prepareRestore(
       hint: "Choose a valid one: lastgood points",
     });
   }
+  if (point.drill === "failed") {
+    const message = `${point.stamp}: the last drill with it failed: lastgood drill list`;
+    run.report({ type: "warning", message });
+  }
   if (options.file !== undefined) {
     const part = await partOfPoint(system, point, description, path.resolve(options.file), run);
     for (const { store } of part.stores) await refuseMountsInside(store);

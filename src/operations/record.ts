@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { translateDiskError } from "../base/disk-errors.ts";
 import { hasCode } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
 import { redact } from "../base/redact.ts";
@@ -59,12 +60,12 @@ async function recordOrTell(system: System, done: Done, run: Run): Promise<void>
   try {
     record(system, done);
   } catch (error) {
-    const message = `history: ${(error as Error).message}`;
+    const { message } = translateDiskError(error, "write the history") as Error;
     run.report({ type: "warning", message });
     if (done.error === undefined) return;
     const at = system.host.clock.now().toISOString();
     const title = `${done.kind} failed: ${done.error}`;
-    const text = `${title}. It could not be written into the history: ${message}`;
+    const text = `${title}. ${message}`;
     const notice = { id: newOperationId(system), at, system: system.name, title, text };
     await tellAtOnce(system, { ...notice, kind: "failure" }, run);
   }

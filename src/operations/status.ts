@@ -1,4 +1,6 @@
+import path from "node:path";
 import type { Run } from "../base/events.ts";
+import { isReadOnly } from "../base/fs.ts";
 import type { Verdict } from "../checks/check.ts";
 import type { Outcome, Progress } from "../journal/journal.ts";
 import { versionOf } from "../targets/target.ts";
@@ -6,7 +8,7 @@ import type { OperationSetup } from "./begin.ts";
 import { deployHold } from "./releases/hold.ts";
 import { type Baseline, sampleChecks } from "./acts/healthy.ts";
 import { damageAt } from "./damage-ledger.ts";
-import { missingStores } from "./live-data.ts";
+import { missingStores, readOnlyStores } from "./live-data.ts";
 import { Incidents, JOB_KEY } from "./incidents/incidents.ts";
 import { isUnderWay } from "./operation-lock.ts";
 import { type Catalogue, readCatalogue } from "./points/catalogue.ts";
@@ -84,6 +86,7 @@ export async function status(system: System, run: Run): Promise<Status> {
   const [state] = await needSpace([{ path: system.paths.journal, bytes: 0, files: 1 }]);
   const problems = [
     ...(state?.enough === false ? [`${state.folder}: the disk is full`] : []),
+    ...readOnlyFolders(system),
     ...unfinished.map((id) => `operation ${id} was interrupted: lastgood recover`),
     ...needsHuman.map((id) => `operation ${id} needs you: lastgood history, then lastgood recover`),
     ...(await brokenReleases(system)),
@@ -127,6 +130,14 @@ export async function undoableOf(system: System, run: Run): Promise<Status["undo
     until: new Date(Date.parse(operation.started) + system.config["undo-for"]).toISOString(),
     orDeploy: (operation.setup as OperationSetup).release !== undefined,
   }));
+}
+
+/** Where nothing can be restored, or even written down. */
+function readOnlyFolders({ paths, components }: System): string[] {
+  const live = readOnlyStores(components.flatMap(({ stores }) => stores));
+  const folders = new Set(live.map(({ livePath }) => path.dirname(livePath)));
+  if (isReadOnly(paths.state)) folders.add(paths.state);
+  return [...folders].map((folder) => `${folder}: the disk is read-only: see dmesg`);
 }
 
 /** Its age cannot be told, nor how old the data are that it holds. */

@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { isReadOnly } from "../base/fs.ts";
 import { together } from "../base/together.ts";
 import type { Run } from "../base/events.ts";
 import type { CheckOptions, CheckReport } from "../repository/repository.ts";
@@ -37,21 +38,26 @@ export async function verify(
       const opened = copy === undefined ? system.repository(run) : openCopy(system, copy, run);
       const repository = await opened;
       if (repairIndex) await repository.repairIndex(run);
-      using ledger = new PackLedger(path.join(system.paths.state, "verified.db"), copy ?? "");
       const isNext = typeof readData === "object" && "nextOf" in readData;
+      const { state } = system.paths;
+      // What nobody can write down is only of use for whose turn it is.
+      using ledger =
+        isReadOnly(state) && !isNext
+          ? undefined
+          : new PackLedger(path.join(state, "verified.db"), copy ?? "");
       const now = system.host.clock.now().toISOString();
       const sound: string[] = [];
       const value = await repository.check(
         {
           readData: isNext
-            ? { choose: (bytes) => ledger.longestAgo(bytes, readData.nextOf, now) }
+            ? { choose: (bytes) => ledger!.longestAgo(bytes, readData.nextOf, now) }
             : readData,
           isIndexNew: repairIndex,
           onSound: (packId) => void sound.push(packId),
         },
         run,
       );
-      ledger.readAt(sound, now);
+      ledger?.readAt(sound, now);
       const [first] = value.errors;
       return { value, error: first && `${value.errors.length} errors: ${first}` };
     },

@@ -25,13 +25,14 @@ export const pointsCommand: Command = {
         ? await context.withSystem((system) => listPoints(system, context.run))
         : await pointsOf(at, textOption(args, "passwordFile"), context);
     const value = {
-      points: points.map(({ stamp, snapshot, system, valid, errors, pinned, stores }) => ({
+      points: points.map(({ stamp, snapshot, system, valid, errors, pinned, drill, stores }) => ({
         stamp,
         snapshot: snapshot.id,
         system,
         valid,
         errors,
         pinned,
+        drill,
         components: [...new Set(stores.map((store) => store.split("/")[0]))],
         stores,
       })),
@@ -66,8 +67,9 @@ async function pointsOf(
   return pointsAmong(await opened.snapshots(run));
 }
 
-function verdictOf({ valid, errors, pinned, isSafety }: Point): string {
+function verdictOf({ valid, errors, pinned, drill, isSafety }: Point): string {
   const words = [valid ? "valid" : `INVALID (${errors.join(", ")})`];
+  if (drill !== undefined) words.push(drill === "failed" ? "DRILL-FAILED" : drill);
   if (pinned) words.push("pinned");
   if (isSafety) words.push("safety");
   return words.join(" ");

@@ -45,13 +45,19 @@ export const showCommand: Command = {
     const value = await withSystem(async (system) => {
       const point = findPoint(await listPoints(system, run), named);
       const description = await describePoint(await system.repository(run), point, run);
-      return { ...description, snapshot: point.snapshot.id, pinned: point.pinned };
+      return {
+        ...description,
+        snapshot: point.snapshot.id,
+        pinned: point.pinned,
+        drill: point.drill,
+      };
     });
-    const { stamp, valid, errors, warnings, reason, stores, consistency, skewMs } = value;
+    const { stamp, valid, errors, drill, warnings, reason, stores, consistency, skewMs } = value;
     return {
       value,
       lines: [
         `${stamp}: ${valid ? "valid" : `INVALID: ${errors.join(", ")}`}`,
+        ...(drill === undefined ? [] : [`its last drill: ${drill}`]),
         ...(reason === "" ? [] : [`reason: ${reason}`]),
         `stores captured ${consistency}, within ${skewMs} ms`,
         ...Object.entries(stores).flatMap(([name, { kind, path, facts }]) => [

@@ -16,6 +16,8 @@ export type Point = {
   /** Why it cannot be restored from. */
   readonly errors: readonly string[];
   readonly pinned: boolean;
+  /** What the last drill with it has shown; undefined: there was none. */
+  readonly drill: DrillVerdict | undefined;
   /** Taken before or after data were changed: it stays until somebody names it. */
   readonly isSafety: boolean;
   /** Of a safety point: the name under which the data lay beside what is live. */
@@ -112,8 +114,11 @@ export function pointTags(point: {
   ];
 }
 
+const DRILL_VERDICTS = ["proven", "data-proven", "failed"] as const;
+export type DrillVerdict = (typeof DRILL_VERDICTS)[number];
+
 /** What may be said of a point after it was taken. */
-export type MarkerWord = "pinned" | "unpinned" | `drill:${"proven" | "data-proven" | "failed"}`;
+export type MarkerWord = "pinned" | "unpinned" | `drill:${DrillVerdict}`;
 
 /** A small snapshot that says something of a point afterwards: points themselves never change. */
 export function markerTags(
@@ -126,11 +131,15 @@ export function markerTags(
 /** The points among all snapshots, oldest first, with what the markers say of them. */
 export function pointsAmong(snapshots: readonly Snapshot[]): Point[] {
   const pins = new Map<string, boolean>();
+  const drills = new Map<string, DrillVerdict>();
   for (const { tags = [] } of snapshots) {
     const of = valueOf(tags, "of");
+    if (!tags.includes(MARKER_TAG) || of === undefined) continue;
+    const whose = `${valueOf(tags, "system") ?? NO_SYSTEM} ${of}`;
     const isPin = tags.includes("pinned") || tags.includes("unpinned");
-    if (!tags.includes(MARKER_TAG) || of === undefined || !isPin) continue;
-    pins.set(`${valueOf(tags, "system") ?? NO_SYSTEM} ${of}`, tags.includes("pinned"));
+    if (isPin) pins.set(whose, tags.includes("pinned"));
+    const verdict = DRILL_VERDICTS.find((one) => valueOf(tags, "drill") === one);
+    if (verdict !== undefined) drills.set(whose, verdict);
   }
   return snapshots.flatMap((snapshot) => {
     const tags = snapshot.tags ?? [];
@@ -143,6 +152,7 @@ export function pointsAmong(snapshots: readonly Snapshot[]): Point[] {
         snapshot,
         system,
         valid: tags.includes("valid"),
+        drill: drills.get(`${system} ${stamp}`),
         pinned: pins.get(`${system} ${stamp}`) ?? pins.get(`${NO_SYSTEM} ${stamp}`) ?? false,
         isSafety: tags.includes("safety"),
         aside: valueOf(tags, "aside"),

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import * as fs from "node:fs";
+import path from "node:path";
+import { suite, test } from "node:test";
+import { stringify } from "yaml";
+import { Journal } from "../../src/journal/journal.ts";
+import { put, textOf } from "../support/files.ts";
+import { type Ended, lastgood } from "../support/lastgood.ts";
+import { cannotMount, mounted } from "../support/mounted.ts";
+import { temporaryFolder } from "../support/temporary.ts";
+
+// Goal: on the day on which Linux makes a failing disk read-only, with the data and the state on it, what is there
+// can be looked at and brought elsewhere, and nothing says that all is well.
+
+suite("a disk that became read-only", { skip: cannotMount }, () => {
+  for (const where of ["another disk", "the same disk"]) {
+    test(`with the repository on ${where}: it is told, and all can be read`, async () => {
+      await using temporary = await temporaryFolder();
+      const at = (below: string): string => path.join(temporary.path, below);
+      using disk = mounted(at("disk"), "ext4");
+      put(disk.at, { "files/a": "precious" });
+      put(temporary.path, { key: "secret\n" });
+      const repository = { at: at(where === "the same disk" ? "disk/repo" : "repo") };
+      const config = {
+        system: "test",
+        repository: { ...repository, password: { file: at("key") } },
+        components: { app: { stores: { files: { folder: "files" } } } },
+      };
+      put(disk.at, { "lastgood.yaml": stringify(config) });
+      const run = (code: number, ...args: string[]): Ended => {
+        const ended = lastgood(disk.at, ...args);
+        assert.equal(ended.code, code, `${args.join(" ")}: ${ended.err}${ended.out}`);
+        return ended;
+      };
+      run(0, "init");
+      leaveLog(path.join(disk.at, ".lastgood/journal.db"), () => void run(0, "backup"));
+      execFileSync("mount", ["-o", "remount,ro", disk.at]);
+      assert.match(run(1, "status").out, /disk: the disk is read-only/);
+      assert.match(run(0, "history").out, /backup +committed/);
+      assert.match(run(0, "points").out, /valid/);
+      assert.match(run(0, "doctor").out, /read-only/);
+      run(0, "show", "latest", "--file", "/stores/app/files/files/a", "--to", at("a"));
+      assert.equal(textOf(at("a")), "precious");
+      run(0, "check", "--read-data");
+      // What cannot be done says why, and to what.
+      const refused = run(18, "restore", "latest", "--yes");
+      assert.match(refused.err, /disk\S+: the disk is read-only\n.*dmesg/);
+      if (where === "another disk") {
+        const { out, err } = run(0, "backup");
+        assert.match(out, /valid/);
+        assert.match(err, /write the history: the state cannot be written/);
+      }
+    });
+  }
+});
+
+/** As a power cut leaves it: what was written last stands in the log of the database alone. */
+function leaveLog(file: string, work: () => void): void {
+  {
+    using _open = new Journal(file);
+    work();
+    for (const suffix of ["", "-wal"]) fs.copyFileSync(file + suffix, `${file}.then${suffix}`);
+  }
+  for (const suffix of ["", "-wal"]) fs.renameSync(`${file}.then${suffix}`, file + suffix);
+  assert(fs.statSync(`${file}-wal`).size > 0);
+}
