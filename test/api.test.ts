@@ -203,14 +203,15 @@ suite("the API", () => {
         }
       }
       assert(asked > 300, `${asked} requests`);
-      for (const [method, at] of [
-        ["PUT", "/api/v1/points"],
-        ["GET", "/api/v1/nothing"],
-        ["GET", "/admin/backup"],
-        ["POST", "/api/v1/home"],
+      for (const [method, at, expected] of [
+        ["PUT", "/api/v1/points", 405],
+        ["POST", "/api/v1/home", 405],
+        ["DELETE", "/api/v1/points/some", 405],
+        ["GET", "/api/v1/nothing", 404],
+        ["GET", "/admin/backup", 404],
       ] as const) {
         const { status, type } = await serving.ask(at, { method });
-        assert.deepEqual([status, type], [404, "application/problem+json"], `${method} ${at}`);
+        assert.deepEqual([status, type], [expected, "application/problem+json"], `${method} ${at}`);
       }
       const long = await serving.ask("/api/v1/run/backup", {
         body: { reason: "x".repeat(300_000) },

@@ -120,6 +120,9 @@ suite("command line", () => {
     assert.equal(code, 3);
     assert.match(err, /lastgood\.yaml:1:1: .*system|lastgood\.yaml:1:1: unknown key sistem/);
     assert.equal(lastgood(folder, "backup", "--nonsense").code, 2);
+    for (const line of ["drill list extra", "incident edit", "token add anna --expires 0s"]) {
+      assert.equal(lastgood(folder, ...line.split(" ")).code, 2, line);
+    }
     assert.equal(lastgood(folder).code, 0);
     assert.match(lastgood(folder, "restore", "--help").out, /Examples:/);
   });

@@ -40,7 +40,10 @@ export async function saveGivenUp(system: System, run: Run): Promise<void> {
     }
   } catch (error) {
     // Whatever it was, the next one would find it too; it is tried again at the next occasion.
-    tell(`${at}: ${(error as Error).message}`);
+    const why = run.signal.aborted
+      ? "the next operation puts it into one"
+      : (error as Error).message;
+    tell(`${at}: ${why}`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { ERRORS } from "../../base/errors.ts";
+import { AppError, ERRORS } from "../../base/errors.ts";
 import { drill } from "../../operations/drill/drill.ts";
 import {
   type Evidence,
@@ -29,6 +29,11 @@ export const drillCommand: Command = {
 
   async run(args, { withSystem, run }) {
     const [word = "latest", which = "latest"] = args.positionals;
+    if (word !== "show" && args.positionals.length > 1) {
+      throw new AppError("USAGE", `drill ${word}: ${which} means nothing here`, {
+        hint: "See: lastgood drill --help",
+      });
+    }
     if (word === "list") {
       const drills = await withSystem((system) => listEvidence(system, LISTED_MAX));
       return { value: { drills }, lines: listed(drills) };

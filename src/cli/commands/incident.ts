@@ -46,7 +46,11 @@ export const incidentCommand: Command = {
       case "edit":
       case "close": {
         const change = word === "edit" ? editIncident : closeIncident;
-        const report = await withSystem(async (system) => change(system, named, saidIn(args), run));
+        const said = saidIn(args);
+        if (word === "edit" && Object.keys(said).length === 0) {
+          throw new AppError("USAGE", "incident edit: say what, such as with --root-cause TEXT");
+        }
+        const report = await withSystem(async (system) => change(system, named, said, run));
         return { value: report, lines: [`${report.id}: ${report.title}`] };
       }
       case "open": {

@@ -61,6 +61,7 @@ function scopeOf(text: string): Scope {
 function durationOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const ms = parseDuration(text);
-  if (ms === undefined) throw new AppError("USAGE", `token: ${text} is no duration, such as 90d`);
+  if (ms === undefined || ms === 0)
+    throw new AppError("USAGE", `token: ${text} is no duration, such as 90d`);
   return ms;
 }

@@ -69,9 +69,14 @@ export function apiApp(server: Server): Hono<Env> {
     const path = `/api/v1${route.path.replaceAll(/\{(\w+)\}/g, ":$1")}`;
     app.on(route.method.toUpperCase(), path, async (c) => await answer(c, route, server));
   }
-  app.notFound((c) =>
-    problem(c, 404, "not found", { detail: `There is no ${new URL(c.req.url).pathname}.` }),
-  );
+  app.notFound((c) => {
+    const { pathname } = new URL(c.req.url);
+    const allowed = methodsAt(pathname);
+    if (allowed === "") return problem(c, 404, "not found", { detail: `There is no ${pathname}.` });
+    c.header("allow", allowed);
+    const detail = `${pathname} takes ${allowed}, not ${c.req.method}.`;
+    return problem(c, 405, "method not allowed", { detail });
+  });
   app.onError((error, c) => {
     if (!(translateDiskError(error, "answer") instanceof AppError)) {
       server.run.report({ type: "warning", message: String(error.stack) });
@@ -79,6 +84,15 @@ export function apiApp(server: Server): Hono<Env> {
     return problemOf(c, error);
   });
   return app;
+}
+
+/** What a path of the API may be asked with, as the header Allow has it; empty: there is no such path. */
+function methodsAt(pathname: string): string {
+  const isAt = ({ path }: Route): boolean =>
+    new RegExp(`^/api/v1${path.replaceAll(/\{\w+\}/g, "[^/]+")}$`).test(pathname);
+  return ROUTES.filter(isAt)
+    .map(({ method }) => method.toUpperCase())
+    .join(", ");
 }
 
 /** Logging in and out, of the console. */
