@@ -106,7 +106,10 @@ suite("file systems", { skip: cannotMount }, () => {
       spawnSync("fallocate", ["-l", String(bavail * bsize - 30 * MIB), ballast]);
       await reading(repository, async (reader) => {
         const full = reader.tree("tree", path.join(disk.at, "all"));
-        await assert.rejects(full, (error) => hasCode(error, "NO_SPACE"));
+        await assert.rejects(full, (error: Error) => {
+          assert(error.message.includes(disk.at), error.message);
+          return hasCode(error, "NO_SPACE");
+        });
         await rm(ballast);
         await reader.tree("tree", path.join(disk.at, "again"));
       });

@@ -41,6 +41,7 @@ suite("a disk that fills up", { skip }, () => {
           await backup(system, { include: [], reason: "" }, run);
         } catch (error) {
           assert(hasCode(error, "NO_SPACE"), String(error));
+          assert(String(error).includes(disk), `on which disk: ${String(error)}`);
           failed++;
         }
         await rm(path.join(disk, "ballast"));

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { constants, setPriority } from "node:os";
+import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { parentPort } from "node:worker_threads";
 import { OR_FEWER_POINTS, translateDiskError } from "../../base/disk-errors.ts";
 import { AppError, systemCode } from "../../base/errors.ts";
+import { toText } from "../format/go-string.ts";
 import { checkPack } from "./check-pack.ts";
 import { createCutter } from "./cut.ts";
 import { createDesk, type Desk } from "./desk.ts";
@@ -74,7 +76,7 @@ function handlersFor({ version, spoolFolder }: WorkerSetup, desk: Desk): Handler
   };
 }
 
-const STORING = "write to the repository";
+const STORING = "write packs";
 
 /** What was under way when a disk said no. Errors of reading a source are part of a job's answer. */
 const DOING: Record<JobKind, string> = {
@@ -125,10 +127,21 @@ async function work(handlers: Handlers, job: number, kind: JobKind, input: unkno
     const output = await (handlers[kind] as (input: unknown) => unknown)(input);
     send({ type: "done", job, output }, buffersOf(output));
   } catch (error) {
-    const doing = DOING[kind];
-    const translated = translateDiskError(error, doing, doing === STORING ? OR_FEWER_POINTS : "");
+    const isStoring = DOING[kind] === STORING;
+    const doing = `${DOING[kind]}${whereOf(kind, input)}`;
+    const translated = translateDiskError(error, doing, isStoring ? OR_FEWER_POINTS : "");
     send({ type: "failed", job, error: toWorkerError(translated) });
   }
+}
+
+/** On which disk a job writes: who is told that it has no room has to find it. */
+function whereOf(kind: JobKind, input: unknown): string {
+  if (DOING[kind] === STORING) return ` in ${path.dirname(known?.spoolFolder ?? "")}`;
+  const { blobs, edges, files } = input as Partial<
+    Jobs["writeBlobs"]["in"] & Jobs["writeEdges"]["in"] & Jobs["finishFiles"]["in"]
+  >;
+  const file = edges?.[0]?.path ?? files?.[0]?.path ?? blobs?.[0]?.targets?.[0]?.path;
+  return file === undefined ? "" : ` in ${toText(path.dirname(file))}`;
 }
 
 function toWorkerError(error: unknown): WorkerError {
