@@ -35,6 +35,8 @@ export type Rebuild = {
    * data. What is there already stays as it is.
    */
   putBack(run: Run): Promise<void>;
+  /** What is left to do before the configuration works here as it did, in words: its key is in no point. */
+  leftToDo(): string[];
 };
 
 /** Starts anew on an empty machine from repository and key alone. NOT_FOUND, USAGE. */
@@ -49,10 +51,23 @@ export async function openRebuild(
   const point = findPoint(points, named);
   const { description, text } = await readDescription(repository, point, run);
   const file = description.configFile ?? path.join(folder, "lastgood.yaml");
+  const config = parseConfig(text, file);
   return {
-    loaded: { config: { ...parseConfig(text, file), repository: at }, file, text },
+    loaded: { config: { ...config, repository: at }, file, text },
+    leftToDo: () => leftToDo(config.repository, at, file),
     putBack: (inner) => putBack(repository, point, description, { file, text }, inner),
   };
+}
+
+function leftToDo(then: RepositoryConfig, now: RepositoryConfig, file: string): string[] {
+  const left: string[] = [];
+  if (then.at !== now.at) left.push(`${file} names the repository ${then.at}, not ${now.at}`);
+  const key = "file" in then.password ? then.password.file : undefined;
+  if (key !== undefined && !existsSync(key)) {
+    const from = "file" in now.password ? now.password.file : "the key";
+    left.push(`its key is not at ${key} yet: install -D -m 600 ${from} ${key}`);
+  }
+  return left;
 }
 
 function ofOneSystem(points: readonly Point[], named: string | undefined): Point[] {

@@ -84,7 +84,9 @@ async function restoreAnew(
   if (planned !== undefined) return planned;
   await rebuild.putBack(run);
   using system = await openSystem(rebuild.loaded, context);
-  return await carryOut(system, args, options, context);
+  const result = await carryOut(system, args, options, context);
+  const left = rebuild.leftToDo().map((line) => `  Before the next backup: ${line}`);
+  return { ...result, lines: [...result.lines, ...left] };
 }
 
 function optionsOf(args: Arguments, { folder }: Context): RestoreOptions {
