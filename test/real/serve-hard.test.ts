@@ -48,9 +48,9 @@ test("on a full disk it says so, and goes on once there is room", { timeout: 90_
     const { bavail, bsize } = statfsSync(state);
     const ballast = path.join(state, "ballast");
     writeFileSync(ballast, Buffer.alloc(bavail * bsize));
-    const full = await serving.ask("/api/v1/run/backup", { body: {} });
+    const full = await serving.ask("/api/v1/run/restore", { body: { point: "latest" } });
     const { exit } = full.status === 202 ? await ended(serving, full.value["id"]) : { exit: 1 };
-    assert.notEqual(exit, 0, "it was not backed up");
+    assert.notEqual(exit, 0, "nothing could be remembered of it");
     assert.match(full.type, /json/);
     assert.doesNotMatch(JSON.stringify(full.value), /bug/);
     assert.equal((await serving.ask("/openapi.json")).status, 200);
