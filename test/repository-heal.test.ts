@@ -6,7 +6,7 @@ import { folderBackend } from "../src/backends/folder.ts";
 import { AppError } from "../src/base/errors.ts";
 import type { Run } from "../src/base/events.ts";
 import { openRepository } from "../src/repository/repository.ts";
-import { assertRestorable, harm, newPlace, packOf, type Place } from "./support/damage.ts";
+import { assertRestorable, harm, newPlace, packOf, packsIn, type Place } from "./support/damage.ts";
 import { backUp, newRepository } from "./support/repository.ts";
 import { PASSWORD } from "./support/restic.ts";
 import { quietRun } from "./support/temporary.ts";
@@ -126,6 +126,34 @@ suite("what was lost comes back", { concurrency: 4 }, () => {
     assert.deepEqual(copied, []);
     const [there] = await other.snapshots(run);
     await assertRestorable({ ...place, repository: other }, there!);
+  });
+
+  test("what both have lost is named, though nothing is new there", async () => {
+    await using place = await newPlace();
+    const { repository, snapshot } = place;
+    const other = await newRepository(place.at("other"), run);
+    await repository.copyTo(other, [snapshot.id], run);
+    for (const at of ["repo", "other"]) flipBit(packsIn(place.at(at)).at(-1)!);
+    await other.check({ readData: "all" }, run);
+    const { copied, damaged } = await repository.copyTo(other, [snapshot.id], run);
+    assert.deepEqual(copied, []);
+    assert.deepEqual(
+      damaged.map(({ id, wasThere }) => [id, wasThere]),
+      [[snapshot.id, true]],
+    );
+  });
+
+  test("what the source has lost and the target has keeps nothing from being copied", async () => {
+    await using place = await newPlace();
+    const { repository, snapshot } = place;
+    const other = await newRepository(place.at("other"), run);
+    await repository.copyTo(other, [snapshot.id], run);
+    fs.writeFileSync(place.at("src/another"), "another");
+    const next = await backUp(repository, place.at("src"), run, snapshot);
+    for (const pack of [packsIn(place.at("repo")).at(-1)!]) flipBit(pack);
+    const { copied, damaged } = await repository.copyTo(other, [next.snapshot.id], run);
+    assert.deepEqual([copied, damaged], [[next.snapshot.id], []]);
+    assert.deepEqual((await other.check({ readData: "all" }, run)).errors, []);
   });
 
   test("what only the target has to say is no damage of the source", async () => {

@@ -1,4 +1,7 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
 import { AppError, type ErrorCode, systemCode } from "./errors.ts";
+import { isReadOnly } from "./fs.ts";
 
 /** What is also told where a repository has no room. */
 export const OR_FEWER_POINTS =
@@ -20,11 +23,10 @@ export function translateDiskError(error: unknown, doing: string, more = ""): un
         cause: error,
         hint: `Free some space there${more}.`,
       });
+    case "ENOENT":
+      return isUnmade(error) ? readOnly(error, doing) : error;
     case "EROFS":
-      return new AppError("REFUSED", `${doing}: the disk is read-only`, {
-        cause: error,
-        hint: "Mount it for writing. Linux makes a disk with errors read-only: see dmesg.",
-      });
+      return readOnly(error, doing);
     case "EACCES":
     case "EPERM":
       return new AppError("REFUSED", `${doing}: permission denied`, {
@@ -46,6 +48,22 @@ export function translateDiskError(error: unknown, doing: string, more = ""): un
     default:
       return error;
   }
+}
+
+function readOnly(cause: unknown, doing: string): AppError {
+  return new AppError("REFUSED", `${doing}: the disk is read-only`, {
+    cause,
+    hint: "Mount it for writing. Linux makes a disk with errors read-only: see dmesg.",
+  });
+}
+
+/** On a disk that is read-only Node says ENOENT of a folder that it cannot make with those above it. */
+function isUnmade(error: unknown): boolean {
+  const { syscall, path: folder } = error as { syscall?: unknown; path?: unknown };
+  if (syscall !== "mkdir" || typeof folder !== "string") return false;
+  let above = path.dirname(folder);
+  while (!existsSync(above) && above !== path.dirname(above)) above = path.dirname(above);
+  return isReadOnly(above);
 }
 
 /**

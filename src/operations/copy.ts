@@ -80,11 +80,15 @@ async function copyOnce(
   const copied = await from.copyTo(to, ids, run);
   const checked = await to.check({ readData: "none" }, run);
   const there = pointsAmong(await to.snapshots(run)).filter((one) => one.system === system.name);
-  await rememberCopy(system, name, checked.errors.length === 0 ? there : []);
+  const stampOf = (id: string): string =>
+    chosen.find(({ snapshot }) => snapshot.id === id)?.stamp ?? id;
+  const damaged = new Set(copied.damaged.map(({ id }) => stampOf(id)));
+  const whole = there.filter(({ stamp }) => !damaged.has(stamp));
+  await rememberCopy(system, name, checked.errors.length === 0 ? whole : []);
   const errors = [
-    ...copied.damaged.map(({ id, problem }) => {
-      const stamp = chosen.find(({ snapshot }) => snapshot.id === id)?.stamp ?? id;
-      return `point ${stamp} is damaged and was not copied: ${problem}`;
+    ...copied.damaged.map(({ id, problem, wasThere }) => {
+      const what = wasThere ? "here and in the copy" : "and was not copied";
+      return `point ${stampOf(id)} is damaged ${what}: ${problem}`;
     }),
     ...checked.errors,
   ];

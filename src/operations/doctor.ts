@@ -49,21 +49,21 @@ async function repository(system: System, run: Run): Promise<Finding[]> {
       return [{ severity: "error", problem: "there is no valid point", hint: "lastgood backup" }];
     }
     const now = system.host.clock.now();
+    const findings: Finding[] = [];
     const ahead = points.filter(({ snapshot }) => isAhead(snapshot.time, now));
     if (ahead.length > 0) {
       const many = ahead.length === 1 ? "a point is" : `${ahead.length} points are`;
-      return [
-        {
-          severity: "warning",
-          problem: `${many} ahead of the clock of this machine, which says ${now.toISOString()}: the newest is ${newest.stamp}`,
-          hint: "Set the clock right. Where it is: each new point comes a second after the newest, and no policy removes those ahead. Once all you need of them is elsewhere: lastgood forget STAMP ..., then lastgood backup.",
-        },
-      ];
+      findings.push({
+        severity: "warning",
+        problem: `${many} ahead of the clock of this machine, which says ${now.toISOString()}: ${ahead.at(-1)?.stamp}`,
+        hint: "Set the clock right. Where it is: each new point comes a second after the newest, and no policy removes those ahead. Once all you need of them is elsewhere: lastgood forget STAMP ..., then lastgood backup.",
+      });
     }
     const ageMs = now.getTime() - Date.parse(newest.snapshot.time);
-    if (ageMs <= AGE_MS_MAX) return [];
+    if (ageMs <= AGE_MS_MAX) return findings;
     const days = Math.floor(ageMs / 86_400_000);
     return [
+      ...findings,
       {
         severity: "warning",
         problem: `the newest valid point is ${days} days old`,

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { namesIn } from "../base/effects.ts";
 import { AppError } from "../base/errors.ts";
+import { isReadOnly } from "../base/fs.ts";
 import { endOrphans } from "../base/orphans.ts";
 import type { Run } from "../base/events.ts";
 import { recoverOperation } from "../journal/carry-out.ts";
@@ -57,7 +58,13 @@ export async function recover(
   const operations: { operation: string; outcome: Outcome }[] = [];
   // What needed a human is only tried again when one says so.
   const again = which === "interrupted" ? [] : needingHuman(system);
-  for (const operation of [...unfinishedOf(system).interrupted, ...again]) {
+  const toEnd = [...unfinishedOf(system).interrupted, ...again];
+  if (toEnd.length > 0 && isReadOnly(system.paths.state)) {
+    throw new AppError("REFUSED", `recover: the disk of ${system.paths.state} is read-only`, {
+      hint: "Nothing was touched. Mount it for writing; Linux makes a disk with errors read-only: see dmesg.",
+    });
+  }
+  for (const operation of toEnd) {
     using _lock = lockComponents(system.paths.locks, componentsOf(operation));
     // Whatever stood in the way may be gone by now: each act can be repeated.
     if (operation.outcome !== undefined) system.journal.reopen(operation.id);

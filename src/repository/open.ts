@@ -130,6 +130,8 @@ async function findKey(
   throw new AppError(
     "WRONG_KEY",
     `open ${backend.label}: the password opens none of its sound keys${but}`,
-    { hint: "Look which password or key file belongs to this repository." },
+    {
+      hint: "Look which password or key file belongs to this repository. Blanks at the ends of a file are no part of a password.",
+    },
   );
 }

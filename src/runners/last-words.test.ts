@@ -54,6 +54,10 @@ suite("last words", () => {
       "\u001b[2J\u001b[31mboom\rhidden\n",
       ": boom hidden",
     ],
+    ["before a reset of colours", "Error: real\n\u001b[0m\n", ": Error: real"],
+    ["above what it is about", 'Error: bad config\n{\n  "a": 1\n}\n', ": Error: bad config"],
+    ["not what npm says of it", "Error: no module\nnpm ERR! code 1\n", ": Error: no module"],
+    ["not the title of a window", "\u001b]0;title\u0007boom", ": boom"],
     ["nothing", "\n \n", ""],
     ["only lines further right", "  one\n  two\n", ": two"],
   ];

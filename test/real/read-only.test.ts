@@ -25,6 +25,7 @@ suite("a disk that became read-only", { skip: cannotMount }, () => {
       const config = {
         system: "test",
         repository: { ...repository, password: { file: at("key") } },
+        copies: { off: { at: at("off"), password: { file: at("key") } } },
         components: { app: { stores: { files: { folder: "files" } } } },
       };
       put(disk.at, { "lastgood.yaml": stringify(config) });
@@ -43,9 +44,11 @@ suite("a disk that became read-only", { skip: cannotMount }, () => {
       run(0, "show", "latest", "--file", "/stores/app/files/files/a", "--to", at("a"));
       assert.equal(textOf(at("a")), "precious");
       run(0, "check", "--read-data");
+      run(0, "copy", "off");
       // What cannot be done says why, and to what.
       const refused = run(18, "restore", "latest", "--yes");
       assert.match(refused.err, /disk\S+: the disk is read-only\n.*dmesg/);
+      assert.match(run(18, "validate", "latest").err, /the disk is read-only/);
       if (where === "another disk") {
         const { out, err } = run(0, "backup");
         assert.match(out, /valid/);

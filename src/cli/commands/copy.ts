@@ -32,7 +32,9 @@ export const copyCommand: Command = {
         `${copied.length} points copied to ${name}, ${formatBytes(bytesAdded)} added.`,
         ...errors.map((error) => `error: ${error}`),
         ...(damaged.length > 0 ? [HINT_DAMAGED] : []),
-        ...(isSound ? [`All that its ${checked.snapshots} snapshots need is there.`] : []),
+        ...(isSound && damaged.every(({ wasThere }) => !wasThere)
+          ? [`All that its ${checked.snapshots} snapshots need is there.`]
+          : []),
       ],
     };
   },

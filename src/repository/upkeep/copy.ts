@@ -11,12 +11,16 @@ import { openBlobReader } from "../reader/read-blob.ts";
 import { openReadPool } from "../workers/pools.ts";
 import { openBlobSink } from "../writer/blob-sink.ts";
 import { copyBlobs } from "./copy-blobs.ts";
-import { lossesOf, markUsed } from "./mark-used.ts";
+import { lossesOf, markUsed, type Places } from "./mark-used.ts";
 
 export type CopyReport = {
   readonly copied: readonly string[];
-  /** What was left out, since something of it is lost, and what that is. */
-  readonly damaged: readonly { readonly id: string; readonly problem: string }[];
+  /** Of which something is lost in both places, and what: left out, unless they were there before. */
+  readonly damaged: readonly {
+    readonly id: string;
+    readonly problem: string;
+    readonly wasThere: boolean;
+  }[];
   readonly bytesAdded: number;
 };
 
@@ -42,7 +46,8 @@ export async function copySnapshots(
   const lost = new Set<string>();
   const bytesAdded = await copyContent({ core: from, index }, target, lost, run);
   const isAllThere = problems.length === 0 && lost.size === 0;
-  const losses = isAllThere ? new Map() : await lossesOf(missing, index, blobs, lost, run);
+  const places = eitherPlace({ core: from, index }, target, lost, run);
+  const losses = isAllThere ? new Map<string, string>() : await lossesOf(needed, places, run);
   await confirm();
   const copied: string[] = [];
   for (const snapshot of missing) {
@@ -50,8 +55,27 @@ export async function copySnapshots(
     await saveCopy(to, snapshot, run);
     copied.push(snapshot.id);
   }
-  const damaged = [...losses].map(([id, problem]) => ({ id, problem }));
+  const ids = new Set(missing.map(({ id }) => id));
+  const damaged = [...losses].map(([id, problem]) => ({ id, problem, wasThere: !ids.has(id) }));
   return { copied, damaged, bytesAdded };
+}
+
+/** What the source could give, or the target had. */
+function eitherPlace(from: Source, to: Source, lost: ReadonlySet<string>, run: Run): Places {
+  const [first, second] = [from, to].map(({ core, index }) => openBlobReader(core, index, run));
+  const isIn = ({ index }: Source, id: string): boolean => index.find(id, "data") !== undefined;
+  const isInSource = (id: string): boolean => isIn(from, id) && !lost.has(id);
+  return {
+    hasChunk: (id) => isInSource(id) || isIn(to, id),
+    plainLength: (id, type) => (isInSource(id) ? from : to).index.plainLength(id, type),
+    async tree(id) {
+      if (lost.has(id)) return await second!.tree(id);
+      return await first!.tree(id).catch((error: unknown) => {
+        if (!hasCode(error, "CORRUPT")) throw error;
+        return second!.tree(id);
+      });
+    },
+  };
 }
 
 type Source = { readonly core: Core; readonly index: BlobIndex };

@@ -55,30 +55,31 @@ export async function markUsed(
 /** What is wrong with the chunks of a file, as far as their lengths and `isThere` tell. */
 function problemOfContent(
   { content, sizeBytes }: TreeNode,
-  index: BlobIndex,
+  index: Pick<BlobIndex, "plainLength">,
   isThere: (id: string) => boolean,
 ): string | undefined {
   let bytes = 0;
   for (const id of content ?? []) {
-    if (!isThere(id)) return `chunk ${id.slice(0, 8)} is missing`;
+    if (!isThere(id)) return `chunk ${id.slice(0, 8)} is missing or damaged`;
     bytes += index.plainLength(id, "data");
   }
   if (content === null || bytes === sizeBytes) return undefined;
   return `its chunks have ${bytes} bytes, it should have ${sizeBytes}`;
 }
 
-/**
- * What snapshots have lost, the first of it, by their ids; those that are whole are not among them. `lost` are blobs
- * that nobody can read, though the index has them. Each tree is read once.
- */
+/** Where blobs can be had, each in one place or another. */
+export type Places = {
+  hasChunk(id: string): boolean;
+  plainLength: BlobIndex["plainLength"];
+  tree: BlobReader["tree"];
+};
+
+/** What snapshots have lost, the first of it, by their ids; whole ones are not among them. Each tree is read once. */
 export async function lossesOf(
   snapshots: readonly Snapshot[],
-  index: BlobIndex,
-  blobs: BlobReader,
-  lost: ReadonlySet<string>,
+  places: Places,
   run: Run,
 ): Promise<ReadonlyMap<string, string>> {
-  const isThere = (id: string): boolean => !lost.has(id) && index.find(id, "data") !== undefined;
   const known = new Map<string, string | undefined>();
 
   const visit = async (tree: string): Promise<string | undefined> => {
@@ -88,11 +89,10 @@ export async function lossesOf(
   };
 
   const lossIn = async (tree: string): Promise<string | undefined> => {
-    if (lost.has(tree)) return `tree ${tree.slice(0, 8)} cannot be read`;
     try {
-      for (const node of await blobs.tree(tree)) {
+      for (const node of await places.tree(tree)) {
         const name = toText(node.name);
-        const own = problemOfContent(node, index, isThere);
+        const own = problemOfContent(node, places, (id) => places.hasChunk(id));
         if (own !== undefined) return `${name}: ${own}`;
         const below = node.subtree === undefined ? undefined : await visit(node.subtree);
         if (below !== undefined) return `${name}/${below}`;

@@ -1,10 +1,9 @@
-import { createReadStream, createWriteStream } from "node:fs";
+import { createReadStream, createWriteStream, existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createZstdCompress, createZstdDecompress } from "node:zlib";
 import { realEffects } from "../../base/effects.ts";
-import { nothingThere } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { type Command, execOk } from "../../base/exec.ts";
 import { syncFile, writeFileDurable } from "../../base/fs.ts";
@@ -52,14 +51,20 @@ export async function archiveProblem(
   run: Run,
 ): Promise<ArchiveProblem | undefined> {
   const archive = factoryArchive(root, version);
-  const sum = await readFile(sumFile(archive), "utf8").catch(nothingThere);
-  const found = await sha256Of(archive, run).catch(nothingThere);
-  if (found === undefined) return { problem: "it has no archive", isWorthTrying: false };
-  if (sum === undefined) {
-    return { problem: "nobody knows whether its archive is whole", isWorthTrying: true };
+  if (!existsSync(archive)) return { problem: "it has no archive", isWorthTrying: false };
+  const sum = await readFile(sumFile(archive), "utf8").catch(() => "");
+  try {
+    const found = await sha256Of(archive, run);
+    if (sum.toLowerCase().startsWith(found)) return undefined;
+  } catch (error) {
+    run.signal.throwIfAborted();
+    const problem = `its archive cannot be read: ${(error as Error).message}`;
+    return { problem, isWorthTrying: false };
   }
-  if (sum.startsWith(found)) return undefined;
-  return { problem: "its archive is damaged", isWorthTrying: false };
+  // The sum may be an older one's: what comes out of the archive is verified by the manifest.
+  const problem =
+    sum === "" ? "nobody knows whether its archive is whole" : "its archive has another sum";
+  return { problem, isWorthTrying: true };
 }
 
 /** Unpacks the archive of a release into a folder, laid out as the root is. Throws what went wrong. */
