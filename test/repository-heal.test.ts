@@ -6,7 +6,14 @@ import { folderBackend } from "../src/backends/folder.ts";
 import { AppError } from "../src/base/errors.ts";
 import type { Run } from "../src/base/events.ts";
 import { openRepository } from "../src/repository/repository.ts";
-import { assertRestorable, harm, newPlace, packOf, packsIn, type Place } from "./support/damage.ts";
+import {
+  assertRestorable,
+  harm,
+  largestPack,
+  newPlace,
+  packOf,
+  type Place,
+} from "./support/damage.ts";
 import { backUp, newRepository } from "./support/repository.ts";
 import { PASSWORD } from "./support/restic.ts";
 import { quietRun } from "./support/temporary.ts";
@@ -133,7 +140,7 @@ suite("what was lost comes back", { concurrency: 4 }, () => {
     const { repository, snapshot } = place;
     const other = await newRepository(place.at("other"), run);
     await repository.copyTo(other, [snapshot.id], run);
-    for (const at of ["repo", "other"]) flipBit(packsIn(place.at(at)).at(-1)!);
+    for (const at of ["repo", "other"]) flipBit(largestPack(place.at(at)));
     await other.check({ readData: "all" }, run);
     const { copied, damaged } = await repository.copyTo(other, [snapshot.id], run);
     assert.deepEqual(copied, []);
@@ -150,7 +157,7 @@ suite("what was lost comes back", { concurrency: 4 }, () => {
     await repository.copyTo(other, [snapshot.id], run);
     fs.writeFileSync(place.at("src/another"), "another");
     const next = await backUp(repository, place.at("src"), run, snapshot);
-    for (const pack of [packsIn(place.at("repo")).at(-1)!]) flipBit(pack);
+    flipBit(largestPack(place.at("repo")));
     const { copied, damaged } = await repository.copyTo(other, [next.snapshot.id], run);
     assert.deepEqual([copied, damaged], [[next.snapshot.id], []]);
     assert.deepEqual((await other.check({ readData: "all" }, run)).errors, []);
