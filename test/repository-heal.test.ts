@@ -163,6 +163,23 @@ suite("what was lost comes back", { concurrency: 4 }, () => {
     assert.deepEqual((await other.check({ readData: "all" }, run)).errors, []);
   });
 
+  test("a tree that the target has without what is in it makes no copy whole", async () => {
+    await using place = await newPlace();
+    const { repository, snapshot } = place;
+    const other = await newRepository(place.at("other"), run);
+    await repository.copyTo(other, [snapshot.id], run);
+    const [there] = await other.snapshots(run);
+    await other.forget([there!.id], run);
+    // The trees stay, as a prune may leave them that has few of them; what is in them is gone.
+    fs.chmodSync(largestPack(place.at("other")), 0o600);
+    fs.rmSync(largestPack(place.at("other")));
+    flipBit(packOf("tree", place));
+    const { copied, damaged } = await repository.copyTo(other, [snapshot.id], run);
+    assert.deepEqual(copied, []);
+    assert.equal(damaged.length, 1);
+    assert.deepEqual(await other.snapshots(run), []);
+  });
+
   test("what only the target has to say is no damage of the source", async () => {
     await using place = await newPlace();
     const full = folderBackend(place.at("other"));

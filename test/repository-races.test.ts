@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import path from "node:path";
 import { suite, test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import type { Backend } from "../src/backends/backend.ts";
 import { folderBackend } from "../src/backends/folder.ts";
 import { AppError } from "../src/base/errors.ts";
@@ -203,7 +204,7 @@ suite("sources and targets that are not as expected", { concurrency: 4 }, () => 
     test(`a large file that is replaced while it is read is no mixture: ${chunking}`, async () => {
       await using place = await newPlace();
       const [source, other] = [place.at("src/file"), place.at("src/other")];
-      writeFiles(place.at("src"), ["file", "other"], 8 * 1024 * 1024);
+      writeFiles(place.at("src"), ["file", "other"], 24 * 1024 * 1024);
       const core = await openCore(folderBackend(place.at("repo")), PASSWORD, options, run);
       await using sink = openBlobSink(core, createBlobIndex(), run);
       const start: BlobSink["start"] = async (kind, input) => {
@@ -217,8 +218,14 @@ suite("sources and targets that are not as expected", { concurrency: 4 }, () => 
         const { done } = await createFileStore(into).store(file);
         return await done;
       };
+      const before = await store(sink);
       const replaced = await store({ ...sink, start });
-      assert.deepEqual(replaced, { ...(await store(sink)), changed: true });
+      const after = await store(sink);
+      // Where few chunks are found all are read before anything else takes the place.
+      const isWhole = [before, after].some((one) =>
+        isDeepStrictEqual(replaced, { ...one, changed: true }),
+      );
+      assert(isWhole, JSON.stringify({ before, replaced, after }));
     });
   }
 

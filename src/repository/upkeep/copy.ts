@@ -1,8 +1,9 @@
-import { hasCode } from "../../base/errors.ts";
+import { AppError, hasCode } from "../../base/errors.ts";
 import type { Run } from "../../base/events.ts";
 import { inParallel } from "../../base/in-parallel.ts";
 import type { Core } from "../core.ts";
-import { FILES_AT_ONCE } from "../files.ts";
+import { FILES_AT_ONCE, HINT_CHECK } from "../files.ts";
+import type { BlobType } from "../format/pack-header.ts";
 import { decodeSnapshot, encodeSnapshot, type Snapshot } from "../format/snapshot.ts";
 import type { BlobIndex } from "../index/blob-index.ts";
 import { loadIndex, loadUsableIndex } from "../index/load-index.ts";
@@ -46,7 +47,7 @@ export async function copySnapshots(
   const lost = new Set<string>();
   const bytesAdded = await copyContent({ core: from, index }, target, lost, run);
   const isAllThere = problems.length === 0 && lost.size === 0;
-  const places = eitherPlace({ core: from, index }, target, lost, run);
+  const places = placesAfter({ core: from, index }, target, run);
   const losses = isAllThere ? new Map<string, string>() : await lossesOf(needed, places, run);
   await confirm();
   const copied: string[] = [];
@@ -60,16 +61,19 @@ export async function copySnapshots(
   return { copied, damaged, bytesAdded };
 }
 
-/** What the source could give, or the target had. */
-function eitherPlace(from: Source, to: Source, lost: ReadonlySet<string>, run: Run): Places {
+/** What the target has, now that all that could be read is copied; trees can be read in either place. */
+function placesAfter(from: Source, to: Source, run: Run): Places {
   const [first, second] = [from, to].map(({ core, index }) => openBlobReader(core, index, run));
-  const isIn = ({ index }: Source, id: string): boolean => index.find(id, "data") !== undefined;
-  const isInSource = (id: string): boolean => isIn(from, id) && !lost.has(id);
+  const isInSource = (id: string, type: BlobType): boolean =>
+    from.index.find(id, type) !== undefined;
   return {
-    hasChunk: (id) => isInSource(id) || isIn(to, id),
-    plainLength: (id, type) => (isInSource(id) ? from : to).index.plainLength(id, type),
+    hasChunk: (id) => to.index.has(id, "data"),
+    plainLength: (id, type) => (isInSource(id, type) ? from : to).index.plainLength(id, type),
     async tree(id) {
-      if (lost.has(id)) return await second!.tree(id);
+      if (!to.index.has(id, "tree")) {
+        const problem = `tree ${id.slice(0, 8)} is missing or damaged`;
+        throw new AppError("CORRUPT", problem, { hint: HINT_CHECK });
+      }
       return await first!.tree(id).catch((error: unknown) => {
         if (!hasCode(error, "CORRUPT")) throw error;
         return second!.tree(id);
