@@ -1,9 +1,11 @@
+import { mkdtempSync, rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import type { Clock } from "../base/clock.ts";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
+import { isReadOnly } from "../base/fs.ts";
 import { hostFacts } from "../base/host.ts";
 import { once } from "../base/once.ts";
 import type { Loaded } from "../config/load.ts";
@@ -52,9 +54,21 @@ export function pathsIn(state: string): StatePaths {
     state,
     journal: path.join(state, "journal.db"),
     locks: path.join(state, "locks"),
-    temporary: path.join(state, "tmp"),
+    temporary: isReadOnly(state) ? forThisProcess() : path.join(state, "tmp"),
     catalogue: path.join(state, "catalogue.json"),
   };
+}
+
+let made: string | undefined;
+
+/** Where the state cannot be written what is there must still be saved and proven: it needs some place. */
+function forThisProcess(): string {
+  if (made === undefined) {
+    const folder = mkdtempSync(path.join(os.tmpdir(), "lastgood-"));
+    process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+    made = folder;
+  }
+  return made;
 }
 
 export async function openSystem(loaded: Loaded, host: Host): Promise<System> {

@@ -1,6 +1,10 @@
+import { existsSync, statSync } from "node:fs";
+import { chmod, copyFile } from "node:fs/promises";
+import path from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { AppError } from "../base/errors.ts";
+import { isReadOnly } from "../base/fs.ts";
 
 /** Files that SQLite keeps beside a database; with another database they would destroy it. */
 export const SQLITE_COMPANIONS: readonly string[] = ["-wal", "-shm", "-journal"];
@@ -15,15 +19,14 @@ const ALL_PAGES = 2 ** 31 - 1;
  */
 export async function copyLiveDatabase(file: string, target: string): Promise<void> {
   try {
-    using database = openLive(file);
-    await backup(database, target, { rate: ALL_PAGES });
+    await copyPages(file, target);
     // The copy says in its header that it has a log beside it; it must stand alone.
     using copy = new DatabaseSync(target);
     copy.exec("PRAGMA journal_mode = DELETE");
   } catch (error) {
     if (primaryCode(error) === SQLITE_FULL) {
       throw new AppError("NO_SPACE", `copy database ${file} to ${target}: no space left`, {
-        hint: "The copy lies in the state folder for a moment. Free some space there.",
+        hint: `The copy lies there for a moment. Free some space in ${path.dirname(target)}.`,
         cause: error,
       });
     }
@@ -34,10 +37,39 @@ export async function copyLiveDatabase(file: string, target: string): Promise<vo
   }
 }
 
+async function copyPages(file: string, target: string): Promise<void> {
+  try {
+    using database = openLive(file);
+    await backup(database, target, { rate: ALL_PAGES });
+  } catch (error) {
+    const isRefused = [SQLITE_READONLY, SQLITE_CANTOPEN].includes(primaryCode(error));
+    if (!isRefused || !isReadOnly(path.dirname(file))) throw error;
+    await copyWithLog(file, target);
+  }
+}
+
+/**
+ * SQLite reads the log of a database only where it can write beside it, or where an application has it open. On a
+ * disk that is read-only the log is copied with the database: nobody writes.
+ */
+async function copyWithLog(file: string, target: string): Promise<void> {
+  const parts = ["", "-wal", "-journal"].filter((suffix) => existsSync(file + suffix));
+  const times = (): string =>
+    parts.map((suffix) => statSync(file + suffix, { bigint: true }).mtimeNs).join();
+  const before = times();
+  for (const suffix of parts) {
+    await copyFile(file + suffix, target + suffix);
+    await chmod(target + suffix, 0o600);
+  }
+  // Read-only may be what we see of it alone, as in a container.
+  if (times() !== before) throw new Error("it was written to, and can only be read by its owner");
+}
+
 /** The primary result codes of SQLite for a file that is damaged, and for one that is none. */
 const SQLITE_READONLY = 8;
 const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
+const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
 
 /**
