@@ -5,10 +5,11 @@ import path from "node:path";
 import { suite } from "node:test";
 import { folderBackend } from "../src/backends/folder.ts";
 import { backup } from "../src/operations/backup.ts";
+import { forget } from "../src/operations/forget.ts";
+import { prune } from "../src/operations/prune.ts";
 import { copyPoints, knownCopies } from "../src/operations/copy.ts";
 import { doctor } from "../src/operations/doctor.ts";
 import { drill } from "../src/operations/drill/drill.ts";
-import { forget } from "../src/operations/forget.ts";
 import { listIncidents } from "../src/operations/incidents/manage.ts";
 import { lockComponents } from "../src/operations/operation-lock.ts";
 import { listPoints } from "../src/operations/points/catalogue.ts";
@@ -115,6 +116,60 @@ suite("status", { concurrency: 4 }, () => {
     assert.deepEqual((await knownCopies(system))["off"], [stamp]);
     listIncidents(system, run);
     assert.match((await status(system, run)).problems.join(), /copy failed: .*is damaged/);
+  });
+
+  testIn("a point that cannot be read is told where a copy lacks it", async (folder) => {
+    put(folder, { "files/a": "content" });
+    const copies = { off: { at: "two", password: { file: "key" } } };
+    const component = { stores: { files: { folder: "files" } } };
+    using system = await systemWithPoint(folder, component, { copies });
+    const two = path.join(folder, "two");
+    await createRepository(folderBackend(two), PASSWORD, { cost: CHEAP }, run);
+    const copyAgain = async (): Promise<readonly string[]> => {
+      // What was read once is remembered by who has read it.
+      using again = await reopenSystem(folder);
+      return (await copyPoints(again, "off", [], "", run)).errors;
+    };
+    assert.deepEqual(await copyAgain(), []);
+    await backup(system, { include: [], reason: "" }, run);
+    const points = await listPoints(system, run);
+    const [first, second] = points.map(({ snapshot }) => snapshot.id);
+    const snapshots = path.join(folder, "repository/snapshots");
+    harm(path.join(snapshots, first!), () => "damaged");
+    assert.deepEqual(await copyAgain(), []);
+    fs.rmSync(two, { recursive: true });
+    await createRepository(folderBackend(two), PASSWORD, { cost: CHEAP }, run);
+    harm(path.join(snapshots, second!), () => "damaged");
+    const errors = await copyAgain();
+    assert.equal(errors.length, 2);
+    for (const id of [first!, second!]) {
+      const hint = new RegExp(`^not copied: .*lastgood forget ${id.slice(0, 8)}$`);
+      assert(errors.some((error) => hint.test(error)));
+    }
+  });
+
+  testIn("without a snapshot that cannot be read one can go on", async (folder) => {
+    put(folder, { "files/a": "content" });
+    const component = { stores: { files: { folder: "files" } } };
+    using made = await systemWithPoint(folder, component);
+    const { stamp } = await backup(made, { include: [], reason: "" }, run);
+    const [first] = await listPoints(made, run);
+    harm(path.join(folder, "repository/snapshots", first!.snapshot.id), () => "damaged");
+    using system = await reopenSystem(folder);
+    const name = first!.snapshot.id.slice(0, 8);
+    const { hints } = await verify(system, { readData: "none" }, "", run);
+    assert(hints.some((hint) => hint.includes(`lastgood forget ${name}`)));
+    await assert.rejects(prune(system, { how: "do", reason: "" }, run), { code: "CORRUPT" });
+    const none = { points: [name.slice(0, 7)], plan: false };
+    await assert.rejects(forget(system, none, "", run), { code: "NOT_FOUND" });
+    const { removed } = await forget(system, { points: [name], plan: false }, "", run);
+    assert.deepEqual(removed, [`snapshot ${name}`]);
+    await prune(system, { how: "do", reason: "" }, run);
+    assert.deepEqual((await verify(system, { readData: "none" }, "", run)).errors, []);
+    assert.deepEqual(
+      (await listPoints(system, run)).map((point) => point.stamp),
+      [stamp],
+    );
   });
 
   testIn("a name that was mistyped is no incident", async (folder) => {

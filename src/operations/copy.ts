@@ -3,9 +3,10 @@ import path from "node:path";
 import { writeFileDurable } from "../base/fs.ts";
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
-import type { CheckReport, CopyReport, Repository } from "../repository/repository.ts";
+import type { CheckReport, CopyReport, Repository, Snapshot } from "../repository/repository.ts";
 import type { RepositoryConfig } from "./open/backend.ts";
 import { listPoints, refuseUnknown } from "./points/catalogue.ts";
+import { hintToForget } from "./points/damaged.ts";
 import { findPoint, pointsAmong } from "./points/point.ts";
 import { recorded } from "./record.ts";
 import { openRepositoryAt, type System } from "./system.ts";
@@ -79,7 +80,8 @@ async function copyOnce(
   const ids = chosen.map(({ snapshot }) => snapshot.id);
   const copied = await from.copyTo(to, ids, run);
   const checked = await to.check({ readData: "none" }, run);
-  const there = pointsAmong(await to.snapshots(run)).filter((one) => one.system === system.name);
+  const snapshotsThere = await to.snapshots(run);
+  const there = pointsAmong(snapshotsThere).filter((one) => one.system === system.name);
   const stampOf = (id: string): string =>
     chosen.find(({ snapshot }) => snapshot.id === id)?.stamp ?? id;
   const damaged = new Set(copied.damaged.map(({ id }) => stampOf(id)));
@@ -90,9 +92,22 @@ async function copyOnce(
       const what = wasThere ? "here and in the copy" : "and was not copied";
       return `point ${stampOf(id)} is damaged ${what}: ${problem}`;
     }),
+    // Whoever named what is to be copied has not asked for more.
+    ...(named.length === 0 ? await onlyDamaged(from, snapshotsThere, run) : []),
     ...checked.errors,
   ];
   return { ...copied, errors, checked };
+}
+
+/** What nobody could choose for a copy, and that the copy does not have from before. */
+async function onlyDamaged(
+  from: Repository,
+  there: readonly Snapshot[],
+  run: Run,
+): Promise<string[]> {
+  const originals = new Set(there.map(({ original }) => original));
+  const damaged = [...(await from.damagedSnapshots(run))].filter(([id]) => !originals.has(id));
+  return damaged.map(([id, problem]) => `not copied: ${problem}. ${hintToForget(id)}`);
 }
 
 /** By copy, the stamps that were last seen in it. */

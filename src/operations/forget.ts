@@ -9,6 +9,7 @@ import {
   refuseUnknown,
   rememberPoints,
 } from "./points/catalogue.ts";
+import { damagedAmong } from "./points/damaged.ts";
 import { findPoint, isAhead, isMarkerOf, type Point } from "./points/point.ts";
 import { recorded } from "./record.ts";
 import type { System } from "./system.ts";
@@ -99,7 +100,7 @@ function untilOf(time: string, reasons: readonly string[], policy: KeepPolicy): 
 }
 
 export type ForgetOptions = {
-  /** Named points go whatever the policy says. */
+  /** Named points go whatever the policy says, and damaged snapshots, named by the first letters of their ids. */
   readonly points: readonly string[];
   readonly plan: boolean;
 };
@@ -117,7 +118,8 @@ export async function forget(
   run: Run,
 ): Promise<Forgotten> {
   if (options.plan) return await forgetPoints(system, options, run);
-  await refuseUnknown(system, options.points, run);
+  const damaged = await damagedAmong(system, options.points, run);
+  await refuseUnknown(system, withoutNames(options.points, damaged), run);
   return await recorded(system, "forget", reason, run, async () => {
     const value = await forgetPoints(system, options, run);
     return { value, detail: value.removed.join(" ") };
@@ -130,13 +132,16 @@ async function forgetPoints(
   run: Run,
 ): Promise<Forgotten> {
   const points = await listPoints(system, run);
+  const damaged = await damagedAmong(system, named, run);
   const judged =
     named.length > 0
-      ? judgeNamed(points, named)
+      ? judgeNamed(points, withoutNames(named, damaged))
       : judgePoints(points, policyOf(system), system.host.clock.now());
   const going = new Set(judged.filter(({ reasons }) => reasons.length === 0).map((j) => j.stamp));
   refuseAll(points, going);
-  if (plan || going.size === 0) return { points: judged, removed: [] };
+  const lost = damaged.map(({ id }) => ({ stamp: `snapshot ${id.slice(0, 8)}`, reasons: [] }));
+  const all = [...judged, ...lost];
+  if (plan || going.size + lost.length === 0) return { points: all, removed: [] };
   const repository = await system.repository(run);
   const markers = (await repository.snapshots(run)).filter((s) =>
     isMarkerOf(s, system.name, going),
@@ -145,7 +150,7 @@ async function forgetPoints(
   // Read before they go: afterwards nobody knows what servers keep for them.
   const freeing = await whatServersKeep(system, leaving, run);
   await repository.forget(
-    [...leaving.map(({ snapshot }) => snapshot), ...markers].map(({ id }) => id),
+    [...leaving.map(({ snapshot }) => snapshot), ...markers, ...damaged].map(({ id }) => id),
     run,
   );
   await free(freeing, run);
@@ -153,7 +158,14 @@ async function forgetPoints(
     system,
     points.filter(({ stamp }) => !going.has(stamp)),
   );
-  return { points: judged, removed: [...going] };
+  return { points: all, removed: [...going, ...lost.map(({ stamp }) => stamp)] };
+}
+
+function withoutNames(
+  names: readonly string[],
+  left: readonly { readonly name: string }[],
+): string[] {
+  return names.filter((name) => !left.some((one) => one.name === name));
 }
 
 type Kept = { readonly stamp: string; readonly store: Store; readonly facts: Facts };

@@ -54,34 +54,33 @@ export function pathsIn(state: string): StatePaths {
     state,
     journal: path.join(state, "journal.db"),
     locks: path.join(state, "locks"),
-    temporary: isReadOnly(state) ? forThisProcess() : path.join(state, "tmp"),
+    temporary: path.join(state, "tmp"),
     catalogue: path.join(state, "catalogue.json"),
   };
 }
 
-let made: string | undefined;
-
-/** Where the state cannot be written what is there must still be saved and proven: it needs some place. */
-function forThisProcess(): string {
-  if (made === undefined) {
-    const folder = mkdtempSync(path.join(os.tmpdir(), "lastgood-"));
-    process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-    made = folder;
-  }
-  return made;
+/** Where the state cannot be written what is there must still be saved and proven: that needs some place. */
+function pathsFor(state: string): StatePaths & Disposable {
+  const paths = pathsIn(state);
+  if (!isReadOnly(state)) return { ...paths, [Symbol.dispose]: () => {} };
+  const temporary = mkdtempSync(path.join(os.tmpdir(), "lastgood-"));
+  const remove = (): void => rmSync(temporary, { recursive: true, force: true });
+  return { ...paths, temporary, [Symbol.dispose]: remove };
 }
 
 export async function openSystem(loaded: Loaded, host: Host): Promise<System> {
   const { config } = loaded;
   const { state } = config;
-  const paths = pathsIn(state);
+  using undone = new DisposableStack();
+  const paths = undone.use(pathsFor(state));
   const around = surroundingsOf({ loaded, paths, host });
   const components = await openComponents(config.components, around);
   refuseOverlap(
     config,
     components.flatMap(({ stores }) => stores),
   );
-  const journal = new Journal(paths.journal);
+  const journal = undone.use(new Journal(paths.journal));
+  const opened = undone.move();
   let isForWork = false;
   return {
     name: config.system,
@@ -93,7 +92,7 @@ export async function openSystem(loaded: Loaded, host: Host): Promise<System> {
     paths,
     repository: once((run) => openRepositoryAt(config.repository, { state, isForWork }, host, run)),
     expectWork: () => void (isForWork = true),
-    [Symbol.dispose]: () => journal[Symbol.dispose](),
+    [Symbol.dispose]: () => opened.dispose(),
   };
 }
 

@@ -6,6 +6,7 @@ import { together } from "../base/together.ts";
 import type { Run } from "../base/events.ts";
 import type { CheckOptions, CheckReport } from "../repository/repository.ts";
 import { openCopy, placeOfCopy } from "./copy.ts";
+import { hintToForget } from "./points/damaged.ts";
 import { recorded } from "./record.ts";
 import type { System } from "./system.ts";
 
@@ -47,7 +48,7 @@ export async function verify(
           : new PackLedger(path.join(state, "verified.db"), copy ?? "");
       const now = system.host.clock.now().toISOString();
       const sound: string[] = [];
-      const value = await repository.check(
+      const report = await repository.check(
         {
           readData: isNext
             ? { choose: (bytes) => ledger!.longestAgo(bytes, readData.nextOf, now) }
@@ -58,6 +59,9 @@ export async function verify(
         run,
       );
       ledger?.readAt(sound, now);
+      const lost = copy === undefined ? await repository.damagedSnapshots(run) : new Map();
+      const hints = [...report.hints, ...[...lost.keys()].map(hintToForget)];
+      const value = { ...report, hints };
       const [first] = value.errors;
       return { value, error: first && `${value.errors.length} errors: ${first}` };
     },

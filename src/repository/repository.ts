@@ -44,8 +44,10 @@ export type { FileMetadata, SnapshotFacts, TreeOptions, Writer } from "./writer/
 export type Repository = {
   readonly id: string;
   readonly label: string;
-  /** All snapshots, oldest first. */
+  /** All snapshots, oldest first. One that is damaged is left out, with a warning. */
   snapshots(run: Run): Promise<Snapshot[]>;
+  /** Those that are damaged: id and problem. They can be forgotten; a prune refuses until they are. */
+  damagedSnapshots(run: Run): Promise<ReadonlyMap<string, string>>;
   /**
    * Has `work` put a snapshot together while the repository is locked for adding. Files that are
    * unchanged since `parent` are not read again.
@@ -103,7 +105,13 @@ export async function openRepository(
   const repository: Repository = {
     id: core.config.id,
     label: backend.label,
-    snapshots: (inner) => listSnapshots(core, known, "sound", inner),
+    snapshots: (inner) => listSnapshots(core, known, warning(inner), inner),
+
+    async damagedSnapshots(inner) {
+      const damaged = new Map<string, string>();
+      await listSnapshots(core, known, (id, { message }) => void damaged.set(id, message), inner);
+      return damaged;
+    },
 
     async write(parent, outer, work) {
       await using lock = await acquireLock(core, "shared", outer);
@@ -128,7 +136,7 @@ export async function openRepository(
 
     async prune(how, outer) {
       await using lock = await acquireLock(core, "exclusive", outer);
-      const snapshots = await listSnapshots(core, known, "all", lock.run);
+      const snapshots = await listSnapshots(core, known, "refuse", lock.run);
       return await prune(core, snapshots, how, lock.run);
     },
 
@@ -146,7 +154,7 @@ export async function openRepository(
       const to = coreOf(target);
       await using own = await acquireReadLock(core, "shared", outer);
       await using other = await acquireLock(to, "shared", own.run);
-      const snapshots = await listSnapshots(core, known, "sound", other.run);
+      const snapshots = await listSnapshots(core, known, warning(other.run), other.run);
       const chosen = ids.map((id) => need(snapshots, id, core));
       return await copySnapshots(core, to, chosen, other);
     },
@@ -183,14 +191,18 @@ function defaults(options: RepositoryOptions): OpenOptions {
   return { clock: systemClock, host: hostFacts(), ledger, damage, threads };
 }
 
-/**
- * "sound": one that is damaged is told and left out, since the others are still worth something.
- * "all": then CORRUPT, as who removes what no snapshot needs must know each of them.
- */
+/** Hears of each snapshot that is damaged, which is left out: the others are still worth something. */
+type OnDamaged = (id: string, error: AppError) => void;
+
+function warning(run: Run): OnDamaged {
+  return (_id, { message }) => run.report({ type: "warning", message });
+}
+
+/** "refuse": then CORRUPT, as who removes what no snapshot needs must know each of them. */
 async function listSnapshots(
   core: Core,
   known: Map<string, Snapshot>,
-  which: "all" | "sound",
+  onDamaged: OnDamaged | "refuse",
   run: Run,
 ): Promise<Snapshot[]> {
   const snapshots: Snapshot[] = [];
@@ -204,10 +216,11 @@ async function listSnapshots(
       known.set(id, snapshot);
       snapshots.push(snapshot);
     } catch (error) {
+      if (onDamaged === "refuse") throw error;
       // Forgotten since the list was made.
-      if (hasCode(error, "NOT_FOUND") && which === "sound") return;
-      if (!hasCode(error, "CORRUPT") || which === "all") throw error;
-      run.report({ type: "warning", message: (error as Error).message });
+      if (hasCode(error, "NOT_FOUND")) return;
+      if (!hasCode(error, "CORRUPT")) throw error;
+      onDamaged(id, error as AppError);
     }
   });
   return snapshots.toSorted(byTime);
