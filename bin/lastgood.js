@@ -35,11 +35,12 @@ function start() {
     require("node:v8").setFlagsFromString("--optimize-for-size");
     require("node:v8").setFlagsFromString("--max-semi-space-size=1");
   }
-  // The published package is compiled; a clone runs the sources, and remembers what Node made of them.
+  // What Node made of the sources is remembered, where they lie: whoever can write there can change them too.
+  require("node:module").enableCompileCache(path.join(root, "node_modules/.cache"));
+  // The published package is compiled; a clone runs the sources.
   var source = path.join(root, "src/main.ts");
-  var isClone = fs.existsSync(source);
-  if (isClone) require("node:module").enableCompileCache(path.join(root, "node_modules/.cache"));
-  void import(url.pathToFileURL(isClone ? source : path.join(root, "dist/main.js")).href);
+  var file = fs.existsSync(source) ? source : path.join(root, "dist/main.js");
+  void import(url.pathToFileURL(file).href);
 }
 
 var own = path.join(root, "node_modules/node/bin/node");
