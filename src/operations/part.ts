@@ -108,9 +108,13 @@ function locate(system: System, description: PointDescription, file: string): Fo
       };
     }
   }
-  throw new AppError("NOT_FOUND", `restore ${file}: it is in no store and not among files:`, {
-    hint: "Give the path that the application uses. The stores are shown by: lastgood config",
-  });
+  throw new AppError(
+    "NOT_FOUND",
+    `restore ${file}: it lies in no store and is none of the files of a component`,
+    {
+      hint: "Give the path that the application uses. Stores and files are shown by: lastgood config",
+    },
+  );
 }
 
 /** A link in between would lead out of the store, and somebody else's file be replaced. */

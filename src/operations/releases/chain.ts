@@ -45,7 +45,7 @@ export async function chainOf(
   const factory = isWhole && (await fitsData(component, named, from, run)) ? named : undefined;
   const fromIsSound = from !== undefined && fromProblems.length === 0;
   if (from === undefined) {
-    warn(run, `${target.name}: nothing is live yet, so a failure has nothing to go back to`);
+    warn(run, `${target.name}: nothing is live, so a failure has nothing to go back to`);
     return { from, fromIsSound, factory };
   }
   if (!fromIsSound) warn(run, `release ${from}, which is live, is damaged: ${fromProblems[0]}`);

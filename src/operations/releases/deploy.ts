@@ -217,7 +217,9 @@ async function refuseVersion(
   const { current } = await target.pointers();
   const live = current.state === "to" ? current.version : undefined;
   if (live === to) {
-    throw new AppError("ALREADY_EXISTS", `deploy ${name} ${to}: it is the live release`);
+    throw new AppError("ALREADY_EXISTS", `deploy ${name} ${to}: it is the live release`, {
+      hint: "Nothing needs to be done. Should files of it be damaged: lastgood doctor --repair",
+    });
   }
   const there = await findRelease(target, to);
   if (there !== undefined && source !== undefined) {

@@ -152,7 +152,9 @@ async function decide(
     });
   }
   if (from === to) {
-    throw new AppError("ALREADY_EXISTS", `roll back ${name} to ${to}: it is the live release`);
+    throw new AppError("ALREADY_EXISTS", `roll back ${name} to ${to}: it is the live release`, {
+      hint: `Name the one to go back to; what there is: lastgood releases ${name}`,
+    });
   }
   if (release.verdict === "bad" && !force) {
     throw new AppError(
