@@ -38,7 +38,7 @@ export async function readObject(
   const doing = `read ${place.bucket}/${place.key} in ${s3.label}`;
   const ask = async (part: Part): Promise<Answer | undefined> =>
     await askSdk(s3, place, sizeListed, part, doing, run);
-  const quick = await s3.quick(place.bucket, place.key, run.signal);
+  const quick = await s3.quick.get(place.bucket, place.key, run.signal);
   const answer = quick === undefined ? await ask({}) : ofQuick(quick);
   if (answer === undefined) return undefined;
   const { isTagged, size, etag, metadata } = answer;
