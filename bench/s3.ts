@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { KEYS, type S3, startS3 } from "../test/support/s3.ts";
 import { farAway } from "../test/support/far.ts";
+import { makeMixed, warm } from "./data.ts";
 
 // A repository in S3 beside restic's on the same server, and a bucket as a store, in one run:
 // npm run bench:s3. The server is Ceph on this machine, and takes its share of the processor; then the same
@@ -13,6 +14,9 @@ import { farAway } from "../test/support/far.ts";
 const ROUNDS = 3;
 /** 20 ms there and back, and what one connection to a large provider carries. */
 const FAR = { delayMs: 10, bytesPerMs: 30_000 };
+/** The data of `npm run bench`; the server, anew each round, keeps all in six gigabytes of memory. */
+const MEGABYTES = 1536;
+const MIXED = path.resolve(import.meta.dirname, "data/full/mixed");
 const OBJECTS = 10_000;
 const OBJECT_BYTES = 64 * 1024;
 /** The repository alone, as `npm run bench` has it; the command does more: safety copy, plan, checks, sync. */
@@ -56,28 +60,19 @@ const keys = {
   "secret-key": { env: "AWS_SECRET_ACCESS_KEY" },
 };
 
-async function makeFiles(folder: string): Promise<void> {
-  await mkdir(path.join(folder, "files"));
-  let text = "";
-  while (text.length < 1_000_000)
-    text += `${randomBytes(12).toString("hex")} some text that repeats\n`;
-  for (let n = 0; n < 30; n++)
-    await writeFile(path.join(folder, `files/r${n}`), randomBytes(10_000_000));
-  for (let n = 0; n < 250; n++)
-    await writeFile(path.join(folder, `files/t${n}`), text.slice(n) + n);
-}
-
 async function benchRepository(
-  server: S3,
   folder: string,
   where: string,
-  host: string,
+  reach: (server: S3) => Promise<Reached>,
 ): Promise<void> {
   const times: Record<string, number[]> = {};
   const time = (what: string, program: string, ...args: string[]): void => {
     (times[what] ??= []).push(seconds(folder, program, ...args));
   };
   for (let round = 0; round < ROUNDS; round++) {
+    await using server = await startS3();
+    await using reached = await reach(server);
+    const { host } = reached;
     const bucket = await server.bucket();
     const at = `s3://${host}/${bucket}`;
     await configure(folder, { at: `${at}/lastgood`, s3: keys }, { folder: "files" });
@@ -86,6 +81,7 @@ async function benchRepository(
     seconds(folder, ...alone, "init", `${at}/alone`);
     const restic = ["restic", "--no-cache", "-r", `s3:http://${host}/${bucket}/restic`] as const;
     seconds(folder, ...restic, "init");
+    warm(path.join(folder, "files"));
     time("backup, repository", ...alone, "backup", `${at}/alone`, path.join(folder, "files"));
     time("backup, restic", ...restic, "backup", "files");
     time("backup, command", process.execPath, MAIN, "backup");
@@ -129,21 +125,20 @@ async function benchStore(server: S3, folder: string): Promise<void> {
   );
 }
 
-/** Each has a server of its own: it keeps everything in memory, and has no more than six gigabytes. */
-async function withServer(work: (server: S3) => Promise<void>): Promise<void> {
-  await using server = await startS3();
-  await work(server);
-}
+/** By which address a server is asked. */
+type Reached = { readonly host: string } & AsyncDisposable;
 
 const folder = await mkdtemp("/var/tmp/lg-bench-");
 try {
-  await makeFiles(folder);
-  await withServer((server) => benchRepository(server, folder, "here", server.host));
-  await withServer(async (server) => {
-    await using far = await farAway(Number(server.host.split(":")[1]), FAR);
-    await benchRepository(server, folder, "far away", far.host);
-  });
-  await withServer((server) => benchStore(server, folder));
+  makeMixed(MIXED, MEGABYTES);
+  await cp(MIXED, path.join(folder, "files"), { recursive: true });
+  await benchRepository(folder, "here", async ({ host }) => ({
+    host,
+    [Symbol.asyncDispose]: async () => {},
+  }));
+  await benchRepository(folder, "far away", ({ host }) => farAway(Number(host.split(":")[1]), FAR));
+  await using server = await startS3();
+  await benchStore(server, folder);
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
