@@ -11,6 +11,7 @@ import { performer } from "./acts/perform.ts";
 import { openComponents, type Surroundings } from "./components.ts";
 import { removeLeftDrill } from "./drill/left.ts";
 import { gatesFolder, openGates } from "./gate.ts";
+import { readOnlyStores } from "./live-data.ts";
 import { lockComponents } from "./operation-lock.ts";
 import { pointSource } from "./point-source.ts";
 import type { OperationSetup } from "./begin.ts";
@@ -33,6 +34,9 @@ export type Recoverable = {
   /** Tells an updater's users of it, where there are any. */
   readonly announce?: (setup: OperationSetup, run: Run) => Announced | undefined;
 };
+
+const HINT =
+  "Nothing was touched. Mount it for writing; Linux makes a disk with errors read-only: see dmesg.";
 
 export function recoverable(system: System): Recoverable {
   const { journal, paths } = system;
@@ -61,11 +65,12 @@ export async function recover(
   const toEnd = [...unfinishedOf(system).interrupted, ...again];
   if (toEnd.length > 0 && isReadOnly(system.paths.state)) {
     throw new AppError("REFUSED", `recover: the disk of ${system.paths.state} is read-only`, {
-      hint: "Nothing was touched. Mount it for writing; Linux makes a disk with errors read-only: see dmesg.",
+      hint: HINT,
     });
   }
   for (const operation of toEnd) {
     using _lock = lockComponents(system.paths.locks, componentsOf(operation));
+    await refuseReadOnly(system, operation);
     // Whatever stood in the way may be gone by now: each act can be repeated.
     if (operation.outcome !== undefined) system.journal.reopen(operation.id);
     const outcome = await recoverOne(system, operation, run);
@@ -79,6 +84,19 @@ export async function recover(
     run,
   );
   return { operations };
+}
+
+/** Before anything is stopped: what has to be written and cannot be is put right by nobody. */
+async function refuseReadOnly(
+  { surroundings }: Recoverable,
+  { setup, plan }: Progress,
+): Promise<void> {
+  const components = await openComponents((setup as OperationSetup).components, surroundings);
+  const slots = new Set(plan.steps.map((step) => ("slot" in step ? step.slot : undefined)));
+  const stores = components.flatMap((one) => one.stores);
+  const [store] = readOnlyStores(stores.filter((one) => slots.has(one.store.name)));
+  if (store === undefined) return;
+  throw new AppError("REFUSED", `recover ${store.livePath}: the disk is read-only`, { hint: HINT });
 }
 
 /** As `recover`, from the state folder alone: the configuration may be broken just then. */

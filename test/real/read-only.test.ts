@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import * as fs from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { suite, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { stringify } from "yaml";
 import { Journal } from "../../src/journal/journal.ts";
 import { put, textOf } from "../support/files.ts";
-import { type Ended, lastgood } from "../support/lastgood.ts";
+import { bin, type Ended, lastgood } from "../support/lastgood.ts";
 import { cannotMount, mounted } from "../support/mounted.ts";
 import { temporaryFolder } from "../support/temporary.ts";
 
@@ -70,6 +72,57 @@ suite("a disk that became read-only", { skip: cannotMount }, () => {
     });
   }
 });
+
+suite("a disk that became read-only while a restore was interrupted", { skip: cannotMount }, () => {
+  test("recover touches nothing, and the application runs on", async () => {
+    await using temporary = await temporaryFolder();
+    const at = (below: string): string => path.join(temporary.path, below);
+    using disk = mounted(at("disk"), "ext4");
+    put(disk.at, { "files/a": "old" });
+    put(temporary.path, { key: "secret\n" });
+    const file = path.join(disk.at, "files/a");
+    const check = `grep -q old ${file} && test -e armed && touch asked && sleep 30; true`;
+    const app = {
+      stores: { files: { folder: path.dirname(file) } },
+      run: { process: ["sh", "-c", "echo $$ >pid; exec sleep 120"] },
+      checks: { slow: { command: ["sh", "-c", check], timeout: "40s" } },
+    };
+    const repository = { at: "repo", password: { file: "key" } };
+    put(temporary.path, {
+      "lastgood.yaml": stringify({ system: "test", repository, components: { app } }),
+    });
+    const run = (code: number, ...args: string[]): Ended => {
+      const ended = lastgood(temporary.path, ...args);
+      assert.equal(ended.code, code, `${args.join(" ")}: ${ended.err}${ended.out}`);
+      return ended;
+    };
+    run(0, "init");
+    run(0, "start");
+    run(0, "backup");
+    fs.writeFileSync(file, "new");
+    put(temporary.path, { armed: "" });
+    await killWhen(at("asked"), temporary.path, "restore", "latest", "--yes");
+    const pid = textOf(at("pid"));
+    execFileSync("mount", ["-o", "remount,ro", disk.at]);
+    assert.match(run(18, "recover").err, /files: the disk is read-only\n.*othing was touched/);
+    process.kill(Number(pid), 0);
+    assert.equal(textOf(at("pid")), pid);
+    fs.rmSync(at("armed"));
+    execFileSync("mount", ["-o", "remount,rw", disk.at]);
+    run(0, "recover");
+    run(0, "stop");
+  });
+});
+
+/** Starts the program, and kills it once a file is there. */
+async function killWhen(file: string, folder: string, ...args: string[]): Promise<void> {
+  const child = spawn(process.execPath, [bin, ...args], { cwd: folder, stdio: "ignore" });
+  const ended = once(child, "exit");
+  while (!fs.existsSync(file) && child.exitCode === null) await setTimeout(20);
+  assert(fs.existsSync(file), "it ended before");
+  child.kill("SIGKILL");
+  await ended;
+}
 
 function setTemporary(folder: string): () => void {
   const before = process.env["TMPDIR"];
