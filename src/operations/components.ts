@@ -75,6 +75,26 @@ export async function openComponents(
   );
 }
 
+/**
+ * The components of an operation. Their data lie where it found them; how they are run and asked is what the file
+ * says now, since that may be just what somebody has mended. Where the two do not go together, all is as it was.
+ */
+export async function openComponentsOf(
+  then: ComponentsConfig,
+  now: ComponentsConfig | undefined,
+  surroundings: Surroundings,
+): Promise<Component[]> {
+  const mended = Object.entries(then).map(([name, config]) => {
+    const today = now?.[name];
+    if (today === undefined) return [name, config] as const;
+    const { run, checks, verify } = today;
+    return [name, { ...config, run, checks, verify }] as const;
+  });
+  return await openComponents(Object.fromEntries(mended), surroundings).catch(() =>
+    openComponents(then, surroundings),
+  );
+}
+
 async function openComponent(
   name: string,
   config: OpenedConfig,

@@ -23,10 +23,15 @@ export async function openCopy(system: System, name: string, run: Run): Promise<
   return await openRepositoryAt(placeOfCopy(system, name), { state }, system.host, run);
 }
 
-/** NOT_FOUND. */
+/** NOT_FOUND; CONFIG_INVALID where it is no other place. */
 export function placeOfCopy({ config }: System, name: string): RepositoryConfig {
   const { copies } = config;
   const place = Object.hasOwn(copies, name) ? copies[name] : undefined;
+  if (place !== undefined && place.at === config.repository.at) {
+    throw new AppError("CONFIG_INVALID", `open copy ${name}: it is the repository itself`, {
+      hint: "A copy is of use elsewhere: on another disk, at another place.",
+    });
+  }
   if (place !== undefined) return place;
   const known = Object.keys(copies).join(", ") || "none";
   throw new AppError("NOT_FOUND", `open copy ${name}: the configuration does not have it`, {

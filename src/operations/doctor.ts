@@ -214,14 +214,16 @@ function asideFindings(all: readonly SetAside[]): Finding[] {
       ...new Set(all.filter(({ word }) => word === wanted).map(({ operation }) => operation.id)),
     ].join(", ");
   const [before, rejected] = [idsOf("before"), idsOf("rejected")];
-  const hint = "When you are sure that it is not needed: lastgood keep OPERATION";
-  const found = [
-    ...(before === "" ? [] : [`what was set aside for undo still takes space: ${before}`]),
+  const keep = "When you are sure that it is not needed: lastgood keep OPERATION";
+  const aside = `what was set aside for undo still takes space: ${before}`;
+  const given = `what was given up when it went back still takes space: ${rejected}`;
+  const first = "lastgood backup brings it into a recovery point where it is in none.";
+  return [
+    ...(before === "" ? [] : [{ severity: "warning", problem: aside, hint: keep } as const]),
     ...(rejected === ""
       ? []
-      : [`what was given up when it went back still takes space: ${rejected}`]),
+      : [{ severity: "warning", problem: given, hint: `${first} ${keep}` } as const]),
   ];
-  return found.map((problem) => ({ severity: "warning", problem, hint }));
 }
 
 /** The name of what an operation has set aside or given up. */

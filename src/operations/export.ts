@@ -55,7 +55,7 @@ export async function exportPoint(
   await syncTree(unfinished, run);
   await rm(target, { recursive: true, force: true });
   await rename(unfinished, target);
-  await removeOld(wanted.at, wanted.keep);
+  await removeOld(wanted.at, wanted.keep, point.stamp);
   return { stamp: point.stamp, at: target };
 }
 
@@ -116,9 +116,11 @@ function metadataOf(description: PointDescription, target: string): object {
   };
 }
 
-async function removeOld(folder: string, keep: number): Promise<void> {
+/** Keeps the newest, and what was just asked for. */
+async function removeOld(folder: string, keep: number, asked: string): Promise<void> {
   const stamps = (await readdir(folder)).filter((name) => STAMP.test(name)).toSorted();
   for (const stamp of stamps.slice(0, Math.max(0, stamps.length - keep))) {
+    if (stamp === asked) continue;
     await rm(path.join(folder, stamp), { recursive: true });
   }
 }

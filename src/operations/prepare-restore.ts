@@ -60,6 +60,7 @@ export async function prepareRestore(
     return { point, stale: [], rebuilds: [], ...part };
   }
   const wanted = selectStores(system, options);
+  tellUnconfigured(system, point, options, run);
   const has = ({ store }: OpenStore): boolean => point.stores.includes(store.name);
   const stores = wanted.filter(has);
   if (stores.length === 0) {
@@ -84,6 +85,24 @@ export async function prepareRestore(
     stale: stale.map(({ store }) => store.name),
     rebuilds,
   };
+}
+
+/** What the point has and the configuration has not, or under another name, does not come back. */
+function tellUnconfigured(
+  { components }: System,
+  { stamp, stores }: Point,
+  { component, store }: RestoreOptions,
+  run: Run,
+): void {
+  if (store !== undefined) return;
+  const known = new Set(components.flatMap((one) => one.stores.map(nameOf)));
+  const asked = stores.filter(
+    (name) => component === undefined || name.startsWith(`${component}/`),
+  );
+  for (const name of asked.filter((one) => !known.has(one))) {
+    const message = `${name} of ${stamp} is in no component of the configuration: it does not come back`;
+    run.report({ type: "warning", message });
+  }
 }
 
 const nameOf = ({ store }: OpenStore): string => store.name;

@@ -8,7 +8,12 @@ import { recoverOperation } from "../journal/carry-out.ts";
 import { Journal, type Outcome, type Progress } from "../journal/journal.ts";
 import type { Source } from "../stores/store-slot.ts";
 import { performer } from "./acts/perform.ts";
-import { openComponents, type Surroundings } from "./components.ts";
+import {
+  type ComponentsConfig,
+  openComponents,
+  openComponentsOf,
+  type Surroundings,
+} from "./components.ts";
 import { removeLeftDrill } from "./drill/left.ts";
 import { gatesFolder, openGates } from "./gate.ts";
 import { readOnlyStores } from "./live-data.ts";
@@ -31,6 +36,8 @@ export type Recoverable = {
   readonly paths: StatePaths;
   readonly surroundings: Surroundings;
   readonly source: Source;
+  /** The configuration as it is now, where it can be read. */
+  readonly now?: ComponentsConfig;
   /** Tells an updater's users of it, where there are any. */
   readonly announce?: (setup: OperationSetup, run: Run) => Announced | undefined;
 };
@@ -47,12 +54,13 @@ export function recoverable(system: System): Recoverable {
     return announcer && announcing(component as Deployable, release.to, announcer, run);
   };
   const surroundings = surroundingsOf(system);
-  return { journal, paths, surroundings, source: pointSource(system), announce };
+  const now = system.config.components;
+  return { journal, paths, surroundings, source: pointSource(system), now, announce };
 }
 
 /**
- * Ends every operation that a crash interrupted. What to do is read from the journal, not from a
- * configuration that may have been changed or restored since.
+ * Ends every operation that a crash interrupted. What to do, and where, is read from the journal, not from a
+ * configuration that may have been changed or restored since; how the application is run and asked, from both.
  */
 export async function recover(
   system: Recoverable,
@@ -125,7 +133,7 @@ const noSource: Source = {
 
 /** Ends one operation, whose components are locked. */
 export async function recoverOne(
-  { journal, paths, surroundings, source, announce }: Recoverable,
+  { journal, paths, surroundings, source, now, announce }: Recoverable,
   { id, kind, setup }: Progress,
   run: Run,
 ): Promise<Outcome> {
@@ -134,7 +142,7 @@ export async function recoverOne(
   const orphans = await endOrphans();
   if (orphans > 0)
     run.report({ type: "warning", message: `${orphans} programs that it left were ended` });
-  const components = await openComponents(configs, surroundings);
+  const components = await openComponentsOf(configs, now, surroundings);
   const perform = performer(components, {
     source,
     folder: surroundings.folder,

@@ -6,7 +6,7 @@ import { readyFolder } from "../slots/place.ts";
 import { version, type Version } from "../slots/slot.ts";
 import { isFileStore } from "../stores/store.ts";
 import { versionsOf } from "../stores/versions.ts";
-import { type Component, openComponents, type OpenStore } from "./components.ts";
+import { type Component, openComponentsOf, type OpenStore } from "./components.ts";
 import { lockComponents } from "./operation-lock.ts";
 import type { OperationSetup, ReleaseChange } from "./begin.ts";
 import { surroundingsOf, type System } from "./system.ts";
@@ -34,7 +34,8 @@ export async function listSetAside(system: System, run: Run): Promise<SetAside[]
   const opened = new Map<string, Opened>();
   for (const key of new Set(keys)) {
     const configs = JSON.parse(key) as OperationSetup["components"];
-    const components = await openComponents(configs, surroundingsOf(system));
+    const now = system.config.components;
+    const components = await openComponentsOf(configs, now, surroundingsOf(system));
     const same = operations.filter((_, at) => keys[at] === key);
     opened.set(key, { components, ready: await readyOf(components, same, run) });
   }

@@ -35,6 +35,18 @@ export async function listUndoable(system: System, run: Run): Promise<SetAside[]
   return [...aside, ...others].toSorted((a, b) => placeOf(a) - placeOf(b));
 }
 
+/** What an undo would bring back, in a line for people. */
+export function describeUndoable({ operation, stores }: SetAside): string {
+  const names = stores.map(({ store }) => store.name);
+  const { release } = operation.setup as OperationSetup;
+  const start = `${operation.id} ${operation.kind}: `;
+  if (release?.from === undefined) return start + names.join(", ");
+  const { component, from, to } = release;
+  const switched = new Set(switchedStores(operation));
+  const data = names.filter((name) => switched.has(name));
+  return start + [`${component} from ${to} to ${from}`, ...data].join(", ");
+}
+
 function isFirstDeploy(setup: unknown): boolean {
   const { release } = setup as OperationSetup;
   return release !== undefined && release.from === undefined;
@@ -107,6 +119,11 @@ export async function undo(
 
 /** What an application cannot live with may be just what somebody is after. */
 async function hintOfForce(found: SetAside): Promise<string> {
+  const { release } = found.operation.setup as OperationSetup;
+  if (release?.from !== undefined) {
+    const { component, from } = release;
+    return `With the data from before it: lastgood rollback ${component} --to ${from} --with-data`;
+  }
   const folders = await foldersOf(found);
   const at = folders.length === 0 ? "" : ` in ${folders.join(" and ")}`;
   return (

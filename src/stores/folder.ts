@@ -135,27 +135,34 @@ async function compareWithLive(from: Reader, at: string, live: string): Promise<
     if (lines.length < LOSS_LINES_MAX) lines.push(line);
     else more++;
   };
-  const visit = async (relative: string): Promise<void> => {
+  // Names are bytes, and as text they may be the name of nothing.
+  const visit = async (relative: string, folder: Buffer): Promise<void> => {
     const then = new Map(
       (await from.list(path.posix.join(at, relative))).map(({ name, node }) => [name, node]),
     );
-    const now = await readdir(path.join(live, relative), { withFileTypes: true }).catch(() => []);
+    const now = await readdir(folder, { withFileTypes: true, encoding: "buffer" }).catch(() => []);
     for (const entry of now) {
-      if (relative === "" && NOT_CONTENT.has(entry.name)) continue;
-      const below = path.posix.join(relative, entry.name);
-      const node = then.get(entry.name);
-      then.delete(entry.name);
+      const name = entry.name.toString();
+      if (relative === "" && NOT_CONTENT.has(name)) continue;
+      const below = path.posix.join(relative, name);
+      const file = Buffer.concat([folder, SLASH, entry.name]);
+      const node = then.get(name);
+      then.delete(name);
+      const isTree = entry.isDirectory() && node?.type === "dir";
       if (node === undefined) tell(`added since: ${below}`);
-      else if (entry.isDirectory() && node.type === "dir") await visit(below);
-      else if (await hasChanged(path.join(live, below), node)) tell(`changed since: ${below}`);
+      else if (isTree && !Buffer.from(name).equals(entry.name)) tell(`not compared: ${below}`);
+      else if (isTree) await visit(below, file);
+      else if (await hasChanged(file, node)) tell(`changed since: ${below}`);
     }
     for (const name of then.keys()) tell(`removed since: ${path.posix.join(relative, name)}`);
   };
-  await visit("");
+  await visit("", Buffer.from(live));
   return more > 0 ? [...lines, `and ${more} more`] : lines;
 }
 
-async function hasChanged(file: string, node: TreeNode): Promise<boolean> {
+const SLASH = Buffer.from("/");
+
+async function hasChanged(file: Buffer, node: TreeNode): Promise<boolean> {
   const found = await lstat(file);
   if (found.isSymbolicLink() && node.type === "symlink") {
     return (await readlink(file, { encoding: "latin1" })) !== node.linkTarget;

@@ -12,6 +12,7 @@ export const pointsCommand: Command = {
   options: [
     ["--repository <folder>", "of this repository, without a configuration"],
     ["--password-file <file>", "where its password stands"],
+    ["--system <name>", "of this system, where several share a repository"],
   ],
   examples: [
     "lastgood points",
@@ -20,10 +21,13 @@ export const pointsCommand: Command = {
 
   async run(args, context) {
     const at = textOption(args, "repository");
-    const points =
+    const named = textOption(args, "system");
+    const all =
       at === undefined
         ? await context.withSystem((system) => listPoints(system, context.run))
         : await pointsOf(at, textOption(args, "passwordFile"), context);
+    const points = all.filter(({ system }) => named === undefined || system === named);
+    const isShared = new Set(points.map(({ system }) => system)).size > 1;
     const value = {
       points: points.map(({ stamp, snapshot, system, valid, errors, pinned, drill, stores }) => ({
         stamp,
@@ -40,11 +44,12 @@ export const pointsCommand: Command = {
     const rows = points.map((point) => [
       point.stamp,
       point.snapshot.id.slice(0, 8),
+      ...(isShared ? [point.system] : []),
       verdictOf(point),
       point.stores.join(" "),
     ]);
-    const lines =
-      rows.length === 0 ? ["No points yet."] : table(["STAMP", "ID", "STATE", "STORES"], rows);
+    const heads = ["STAMP", "ID", ...(isShared ? ["SYSTEM"] : []), "STATE", "STORES"];
+    const lines = rows.length === 0 ? ["No points yet."] : table(heads, rows);
     return { value, lines };
   },
 };

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { hasCode } from "../../base/errors.ts";
 import { findState } from "../../config/load.ts";
+import { saveGivenUp } from "../../operations/given-up.ts";
 import { recover, recoverable, type Recovered, recoverState } from "../../operations/recover.ts";
 import { type Arguments, type Command, type Context, isSet, textOption } from "../command.ts";
 import { OUTCOMES } from "../outcome.ts";
@@ -36,7 +37,13 @@ async function recoverBy(args: Arguments, context: Context): Promise<Recovered> 
     return await recoverState(path.resolve(folder, state), folder, context, run);
   }
   try {
-    return await context.withSystem((system) => recover(recoverable(system), run, which));
+    return await context.withSystem(async (system) => {
+      const recovered = await recover(recoverable(system), run, which);
+      // At the start of a machine the way to the repository may not be there yet: the next backup does it.
+      if (recovered.operations.length > 0 && which !== "interrupted")
+        await saveGivenUp(system, run);
+      return recovered;
+    });
   } catch (error) {
     if (!hasCode(error, "CONFIG_INVALID")) throw error;
     const message = `${(error as Error).message}; what to do is read from the journal`;

@@ -35,6 +35,7 @@ export const releasesCommand: Command = {
     "lastgood releases verify device 1.1.0",
     "lastgood releases mark device 1.1.0 bad --reason 'loses orders'",
     "lastgood releases pin device 1.0.0",
+    "lastgood releases pin device 1.0.0 off",
     "lastgood releases adopt device",
     "lastgood releases factory device 1.0.0",
     "lastgood releases remove device 0.9.0",
@@ -86,6 +87,11 @@ const VERBS: Readonly<Record<string, Act>> = {
   },
 
   async pin(system, [component, version = "", word = "on"]) {
+    if (word !== "on" && word !== "off") {
+      throw new AppError("USAGE", `releases pin: ${word} is neither on nor off`, {
+        hint: `To pin it no more: lastgood releases pin ${component} ${version} off`,
+      });
+    }
     await pinRelease(system, component, version, word !== "off");
     const lines = [word === "off" ? `${version} may be removed` : `${version} is never removed`];
     return { value: { version, pinned: word !== "off" }, lines };

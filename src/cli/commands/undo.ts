@@ -1,5 +1,6 @@
 import { AppError } from "../../base/errors.ts";
-import { listUndoable, undo } from "../../operations/undo.ts";
+import { nothingTo } from "../../operations/set-aside.ts";
+import { describeUndoable, listUndoable, undo } from "../../operations/undo.ts";
 import { type Command, isSet, reasonOf } from "../command.ts";
 import { describeResult } from "./restore.ts";
 
@@ -19,16 +20,16 @@ export const undoCommand: Command = {
     const [named] = args.positionals;
     return await withSystem(async (system) => {
       const options = { reason: reasonOf(args), force: isSet(args, "force") };
-      const undoable = await listUndoable(system, run);
-      const lines = undoable.map(
-        ({ operation, stores }) =>
-          `${operation.id} ${operation.kind}: ${stores.map(({ store }) => store.name).join(", ")}`,
+      const undoable = (await listUndoable(system, run)).filter(
+        ({ operation }) => named === undefined || operation.id === named,
       );
+      if (named !== undefined && undoable.length === 0) throw nothingTo("undo", named);
+      const lines = undoable.map(describeUndoable);
       if (isSet(args, "plan")) {
         const value = { undoable: undoable.map(({ operation }) => operation.id) };
         return { value, lines: lines.length === 0 ? ["Nothing can be undone."] : lines };
       }
-      const asked = `Undo ${named ?? lines[0] ?? ""}?`;
+      const asked = `Undo ${lines[0] ?? ""}?`;
       if (undoable.length > 0 && !isSet(args, "yes") && !(await confirm(asked))) {
         throw new AppError("REFUSED", "undo: not confirmed", {
           hint: "Without a terminal, confirm with --yes.",

@@ -96,6 +96,12 @@ export async function init(
       hint: "Without --repository, init makes the repositories that it names. Or move it away.",
     });
   }
+  const sheet = path.join(root, SHEET_NAME);
+  if (existsSync(sheet)) {
+    throw new AppError("ALREADY_EXISTS", `init ${root}: ${SHEET_NAME} is there`, {
+      hint: "It names a repository and its key, and what to do without lastgood.yaml. Move it away where they are needed no more.",
+    });
+  }
   const found = await findData(root, run);
   const keyFile = path.join(root, ".lastgood", "repository.key");
   const at = path.resolve(root, repository ?? path.join(".lastgood", "repository"));
@@ -115,7 +121,6 @@ export async function init(
   await writeFileDurable(keyFile, key, "refuse");
   await createRepository(await BACKENDS.folder(at), key.toString().trimEnd(), {}, run);
   await writeFileDurable(config, Buffer.from(text), "refuse", 0o644);
-  const sheet = path.join(root, SHEET_NAME);
-  await writeFileDurable(sheet, Buffer.from(recoverySheet({ at, keyFile }, {})), "replace", 0o644);
+  await writeFileDurable(sheet, Buffer.from(recoverySheet({ at, keyFile }, {})), "refuse", 0o644);
   return { config, repository: at, keyFile, recoverySheet: sheet, found };
 }

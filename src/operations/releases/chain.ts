@@ -50,8 +50,9 @@ export async function chainOf(
   }
   if (!fromIsSound) warn(run, `release ${from}, which is live, is damaged: ${fromProblems[0]}`);
   if (!fromIsSound && factory === undefined && !isForced) {
+    const repair = isWhole ? "" : "or repair the factory release: lastgood doctor --repair; ";
     throw new AppError("REFUSED", `change ${target.name}: there is nothing sound to go back to`, {
-      hint: `Go back to one that is sound: lastgood rollback ${target.name}; or repair: lastgood doctor --repair; or --force`,
+      hint: `Go back to one that is sound: lastgood rollback ${target.name}; ${repair}or --force`,
     });
   }
   // Whoever forces it would rather go back to what ran than to nothing.

@@ -218,7 +218,7 @@ async function refuseVersion(
   const live = current.state === "to" ? current.version : undefined;
   if (live === to) {
     throw new AppError("ALREADY_EXISTS", `deploy ${name} ${to}: it is the live release`, {
-      hint: "Nothing needs to be done. Should files of it be damaged: lastgood doctor --repair",
+      hint: `Nothing needs to be done. Should files of it be damaged, deploy it under another number; see: lastgood releases verify ${name} ${to}`,
     });
   }
   const there = await findRelease(target, to);

@@ -162,9 +162,12 @@ function stopLines({ runner, config, name }: One, state: string): string[] {
   if (run?.container !== undefined) return [`docker stop ${run.container.name}`];
   if (run?.process === undefined) return [`# stop ${name}, as you do`];
   const mark = word(`${MARK}=${processNames(name, state).mark}`);
+  const all = `grep -lzxF ${mark} /proc/[0-9]*/environ 2>/dev/null`;
+  const seconds = Math.ceil(run["stop-timeout"] / 1000);
   return [
-    `grep -lzxF ${mark} /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3 | xargs -r kill    # all processes of ${name}`,
-    "sleep 5",
+    `${all} | cut -d/ -f3 | xargs -r kill    # all processes of ${name}`,
+    `for i in $(seq ${seconds}); do ${all} >/dev/null || break; sleep 1; done    # until they have ended`,
+    `${all} | cut -d/ -f3 | xargs -r kill -9    # those that have not`,
   ];
 }
 

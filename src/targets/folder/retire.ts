@@ -52,7 +52,8 @@ export async function neededBy(root: string, version: Version): Promise<string |
   const pointers = await readPointers(root);
   const pointer = POINTERS.find((name) => versionOf(pointers[name]) === version);
   if (pointer !== undefined) return `${pointer} leads to it`;
-  if ((await readMark(root, version)).pinned === true) return "it is pinned";
+  if ((await readMark(root, version)).pinned === true)
+    return `it is pinned (lastgood releases pin COMPONENT ${version} off)`;
   const [pid] = processesWithin(releaseFolder(root, version), hostFacts().pid);
   return pid === undefined ? undefined : `process ${pid} still uses it`;
 }
