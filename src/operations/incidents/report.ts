@@ -107,7 +107,9 @@ function markdownOf(known: Known, entries: readonly AuditEntry[]): string {
   const impact = [
     `Affected: ${components.join(", ")}.`,
     recovered === undefined
-      ? "It lasts."
+      ? known.closed === undefined
+        ? "It lasts."
+        : "Somebody closed it; when it ended was not seen."
       : downMs === undefined
         ? "How long it lasted is unknown: a clock was changed meanwhile."
         : `From detection to recovery: ${(downMs / 1000).toFixed(1)} s.`,

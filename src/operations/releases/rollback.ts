@@ -80,6 +80,11 @@ export async function previewRollback(
 ): Promise<RollbackPreview> {
   const component = deployable(system, named);
   const decided = await decide(system, component, options, run);
+  const [damage] = await component.target.problemsOf(decided.version, "what-changed", run);
+  if (damage !== undefined) {
+    const message = `release ${decided.to} is damaged, and will not be gone back to: ${damage}`;
+    run.report({ type: "warning", message });
+  }
   const plan = await planFor(system, component, decided, "this", run);
   const loss = decided.data === undefined ? {} : await lossOf(system, component, decided.data, run);
   return { ...decided, loss, plan: previewPlan(plan) };
