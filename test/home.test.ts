@@ -85,6 +85,7 @@ suite("home", () => {
       }));
       const catalogue = {
         at: at(0),
+        repository: system.config.repository.at,
         points: listed.toSorted((a, b) => (a.time < b.time ? -1 : 1)),
       };
       writeFileSync(system.paths.catalogue, JSON.stringify(catalogue));

@@ -133,3 +133,69 @@ suite("since the last operation", { concurrency: 2 }, () => {
     assert.match(run(10, "undo", "nonsense", "--plan").err, /nonsense: there is nothing to undo/);
   });
 });
+
+suite("what is away or damaged is said", { concurrency: 2 }, () => {
+  const withPoint = (folder: string): ReturnType<typeof runner> => {
+    const run = runner(folder);
+    put(folder, { "files/a": "a", key: "secret\n" });
+    fs.symlinkSync("nowhere", path.join(folder, "files/link"));
+    configure(folder, { stores: { files: { folder: "files" } } });
+    run(0, "init");
+    run(0, "backup");
+    return run;
+  };
+
+  testIn("by status: the repository, the key, points of another repository", async (folder) => {
+    const run = withPoint(folder);
+    assert.match(run(0, "status").out, /All is well/);
+    for (const file of ["repo", "key"]) {
+      const away = path.join(folder, `${file}-away`);
+      fs.renameSync(path.join(folder, file), away);
+      assert.match(run(1, "status").out, /(repository|key) \S+ is not there/);
+      fs.renameSync(away, path.join(folder, file));
+    }
+    run(0, "status");
+    const stores = { files: { folder: "files" } };
+    configure(folder, { stores }, { repository: { at: "other", password: { file: "key" } } });
+    run(0, "init");
+    assert.match(run(1, "status").out, /no recovery point was seen/);
+  });
+
+  testIn("files of the state: what to do with them", async (folder) => {
+    const run = withPoint(folder);
+    for (const [file, ...verb] of [
+      ["verified.db", "check"],
+      ["records.db", "incident", "list"],
+      ["journal.db", "history"],
+    ] as const) {
+      const at = path.join(folder, ".lastgood", file);
+      for (const suffix of ["", "-wal", "-shm"]) fs.rmSync(at + suffix, { force: true });
+      fs.writeFileSync(at, "no database, but rather long ".repeat(100));
+      assert.match(run(13, ...verb).err, /not a database\n +Move it away/);
+      fs.rmSync(at);
+      run(0, ...verb);
+    }
+  });
+
+  testIn("a repository that lost its file config is none that is not there", async (folder) => {
+    const run = withPoint(folder);
+    fs.rmSync(path.join(folder, "repo/config"));
+    assert.match(run(13, "points").err, /its file config is missing/);
+  });
+
+  testIn("config refuses stores that every other verb refuses", async (folder) => {
+    const run = runner(folder);
+    put(folder, { "files/a": "a", key: "secret\n" });
+    for (const other of ["files", "files/a"]) {
+      const b = other === "files" ? { folder: other } : { file: other };
+      configure(folder, { stores: { a: { folder: "files" }, b } });
+      assert.match(run(3, "config").err, /store app\/a: it (contains|is) store app\/b/);
+    }
+  });
+
+  testIn("a link in a point is no file that is not there", async (folder) => {
+    const run = withPoint(folder);
+    const { err } = run(18, "restore", "latest", "--file", "files/link", "--yes");
+    assert.match(err, /in the point it is a symlink/);
+  });
+});

@@ -152,7 +152,7 @@ async function isChanged({ system, runs, run }: Server, refused: Set<string>): P
     parseConfig(now, file);
   } catch (error) {
     refused.add(now);
-    const message = `${(error as Error).message}; it goes on with the configuration that it has`;
+    const message = `${(error as Error).message}; it looks on as before, but backups and all other commands fail until that is mended`;
     run.report({ type: "warning", message });
     return false;
   }

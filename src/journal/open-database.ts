@@ -4,7 +4,7 @@ import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { HINT_STATE_FULL } from "../base/disk-errors.ts";
 import { isBusy } from "../base/file-lock.ts";
-import { AppError } from "../base/errors.ts";
+import { AppError, hasCode } from "../base/errors.ts";
 import { isReadOnly } from "../base/fs.ts";
 
 /** A database, and whether no other process can open it as long as this one has it. */
@@ -25,6 +25,7 @@ export function openDatabase(file: string): Opened {
     return { database, isAlone: false };
   } catch (error) {
     database.close();
+    if (isDamaged(error)) throw damaged(file, error);
     if (!isOfDisk(error)) throw error;
     const alone = new DatabaseSync(file, { timeout: 5000 });
     alone.exec("PRAGMA locking_mode = EXCLUSIVE");
@@ -54,15 +55,30 @@ function openCopy(file: string): DatabaseSync {
 /** Writable whatever happens to disks. */
 const MEMORY = "/dev/shm";
 
+/** SQLITE_CORRUPT and SQLITE_NOTADB. */
+const OF_DAMAGE: ReadonlySet<number> = new Set([11, 26]);
+
+const codeOf = (error: unknown): number => ((error as { errcode?: number }).errcode ?? 0) & 0xff;
+
+const isDamaged = (error: unknown): boolean => OF_DAMAGE.has(codeOf(error));
+
+function damaged(file: string, cause: unknown): AppError {
+  return new AppError("CORRUPT", `open ${file}: ${(cause as Error).message}`, {
+    cause,
+    hint: "Move it away, with -wal and -shm beside it: what it knew is forgotten; points and live data are not touched.",
+  });
+}
+
 /** SQLITE_IOERR, SQLITE_FULL and SQLITE_CANTOPEN; see https://www.sqlite.org/rescode.html. */
 const OF_DISK: ReadonlySet<number> = new Set([10, 13, 14]);
 
 function isOfDisk(error: unknown): boolean {
-  return OF_DISK.has(((error as { errcode?: number }).errcode ?? 0) & 0xff);
+  return OF_DISK.has(codeOf(error));
 }
 
 /** A full disk is told by SQLite as an error of reading, too. */
 export function cannotOpen(file: string, cause: unknown): unknown {
+  if (hasCode(cause, "CORRUPT")) return cause;
   const doing = `open journal ${file}`;
   if (isBusy(cause)) {
     const hint = "Another lastgood works on a full disk and has it alone. Wait until it has ended.";

@@ -47,7 +47,12 @@ export async function partOfPoint(
   const repository = await system.repository(run);
   const { node, facts, folders } = await repository.read(point.snapshot, run, async (reader) => {
     const there = await reader.find(found.at);
-    if (there?.type !== "file" && there?.type !== "dir") throw notThere(point, file);
+    if (there === undefined) throw notThere(point, file);
+    if (there.type !== "file" && there.type !== "dir") {
+      throw new AppError("REFUSED", `restore ${file}: in the point it is a ${there.type}`, {
+        hint: "It comes back with its folder, or with the whole store.",
+      });
+    }
     const above = await foldersAbove(reader, found);
     return { node: there, facts: await factsOf(reader, found.at, there), folders: above };
   });

@@ -68,17 +68,28 @@ function pathsFor(state: string): StatePaths & Disposable {
   return { ...paths, temporary, [Symbol.dispose]: remove };
 }
 
+/** What only shows once it is opened. CONFIG_INVALID. */
+export async function checkComponents(loaded: Loaded, host: Host): Promise<void> {
+  const paths = pathsIn(loaded.config.state);
+  await openChecked(loaded.config, surroundingsOf({ loaded, paths, host }));
+}
+
+async function openChecked(config: Config, around: Surroundings): Promise<Component[]> {
+  const components = await openComponents(config.components, around);
+  refuseOverlap(
+    config,
+    components.flatMap(({ stores }) => stores),
+  );
+  return components;
+}
+
 export async function openSystem(loaded: Loaded, host: Host): Promise<System> {
   const { config } = loaded;
   const { state } = config;
   using undone = new DisposableStack();
   const paths = undone.use(pathsFor(state));
   const around = surroundingsOf({ loaded, paths, host });
-  const components = await openComponents(config.components, around);
-  refuseOverlap(
-    config,
-    components.flatMap(({ stores }) => stores),
-  );
+  const components = await openChecked(config, around);
   const journal = undone.use(new Journal(paths.journal));
   const opened = undone.move();
   let isForWork = false;
@@ -155,6 +166,11 @@ function refuseOverlap(config: Config, all: readonly OpenStore[]): void {
       .map((other) => ({ what: `store ${other.name}`, path: other.livePath }));
     const inside = [...others, ...rest].find((other) => contains(store.livePath, other.path));
     if (inside === undefined) continue;
+    if (inside.path === store.livePath) {
+      throw new AppError("CONFIG_INVALID", `store ${store.name}: it is ${inside.what} too`, {
+        hint: "Name each file and folder once.",
+      });
+    }
     throw new AppError("CONFIG_INVALID", `store ${store.name}: it contains ${inside.what}`, {
       hint: `Move ${inside.path} out of ${store.livePath}, or name smaller folders.`,
     });

@@ -1,7 +1,8 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { isReadOnly } from "../base/fs.ts";
+import { openDatabase } from "../journal/open-database.ts";
 import { together } from "../base/together.ts";
 import type { Run } from "../base/events.ts";
 import type { CheckOptions, CheckReport } from "../repository/repository.ts";
@@ -85,7 +86,7 @@ class PackLedger implements Disposable {
   constructor(file: string, place: string) {
     mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
     this.#place = place;
-    this.#database = new DatabaseSync(file, { timeout: 5000 });
+    this.#database = openDatabase(file).database;
     this.#database.exec(`
       CREATE TABLE IF NOT EXISTS packs_v1 (
         place TEXT NOT NULL,

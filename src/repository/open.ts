@@ -90,6 +90,12 @@ async function loadConfig(backend: Backend, run: Run): Promise<Uint8Array> {
     return await backend.get(CONFIG, "all", run);
   } catch (error) {
     if (!hasCode(error, "NOT_FOUND")) throw error;
+    for await (const _ of backend.list("keys/", run)) {
+      throw new AppError("CORRUPT", `open ${backend.label}: its file config is missing`, {
+        hint: "There are keys, so it is a repository that lost a file. Put config back from a backup of this very folder; a copy under copies: is one of its own, and can be restored from.",
+        cause: error,
+      });
+    }
     throw new AppError("NOT_FOUND", `open ${backend.label}: there is no repository`, {
       hint: "Look for a typing error in its address; lastgood init makes a new one.",
       cause: error,

@@ -37,7 +37,11 @@ function fill(system: System): void {
   }));
   writeFileSync(
     system.paths.catalogue,
-    JSON.stringify({ at: new Date(now).toISOString(), points }),
+    JSON.stringify({
+      at: new Date(now).toISOString(),
+      repository: system.config.repository.at,
+      points,
+    }),
   );
   for (const [index, { stamp: id, time }] of points.entries()) {
     system.journal.record({

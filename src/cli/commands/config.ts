@@ -1,6 +1,7 @@
 import { stringify } from "yaml";
 import { loadConfig } from "../../config/load.ts";
 import { configJsonSchema } from "../../config/json-schema.ts";
+import { checkComponents } from "../../operations/system.ts";
 import { type Command, isSet } from "../command.ts";
 
 export const configCommand: Command = {
@@ -9,12 +10,14 @@ export const configCommand: Command = {
   options: [["--schema", "print the JSON schema for editors instead"]],
   examples: ["lastgood config", "lastgood config --schema > lastgood.schema.json"],
 
-  async run(args, { configFile, folder }) {
+  async run(args, context) {
     if (isSet(args, "schema")) {
       const value = configJsonSchema();
       return { value, lines: [JSON.stringify(value, undefined, 2)] };
     }
-    const { config, file } = await loadConfig(configFile, folder);
+    const loaded = await loadConfig(context.configFile, context.folder);
+    await checkComponents(loaded, context);
+    const { config, file } = loaded;
     return { value: { file, config }, lines: [`# ${file}`, stringify(config).trimEnd()] };
   },
 };

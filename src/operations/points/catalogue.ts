@@ -24,7 +24,12 @@ export type Listed = {
 };
 
 /** The points as they were last seen, oldest first; without safety points. */
-export type Catalogue = { readonly at: string; readonly points: readonly Listed[] };
+export type Catalogue = {
+  readonly at: string;
+  /** Where: of another repository it says nothing. */
+  readonly repository: string;
+  readonly points: readonly Listed[];
+};
 
 /** All points of this system, oldest first; what was found is remembered for `status`. */
 export async function listPoints(system: System, run: Run): Promise<Point[]> {
@@ -51,6 +56,7 @@ export async function refuseUnknown(
 export async function rememberPoints(system: System, points: readonly Point[]): Promise<void> {
   const catalogue: Catalogue = {
     at: system.host.clock.now().toISOString(),
+    repository: system.config.repository.at,
     points: points
       .filter(({ isSafety }) => !isSafety)
       .map(({ stamp, snapshot, valid, errors, pinned, stores, releases }) => ({
@@ -71,7 +77,8 @@ export async function rememberPoints(system: System, points: readonly Point[]): 
 /** Undefined when nothing was remembered yet. */
 export async function readCatalogue(system: System): Promise<Catalogue | undefined> {
   try {
-    return JSON.parse(await readFile(system.paths.catalogue, "utf8")) as Catalogue;
+    const found = JSON.parse(await readFile(system.paths.catalogue, "utf8")) as Catalogue;
+    return found.repository === system.config.repository.at ? found : undefined;
   } catch {
     // It is a memory only: without it, or with a damaged one, `points` makes it anew.
     return undefined;

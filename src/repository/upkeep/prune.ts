@@ -192,7 +192,7 @@ function incomplete(core: Core, problems: readonly string[]): AppError {
   const [first = "", ...rest] = problems;
   const more = rest.length === 0 ? "" : ` (and ${rest.length} more)`;
   return new AppError("CORRUPT", `prune ${core.backend.label}: ${first}${more}`, {
-    hint: "Nothing was removed. See how far the damage goes: lastgood check --read-data.",
+    hint: "Nothing was removed. See how far the damage goes: lastgood check --read-data. Points that have lost something are in the way: lastgood forget STAMP",
   });
 }
 
