@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import path from "node:path";
 import type { Run } from "../base/events.ts";
 import { isReadOnly } from "../base/fs.ts";
@@ -7,6 +6,7 @@ import type { Outcome, Progress } from "../journal/journal.ts";
 import { versionOf } from "../targets/target.ts";
 import type { OperationSetup } from "./begin.ts";
 import { deployHold } from "./releases/hold.ts";
+import { whatIsAway } from "./away.ts";
 import { type Baseline, sampleChecks } from "./acts/healthy.ts";
 import { damageAt } from "./damage-ledger.ts";
 import { missingStores, readOnlyStores } from "./live-data.ts";
@@ -88,7 +88,7 @@ export async function status(system: System, run: Run): Promise<Status> {
   const problems = [
     ...(state?.enough === false ? [`${state.folder}: the disk is full`] : []),
     ...readOnlyFolders(system),
-    ...whatIsAway(system),
+    ...(await whatIsAway(system)),
     ...unfinished.map((id) => `operation ${id} was interrupted: lastgood recover`),
     ...needsHuman.map((id) => `operation ${id} needs you: lastgood history, then lastgood recover`),
     ...(await brokenReleases(system)),
@@ -140,17 +140,6 @@ function readOnlyFolders({ paths, components }: System): string[] {
   const folders = new Set(live.map(({ livePath }) => path.dirname(livePath)));
   if (isReadOnly(paths.state)) folders.add(paths.state);
   return [...folders].map((folder) => `${folder}: the disk is read-only: see dmesg`);
-}
-
-/** What can be seen without opening the repository: an unplugged disk, a lost key. */
-function whatIsAway({ config }: System): string[] {
-  const { at, password } = config.repository;
-  const isAway = path.isAbsolute(at) && !existsSync(path.join(at, "config"));
-  const isKeyLost = "file" in password && !existsSync(password.file);
-  return [
-    ...(isAway ? [`the repository ${at} is not there: lastgood doctor`] : []),
-    ...(isKeyLost ? [`the key ${password.file} is not there: lastgood doctor`] : []),
-  ];
 }
 
 /** Its age cannot be told, nor how old the data are that it holds. */
