@@ -251,7 +251,7 @@ suite("the API", () => {
         }
       };
       writeFileSync(file, `${text}colour: red\n`);
-      await until(/colour.*it goes on with the configuration that it has/);
+      await until(/colour.*it looks on as before/);
       assert.equal((await serving.ask("/api/v1/home")).status, 200);
       const port = new URL(serving.url).port;
       const changed = text.replace("127.0.0.1:0", `127.0.0.1:${port}`);
