@@ -16,6 +16,7 @@ import {
 } from "./backend.ts";
 import type { S3Place } from "./s3-place.ts";
 import { clientFor } from "../s3/client.ts";
+import type { Answer } from "../s3/http/connections.ts";
 import { type QuickGet, quickGet } from "../s3/quick-get.ts";
 import { isDamaged, isMissing, nextToken, statusOf, translateS3Error } from "../s3/errors.ts";
 
@@ -168,9 +169,12 @@ async function get(
   into?: Uint8Array,
 ): Promise<Uint8Array> {
   for (let attempt = 1; ; attempt++) {
-    const { body, wanted, doing } = await answerTo(s3, key, range, run);
+    const { wanted, readTo, doing } = await answerTo(s3, key, range, run);
     try {
-      return await readExactly(body, into ?? new Uint8Array(wanted), wanted, s3.litter, doing);
+      const bytes = into ?? new Uint8Array(wanted);
+      const got = await readTo(bytes);
+      if (got === wanted) return bytes;
+      throw new AppError("CORRUPT", `${doing}: ${got} bytes, ${wanted} expected`);
     } catch (error) {
       run.signal.throwIfAborted();
       if (hasCode(error, "CORRUPT")) throw error;
@@ -184,7 +188,7 @@ async function answerTo(
   key: Key,
   range: Range | "all",
   { signal }: Run,
-): Promise<{ body: Readable; wanted: number; doing: string }> {
+): Promise<{ wanted: number; readTo: (target: Uint8Array) => Promise<number>; doing: string }> {
   const { sdk, client, quick, label, place } = s3;
   signal.throwIfAborted();
   const doing = `read ${key} in ${label}`;
@@ -196,13 +200,13 @@ async function answerTo(
     const limit = AbortSignal.any([signal, AbortSignal.timeout(bodyMs)]);
     const answer = await quick.get(asked.Bucket, asked.Key, limit, asked.Range);
     if (answer !== undefined) {
-      const wanted = range === "all" ? Number(answer.headers["content-length"]) : range.lengthBytes;
-      return { body: answer, wanted, doing };
+      const wanted = range === "all" ? answer.sizeBytes : range.lengthBytes;
+      return { wanted, readTo: (target) => readAll(answer, target), doing };
     }
     const command = new sdk.GetObjectCommand(asked);
     const { Body: body, ContentLength } = await client.send(command, { abortSignal: limit });
     const wanted = range === "all" ? (ContentLength ?? 0) : range.lengthBytes;
-    return { body: body as Readable, wanted, doing };
+    return { wanted, readTo: (target) => readBody(body as Readable, target, s3.litter), doing };
   } catch (error) {
     signal.throwIfAborted();
     if (statusOf(error) === 416) throw new AppError("CORRUPT", `${doing}: it is too short`);
@@ -216,24 +220,26 @@ function rangeHeader(range: Range | "all"): { Range?: string } {
   return { Range: `bytes=${offsetBytes}-${offsetBytes + lengthBytes - 1}` };
 }
 
-/** Into one piece of memory: joining what comes in pieces would cost as much as fetching it. */
-async function readExactly(
-  body: Readable,
-  bytes: Uint8Array,
-  wanted: number,
-  litter: S3["litter"],
-  doing: string,
-): Promise<Uint8Array> {
+/** Returns how many bytes there were. */
+async function readAll(answer: Answer, bytes: Uint8Array): Promise<number> {
+  using _answer = answer;
+  if (answer.sizeBytes > bytes.length) return answer.sizeBytes;
+  let at = 0;
+  while (at < answer.sizeBytes) at += await answer.read(bytes.subarray(at, answer.sizeBytes));
+  return at;
+}
+
+/** As `readAll`: joining what comes in pieces would cost as much as fetching it. */
+async function readBody(body: Readable, bytes: Uint8Array, litter: S3["litter"]): Promise<number> {
   let at = 0;
   body.on("data", (part: Buffer<ArrayBuffer>) => {
-    if (at + part.length <= wanted) bytes.set(part, at);
+    if (at + part.length <= bytes.length) bytes.set(part, at);
     at += part.length;
     litter(part.length);
     free(part);
   });
   await finished(body);
-  if (at === wanted) return bytes;
-  throw new AppError("CORRUPT", `${doing}: ${at} bytes, ${wanted} expected`);
+  return at;
 }
 
 async function* list(s3: S3, start: string, { signal }: Run): AsyncGenerator<ObjectInfo> {

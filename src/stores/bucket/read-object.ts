@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import type { GetObjectCommandOutput } from "@aws-sdk/client-s3";
 import type { Run } from "../../base/events.ts";
 import { isMissing, statusOf, translateS3Error } from "../../s3/errors.ts";
-import type { QuickAnswer } from "../../s3/quick-get.ts";
+import type { Answer as QuickAnswer } from "../../s3/http/connections.ts";
 import { type AskRest, type Body, changed, readOn } from "./read-on.ts";
 import { type Client, nameOf, type Place, plain, send } from "./calls.ts";
 
@@ -42,7 +42,11 @@ export async function readObject(
   const answer = quick === undefined ? await ask({}) : ofQuick(quick);
   if (answer === undefined) return undefined;
   const { isTagged, size, etag, metadata } = answer;
-  const tags = isTagged ? await tagsOf(s3, place, run) : undefined;
+  // Of an answer that nobody reads the connection would be lost.
+  const tags = await (isTagged ? tagsOf(s3, place, run) : undefined)?.catch((error: unknown) => {
+    quick?.[Symbol.dispose]();
+    throw error;
+  });
   const askRest: AskRest = async (from, known) =>
     await ask({ Range: `bytes=${from}-`, IfMatch: `"${known}"` });
   const body = readOn(answer, doing, askRest, run);
@@ -96,12 +100,12 @@ const OWN = "x-amz-meta-";
 
 /** As the SDK reads the same headers. */
 function ofQuick(answer: QuickAnswer): Answer {
-  const text = (name: string): string | undefined => answer.headers[name]?.toString();
+  const text = (name: string): string | undefined => answer.headers[name];
   const own = Object.keys(answer.headers).filter((name) => name.startsWith(OWN));
   return {
-    body: answer,
+    body: answer.pieces(),
     from: 0,
-    size: Number(text("content-length")),
+    size: answer.sizeBytes,
     etag: plain(text("etag") ?? ""),
     isTagged: Number(text("x-amz-tagging-count") ?? 0) > 0,
     metadata: {
