@@ -26,8 +26,14 @@ suite("streams", () => {
     "one byte": [Buffer.from("x"), () => 1],
     "random bytes in small pieces": [randomBytes(20_000_000), () => 65_536],
     "random bytes in one piece": [randomBytes(30_000_000), () => 30_000_000],
+    "random bytes in pieces of any length": [
+      randomBytes(40_000_001),
+      () => Math.trunc(2 ** (Math.random() * 22)),
+    ],
     "text without a cut, in odd pieces": [text, () => 1 + Math.trunc(Math.random() * 300_000)],
     "as long as the shortest chunk": [randomBytes(512 * 1024), () => 1000],
+    "one byte longer than the shortest chunk": [randomBytes(512 * 1024 + 1), () => 777],
+    "some bytes behind what is cut at once": [randomBytes(3 * 1024 * 1024 + 5), () => 65_536],
     "as long as the longest chunk": [Buffer.alloc(8 * 1024 * 1024), () => 100_000],
   };
   for (const [name, [bytes, size]] of Object.entries(cases)) {

@@ -196,6 +196,9 @@ async function store(
   run: Run,
 ): Promise<Captured> {
   const metadata = dumpMetadata(now);
+  // Asked for while the dump goes by: nobody waits for it.
+  const asked = Promise.all([versionOf(server, run), server.toolVersion(run)]);
+  asked.catch(() => {});
   const reader = new DumpReader();
   const { sizeBytes } = await into.stream(`${at}/${TABLES}`, watched(tables, reader), metadata);
   const others = new DumpReader();
@@ -206,8 +209,7 @@ async function store(
   const counted = [...engines].filter(([, engine]) => engine !== "SEQUENCE");
   const empty = Object.fromEntries(counted.map(([table]) => [table, 0]));
   const rows = { ...empty, ...reader.content.rows };
-  const version = await versionOf(server, run);
-  const tools = await server.toolVersion(run);
+  const [version, tools] = await asked;
   const about = { server: version, tools };
   const unfit = whyUnfit("mysql", version, tools);
   const warnings =

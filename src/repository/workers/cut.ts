@@ -1,52 +1,56 @@
 import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CUT_MASK } from "../chunk-limits.ts";
+import { WINDOW_BYTES } from "../format/polynomial.ts";
 import type { Desk } from "./desk.ts";
 import type { Jobs } from "./jobs.ts";
 
-/** So much more is there before cuts are searched again. */
-const STEP_BYTES = 256 * 1024;
-
 /**
- * Cuts what comes in pieces as a file of the same bytes is cut. The chunk that has begun lies at the start
- * of the desk until its end has come: the thread does nothing else meanwhile.
+ * Finds where the chunks of what comes in pieces end, as those of a file of the same bytes end. A cut depends on
+ * the bytes right before it, so only the last of a piece are kept. The thread does nothing else meanwhile.
  */
 export function createCutter(desk: Desk): (input: Jobs["cut"]["in"]) => Jobs["cut"]["out"] {
   const { hot, memory, plainFrom: base } = desk;
-  let length = 0;
-  // Cuts were searched up to here.
-  let searched = CHUNK_BYTES_MIN;
+  /** Where the piece lies, behind the end of the one before. */
+  const pieceAt = base + WINDOW_BYTES;
+  // Places in what comes as a whole.
+  let chunkFrom = 0;
+  let searchedTo = 0;
+  let pieceFrom = 0;
 
-  const take = (end: number): Uint8Array => {
-    const chunk = memory.view(base, end).slice();
-    memory.view(base, length).copyWithin(0, end, length);
-    length -= end;
-    searched = CHUNK_BYTES_MIN;
-    return chunk;
+  /** Lays what cuts from `from` on depend on. */
+  const lay = (bytes: Uint8Array, from: number): void => {
+    const skipped = Math.max(0, from - WINDOW_BYTES - pieceFrom);
+    if (skipped >= bytes.length) return;
+    memory.view(pieceAt + skipped, bytes.length - skipped).set(bytes.subarray(skipped));
   };
-
-  /** Undefined: more is needed to know. */
-  const endOfChunk = (): number | undefined => {
-    if (length < searched) return undefined;
-    const cut = hot.findCut(base + searched, base + length + 1, CUT_MASK);
-    searched = length + 1;
-    if (cut !== 0) return cut - base;
-    return length === CHUNK_BYTES_MAX ? CHUNK_BYTES_MAX : undefined;
+  const keepEnd = (bytes: Uint8Array): void => {
+    const kept = Math.min(bytes.length, WINDOW_BYTES);
+    memory.view(base, WINDOW_BYTES).copyWithin(0, kept);
+    memory.view(pieceAt - kept, kept).set(bytes.subarray(bytes.length - kept));
   };
 
   return ({ bytes, size, isLast }) => {
-    memory.reserve(base + CHUNK_BYTES_MAX);
-    const chunks: Uint8Array[] = [];
-    const cut = (): void => {
-      for (let end = endOfChunk(); end !== undefined; end = endOfChunk()) chunks.push(take(end));
+    memory.reserve(pieceAt + size);
+    const piece = bytes.subarray(0, size);
+    const ends: number[] = [];
+    const pieceEnd = pieceFrom + size;
+    const nextSearch = (): number => Math.max(searchedTo, chunkFrom + CHUNK_BYTES_MIN);
+    lay(piece, nextSearch());
+    const endChunk = (end: number): void => {
+      ends.push(end);
+      chunkFrom = end;
+      searchedTo = 0;
     };
-    for (let at = 0; at < size;) {
-      const room = Math.min(CHUNK_BYTES_MAX - length, size - at);
-      memory.view(base + length, room).set(bytes.subarray(at, at + room));
-      length += room;
-      at += room;
-      if (length >= searched + STEP_BYTES || length === CHUNK_BYTES_MAX) cut();
+    for (let from = nextSearch(); from <= pieceEnd; from = nextSearch()) {
+      const to = Math.min(pieceEnd, chunkFrom + CHUNK_BYTES_MAX);
+      const at = pieceAt - pieceFrom;
+      const cut = hot.findCut(at + from, at + to + 1, CUT_MASK);
+      searchedTo = to + 1;
+      if (cut !== 0) endChunk(cut - at);
+      else if (to === chunkFrom + CHUNK_BYTES_MAX) endChunk(to);
     }
-    if (isLast) cut();
-    if (isLast && length > 0) chunks.push(take(length));
-    return { chunks, bytes };
+    if (isLast && chunkFrom < pieceEnd) endChunk(pieceEnd);
+    keepEnd(piece);
+    pieceFrom = pieceEnd;
+    return { ends };
   };
 }

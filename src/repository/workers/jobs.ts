@@ -70,18 +70,18 @@ export type Jobs = {
     in: { files: readonly { path: ByteString; seen: Identity }[] };
     out: { ids: Uint8Array; files: ReadFileResult[] };
   };
-  /** Stores blobs that were made in memory. */
+  /** Stores blobs that were made in memory. With lengths the pieces are no blobs: they are in them one behind the other. */
   storeBlobs: {
-    in: { type: BlobType; blobs: readonly Uint8Array[] };
+    in: { type: BlobType; blobs: readonly Uint8Array[]; lengths?: readonly number[] };
     out: { ids: Uint8Array };
   };
   /**
-   * Cuts what comes in pieces, in the order in which it comes, by a thread of one's own. Gives the chunks
-   * that are complete, after the last piece all, and the memory of the piece.
+   * Finds where the chunks end of what comes in pieces, in the order in which it comes, by a thread of one's own.
+   * A place may be told only with the next piece; the last piece ends the last chunk.
    */
   cut: {
     in: { bytes: Uint8Array; size: number; isLast: boolean };
-    out: { chunks: Uint8Array[]; bytes: Uint8Array };
+    out: { ends: number[] };
   };
   /** Closes the open packs, however small. */
   closePacks: { in: object; out: object };

@@ -30,7 +30,7 @@ export type Pool = AsyncDisposable & {
   run<Kind extends JobKind>(kind: Kind, input: Jobs[Kind]["in"]): Promise<Jobs[Kind]["out"]>;
   /** Has the job done once by every thread that was ever used. */
   runOnAll<Kind extends JobKind>(kind: Kind, input: Jobs[Kind]["in"]): Promise<void>;
-  /** From now on its threads let other programs go first. Not for threads that somebody has afterwards. */
+  /** From now on its threads let other programs go first; nobody has them afterwards. */
   giveWay(): void;
 };
 
@@ -159,13 +159,12 @@ export function openPool(
       await Promise.all(members.map((member) => start(member, kind, input)));
     },
     giveWay() {
-      assert(owner !== undefined, "threads that are given back do not stay behind others");
       if (givesWay) return;
       givesWay = true;
       for (const member of members) post(member, { type: "give way" });
     },
     async [Symbol.asyncDispose]() {
-      const isAsNew = failure === undefined && owner === undefined;
+      const isAsNew = failure === undefined && owner === undefined && !givesWay;
       const hasNothing = ({ jobs, hasEnded }: Member): boolean => jobs.size === 0 && !hasEnded;
       const idle = isAsNew ? members.filter(hasNothing) : [];
       // Whoever still has work for it must not start a thread anew.

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { readSync } from "node:fs";
 import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CUT_MASK } from "../chunk-limits.ts";
 import type { BlobType } from "../format/pack-header.ts";
@@ -115,18 +116,23 @@ function readWhole(
 }
 
 export async function storeBlobs(
-  { type, blobs }: Jobs["storeBlobs"]["in"],
+  { type, blobs, lengths = blobs.map(({ length }) => length) }: Jobs["storeBlobs"]["in"],
   tools: StoreTools,
 ): Promise<Jobs["storeBlobs"]["out"]> {
   const { desk } = tools;
   desk.memory.reserve(desk.plainFrom + blobs.reduce((sum, blob) => sum + blob.length, 0));
+  let end = desk.plainFrom;
+  for (const blob of blobs) {
+    desk.memory.view(end, blob.length).set(blob);
+    end += blob.length;
+  }
   const plains: Plain[] = [];
   let at = desk.plainFrom;
-  for (const blob of blobs) {
-    desk.memory.view(at, blob.length).set(blob);
-    plains.push({ at, length: blob.length });
-    at += blob.length;
+  for (const length of lengths) {
+    plains.push({ at, length });
+    at += length;
   }
+  assert(at === end, "blobs take all that there is");
   return { ids: await storePlains(plains, type, tools) };
 }
 

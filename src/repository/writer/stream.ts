@@ -1,16 +1,13 @@
-import { CHUNK_BYTES_MIN } from "../chunk-limits.ts";
 import { litterBox } from "../../base/litter.ts";
+import { CHUNK_BYTES_MIN } from "../chunk-limits.ts";
 import type { Core } from "../core.ts";
 import type { Jobs } from "../workers/jobs.ts";
 import { openOwnThread } from "../workers/pools.ts";
 import type { BlobSink } from "./blob-sink.ts";
-import { hexIds } from "./hex-ids.ts";
+import { BATCH_BYTES, openChunkGroups } from "./chunk-groups.ts";
 
-/** What is read goes to the thread that cuts it in batches: none is longer than the shortest chunk. */
-const BATCH_BYTES = CHUNK_BYTES_MIN;
 /** Batches that are read on while others are cut: whoever writes a dump shall not wait for us. */
-const BATCHES_AHEAD = 4;
-const GROUP_BYTES = 2 * 1024 * 1024;
+const BATCHES_AHEAD = 3;
 
 /**
  * Stores what comes in pieces as a file of the same bytes is stored. This thread does no more than to take
@@ -21,86 +18,53 @@ export async function storeStream(
   core: Core,
   sink: BlobSink,
 ): Promise<{ content: string[]; sizeBytes: number }> {
-  const jobs: Promise<{ ids: Uint8Array }>[] = [];
-  let group: Uint8Array[] = [];
-  let groupBytes = 0;
-  let sizeBytes = 0;
-  const flush = async (): Promise<void> => {
-    if (group.length === 0) return;
-    const blobs = group;
-    group = [];
-    groupBytes = 0;
-    const { done } = await sink.start("storeBlobs", { type: "data", blobs });
-    done.catch(() => {});
-    jobs.push(done);
-  };
-  for await (const chunk of chunksOf(source, core, sink)) {
-    group.push(chunk);
-    groupBytes += chunk.length;
-    sizeBytes += chunk.length;
-    if (groupBytes >= GROUP_BYTES) await flush();
-  }
-  await flush();
-  const content = (await Promise.all(jobs)).flatMap(({ ids }) => hexIds(ids));
-  return { content, sizeBytes };
-}
-
-async function* chunksOf(
-  source: AsyncIterable<Uint8Array>,
-  core: Core,
-  sink: BlobSink,
-): AsyncGenerator<Uint8Array> {
+  const groups = openChunkGroups(sink);
   await using thread = openOwnThread(core);
   const cutting: Promise<Jobs["cut"]["out"]>[] = [];
-  const spare: Uint8Array[] = [];
-  const cut = (batch: Batch): void => {
-    const done = thread.run("cut", batch);
-    // It is heard of in its turn.
-    done.catch(() => {});
-    cutting.push(done);
+  const next = async (): Promise<void> => {
+    for (const end of (await cutting.shift()!).ends) await groups.endChunk(end);
   };
-  const next = async (): Promise<readonly Uint8Array[]> => {
-    const { chunks, bytes } = await cutting.shift()!;
-    spare.push(bytes);
-    return chunks;
-  };
-  const newBytes = (): Uint8Array => spare.pop() ?? new Uint8Array(BATCH_BYTES);
   let isFirst = true;
-  for await (const batch of batchesOf(source, newBytes)) {
+  for await (const batch of batchesOf(source, groups.memory)) {
+    groups.add(batch);
     // What is shorter than any chunk needs no thread.
-    if (isFirst && batch.isLast) return yield* whole(batch);
-    if (isFirst) sink.giveWay();
+    if (isFirst && batch.isLast && batch.size <= CHUNK_BYTES_MIN) {
+      if (batch.size > 0) await groups.endChunk(batch.size);
+      break;
+    }
+    if (isFirst) {
+      sink.giveWay();
+      thread.giveWay();
+    }
     isFirst = false;
-    cut(batch);
-    if (cutting.length > BATCHES_AHEAD) yield* await next();
+    const cut = thread.run("cut", batch);
+    // It is heard of in its turn.
+    cut.catch(() => {});
+    cutting.push(cut);
+    if (cutting.length > BATCHES_AHEAD) await next();
   }
-  while (cutting.length > 0) yield* await next();
-}
-
-type Batch = Jobs["cut"]["in"];
-
-function whole({ bytes, size }: Batch): Uint8Array[] {
-  return size === 0 ? [] : [bytes.slice(0, size)];
+  while (cutting.length > 0) await next();
+  return await groups.finish();
 }
 
 /** Pieces are copied: whoever gave them may still want them. */
 async function* batchesOf(
   source: AsyncIterable<Uint8Array>,
-  newBytes: () => Uint8Array,
-): AsyncGenerator<Batch> {
+  memory: () => Uint8Array,
+): AsyncGenerator<Jobs["cut"]["in"]> {
   const litter = litterBox();
-  let bytes = newBytes();
+  let bytes = memory();
   let size = 0;
   for await (const piece of source) {
     litter(piece.length);
     for (let at = 0; at < piece.length;) {
-      const room = Math.min(bytes.length - size, piece.length - at);
+      const room = Math.min(BATCH_BYTES - size, piece.length - at);
       bytes.set(piece.subarray(at, at + room), size);
       size += room;
       at += room;
-      if (size < bytes.length) continue;
+      if (size < BATCH_BYTES) continue;
       yield { bytes, size, isLast: false };
-      bytes = newBytes();
+      bytes = memory();
       size = 0;
     }
   }

@@ -209,8 +209,12 @@ function programNames(tools: Tools): (run: Run) => Promise<Names> {
   let known: Names | undefined;
   return async (run) => {
     if (known !== undefined) return known;
-    const buffered = (await tools.has("stdbuf", run)) ? BUFFERED : [];
-    if (await tools.has("mariadb-dump", run)) {
+    const [hasBuffer, hasMariadb] = await Promise.all([
+      tools.has("stdbuf", run),
+      tools.has("mariadb-dump", run),
+    ]);
+    const buffered = hasBuffer ? BUFFERED : [];
+    if (hasMariadb) {
       return (known = { client: "mariadb", dump: "mariadb-dump", isMysql: false, buffered });
     }
     if (!(await tools.has("mysqldump", run))) {
