@@ -11,6 +11,7 @@ import { listReleases } from "../src/operations/releases/candidates.ts";
 import { deploy } from "../src/operations/releases/deploy.ts";
 import { makeFactory, pinRelease, removeOne } from "../src/operations/releases/manage.ts";
 import { hold, resume } from "../src/operations/releases/pause.ts";
+import { undo } from "../src/operations/undo.ts";
 import { rollback } from "../src/operations/releases/rollback.ts";
 import { startComponents } from "../src/operations/stop-start.ts";
 import { install, links, onDevice } from "./support/device.ts";
@@ -189,6 +190,23 @@ suite("invariants", () => {
       await resume(system, "app", "mended");
       assert.equal((await install(system, folder, "1.2.0")).outcome, "committed");
       await hold(system, "app", "the fair");
+      await assert.rejects(install(system, folder, "1.3.0"), /held since .*the fair/);
+    },
+    { hold: true },
+  );
+
+  onDevice(
+    "I8: who undoes a rollback lets deploys go on; what somebody held stays held",
+    async (system, folder) => {
+      await install(system, folder, "1.0.0");
+      await install(system, folder, "1.1.0");
+      await rollback(system, "app", PREVIOUS, run);
+      await assert.rejects(install(system, folder, "1.2.0"), /held since .*rolled back to 1\.0\.0/);
+      assert.equal((await undo(system, undefined, { reason: "" }, run)).outcome, "committed");
+      assert.equal((await install(system, folder, "1.2.0")).outcome, "committed");
+      await rollback(system, "app", PREVIOUS, run);
+      await hold(system, "app", "the fair");
+      await undo(system, undefined, { reason: "" }, run);
       await assert.rejects(install(system, folder, "1.3.0"), /held since .*the fair/);
     },
     { hold: true },

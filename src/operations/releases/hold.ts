@@ -14,6 +14,8 @@ export type DeployHold = {
   readonly why: string;
   /** Whether a release failed; else somebody wanted it. */
   readonly isFailure?: boolean;
+  /** The rollback that holds them: undone, it holds them no more. */
+  readonly rollback?: { readonly from: string | undefined; readonly to: string };
 };
 
 function holdFile({ state }: Pick<StatePaths, "state">, component: string): string {
@@ -41,9 +43,9 @@ export async function holdDeploys(
   component: string,
   why: string,
   { now }: Clock,
-  isFailure = false,
+  because: Pick<DeployHold, "isFailure" | "rollback"> = {},
 ): Promise<DeployHold> {
-  const held = { since: now().toISOString(), why, isFailure };
+  const held = { since: now().toISOString(), why, ...because };
   const file = holdFile(paths, component);
   await writeFileDurable(file, Buffer.from(JSON.stringify(held)), "replace");
   return held;
@@ -66,7 +68,7 @@ export function refuseHeld({ paths }: System, component: string): void {
   });
 }
 
-/** After a rollback nothing is deployed until somebody has looked. */
+/** After a rollback nothing is deployed until somebody has looked, as who undoes it has. */
 export async function settleHolds(
   paths: Pick<StatePaths, "state">,
   { id, kind, setup }: Pick<Progress, "id" | "kind" | "setup">,
@@ -75,13 +77,20 @@ export async function settleHolds(
 ): Promise<void> {
   const { release, components } = setup as OperationSetup;
   if (release === undefined) return;
-  const { component, to } = release;
+  const { component, from, to } = release;
   if (components[component]?.target?.["hold-after-rollback"] === false) return;
   const wentBack = outcome !== "committed" && outcome !== "aborted";
   if (kind === "deploy" && wentBack) {
-    await holdDeploys(paths, component, `${to} failed and went back (${id})`, clock, true);
+    await holdDeploys(paths, component, `${to} failed and went back (${id})`, clock, {
+      isFailure: true,
+    });
   }
   if (kind === "rollback" && outcome === "committed") {
-    await holdDeploys(paths, component, `it was rolled back to ${to} (${id})`, clock);
+    const why = `it was rolled back to ${to} (${id})`;
+    await holdDeploys(paths, component, why, clock, { rollback: { from, to } });
+  }
+  const undone = kind === "undo" ? deployHold(paths, component)?.rollback : undefined;
+  if (outcome === "committed" && undone !== undefined && undone.from === to && undone.to === from) {
+    await rm(holdFile(paths, component));
   }
 }
