@@ -26,6 +26,7 @@ export class Connection {
   /** Called once it cannot be used any more, for whatever reason. */
   onClosed: () => void = () => {};
   readonly #socket: Socket;
+  readonly #silentMs: number;
   /** What came and has no place yet lies here, between `#from` and `#to`. */
   readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   #from = 0;
@@ -56,6 +57,7 @@ export class Connection {
           ALPNProtocols: ["http/1.1"],
         })
       : connect(options);
+    this.#silentMs = silentMs;
     this.#socket.setTimeout(silentMs, () => {
       if (this.#isWanted()) this.destroy(new Error("the server is silent"));
     });
@@ -94,7 +96,11 @@ export class Connection {
     this.#filled = 0;
     this.#onRead = onRead;
     this.#take();
-    if (this.#isWanted()) this.#socket.resume();
+    if (this.#isWanted()) {
+      // It is over once it has passed, which it may have while nobody waited.
+      this.#socket.setTimeout(this.#silentMs);
+      this.#socket.resume();
+    }
     return await onRead.promise;
   }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ASK, bodyOf, never, plain, serve } from "../../../test/support/answering.ts";
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import type { AddressInfo } from "node:net";
 import {
   createServer as createSecureServer,
@@ -135,7 +135,11 @@ suite("connections to a server", { timeout: 60_000 }, () => {
       },
       { connectionsMax: 3 },
     );
-    const all = await Promise.all(Array.from({ length: 60 }, () => bodyOf(served.connections)));
+    const { signal } = new AbortController();
+    const all = await Promise.all(
+      Array.from({ length: 60 }, () => bodyOf(served.connections, signal)),
+    );
+    assert.equal(getEventListeners(signal, "abort").length, 0);
     assert.equal(all.filter((body) => body !== undefined).length, 40);
     assert(most <= 3, `${most} at once`);
   });

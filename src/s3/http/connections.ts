@@ -31,8 +31,10 @@ export function openConnections(server: Server, connectionsMax: number): Connect
       if (open.size < connectionsMax) return start();
       const { promise, resolve } = Promise.withResolvers<void>();
       waiting.push(resolve);
-      signal.addEventListener("abort", () => resolve(), { once: true });
+      const wake = (): void => resolve();
+      signal.addEventListener("abort", wake, { once: true });
       await promise;
+      signal.removeEventListener("abort", wake);
       if (!signal.aborted) continue;
       // It may have been woken for what another one waits for as well.
       waiting.shift()?.();

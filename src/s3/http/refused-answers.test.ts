@@ -94,4 +94,15 @@ suite("answers that are none", { timeout: 60_000 }, () => {
     );
     await assert.rejects(bodyOf(half.connections), /silent/);
   });
+
+  test("a server that falls silent while nobody reads is not waited for afterwards", async () => {
+    await using served = await serve(
+      (socket) => void socket.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfour"),
+      { silentMs: 100 },
+    );
+    using answer = (await served.connections.ask(ASK, 200, never))!;
+    assert.equal(await answer.read(new Uint8Array(4)), 4);
+    await sleep(300);
+    await assert.rejects(answer.read(new Uint8Array(6)), /silent/);
+  });
 });
