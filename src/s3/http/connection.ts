@@ -58,7 +58,8 @@ export class Connection {
         })
       : connect(options);
     this.#silentMs = silentMs;
-    this.#socket.setTimeout(silentMs, () => {
+    this.#socket.setTimeout(silentMs);
+    this.#socket.on("timeout", () => {
       if (this.#isWanted()) this.destroy(new Error("the server is silent"));
     });
     this.#socket.on("error", (error) => this.#close(error));
