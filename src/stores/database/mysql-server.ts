@@ -75,11 +75,14 @@ export function mysqlServer(connection: MysqlConnection, tools: Tools): MysqlSer
     },
 
     async *dumpTables(schema, run) {
-      const views = await viewsIn(schema, run);
+      const isMysql = await programs.isMysql(run);
+      const [views, isBytes] = await Promise.all([
+        viewsIn(schema, run),
+        !isMysql && isRaw(asked, schema, run),
+      ]);
       const without = [...views, ...Object.values(OWN_TABLES)];
       const ignored = without.map((name) => `--ignore-table=${schema}.${name}`);
       const args = ["--skip-triggers", ...ignored, schema];
-      const isBytes = !(await programs.isMysql(run)) && (await isRaw(asked, schema, run));
       yield* isBytes ? dumpRaw(dump, schema, args, run) : dump(run, ...args);
     },
 
