@@ -58,4 +58,44 @@ suite("streams", () => {
       assert.deepEqual((await repository.check({ readData: "all" }, run)).errors, []);
     });
   }
+
+  test("many one after the other use the memory and the thread of the first", async () => {
+    await using temporary = await temporaryFolder();
+    const repository = await newRepository(path.join(temporary.path, "repo"), run);
+    const made = { memory: 0, threads: 0 };
+    const { SharedArrayBuffer: Real } = globalThis;
+    globalThis.SharedArrayBuffer = class extends Real {
+      constructor(...args: ConstructorParameters<typeof Real>) {
+        super(...args);
+        made.memory++;
+      }
+    } as SharedArrayBufferConstructor;
+    const count = (): void => void made.threads++;
+    process.on("worker", count);
+    try {
+      await repository.write(undefined, run, async (writer) => {
+        for (let n = 0; n < 30; n++) {
+          const bytes = randomBytes(n % 2 === 0 ? 400_000 : 3_000_000);
+          await writer.stream(
+            `dump ${n}`,
+            piecesOf(bytes, () => 65_536),
+            METADATA,
+          );
+        }
+        await writer.commit({
+          time: new Date(),
+          paths: ["/"],
+          hostname: "h",
+          username: "u",
+          tags: [],
+        });
+      });
+    } finally {
+      globalThis.SharedArrayBuffer = Real;
+      process.off("worker", count);
+    }
+    assert(made.memory < 15, `${made.memory} pieces of memory`);
+    assert(made.threads < 8, `${made.threads} threads`);
+    assert.deepEqual((await repository.check({ readData: "all" }, run)).errors, []);
+  });
 });

@@ -1,23 +1,14 @@
 import { createHash } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
-import type { Readable } from "node:stream";
-import { finished } from "node:stream/promises";
-import type { _Object as Listed, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
-import { AppError, hasCode } from "../base/errors.ts";
+import type { _Object as Listed, PutObjectCommand } from "@aws-sdk/client-s3";
+import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
-import { free, litterBox } from "../base/litter.ts";
-import {
-  type Backend,
-  isKey,
-  type Key,
-  type ObjectInfo,
-  type Range,
-  type SpoolFile,
-} from "./backend.ts";
+import { litterBox } from "../base/litter.ts";
+import { type Backend, isKey, type Key, type ObjectInfo, type SpoolFile } from "./backend.ts";
 import type { S3Place } from "./s3-place.ts";
+import { get, type S3Reading } from "./s3-read.ts";
 import { clientFor } from "../s3/client.ts";
-import type { Answer } from "../s3/http/connections.ts";
-import { type QuickGet, quickGet } from "../s3/quick-get.ts";
+import { quickGet } from "../s3/quick-get.ts";
 import { isDamaged, isMissing, nextToken, statusOf, translateS3Error } from "../s3/errors.ts";
 
 export type S3Config = S3Place & {
@@ -35,10 +26,7 @@ export type S3Config = S3Place & {
   readonly spoolFolder: string;
 };
 
-const READS_MAX = 3;
-const BODY_MS_MAX = 10 * 60_000;
-/** And this much longer the more it is: several share a line that may be slow. */
-const BODY_BYTES_PER_MS_MIN = 5;
+const PUTS_MAX = 3;
 
 /**
  * Objects in a bucket, in the layout that restic has there. Throttling, 503 and broken connections
@@ -77,19 +65,12 @@ export async function s3Backend(config: S3Config): Promise<Backend> {
   };
 }
 
-type S3 = {
-  readonly sdk: typeof import("@aws-sdk/client-s3");
-  readonly client: S3Client;
-  readonly quick: QuickGet;
-  readonly label: string;
+type S3 = S3Reading & {
   readonly prefix: string;
   /** Until when what is put now is locked. */
   readonly until: () =>
     | { readonly mode: "GOVERNANCE" | "COMPLIANCE"; readonly date: Date }
     | undefined;
-  /** Hears of each piece that came and was copied. */
-  readonly litter: (bytes: number) => void;
-  readonly place: (key: string) => { readonly Bucket: string; readonly Key: string };
 };
 
 async function put(
@@ -123,7 +104,7 @@ async function put(
   } catch (error) {
     run.signal.throwIfAborted();
     // Two who write the same at once are told to try again; and what arrived damaged is read and sent again.
-    if ((statusOf(error) === 409 || isDamaged(error)) && attempt < READS_MAX)
+    if ((statusOf(error) === 409 || isDamaged(error)) && attempt < PUTS_MAX)
       return await put(s3, key, data, run, attempt + 1);
     if (statusOf(error) !== 412) throw translateS3Error(error, `write ${key} in ${label}`);
     // Of several attempts the first may have done it, and only its answer was lost.
@@ -158,88 +139,6 @@ async function isThere(s3: S3, key: Key, body: Uint8Array, run: Run): Promise<bo
   if (etag === createHash("md5").update(body).digest("hex")) return true;
   // With encryption by the server's keys the ETag says nothing.
   return Buffer.from(await get(s3, key, "all", run)).equals(body);
-}
-
-/** The client itself tries again to get an answer, but not one that broke off in the middle. */
-async function get(
-  s3: S3,
-  key: Key,
-  range: Range | "all",
-  run: Run,
-  into?: Uint8Array,
-): Promise<Uint8Array> {
-  for (let attempt = 1; ; attempt++) {
-    const { wanted, readTo, doing } = await answerTo(s3, key, range, run);
-    try {
-      const bytes = into ?? new Uint8Array(wanted);
-      const got = await readTo(bytes);
-      if (got === wanted) return bytes;
-      throw new AppError("CORRUPT", `${doing}: ${got} bytes, ${wanted} expected`);
-    } catch (error) {
-      run.signal.throwIfAborted();
-      if (hasCode(error, "CORRUPT")) throw error;
-      if (attempt === READS_MAX) throw translateS3Error(error, doing);
-    }
-  }
-}
-
-async function answerTo(
-  s3: S3,
-  key: Key,
-  range: Range | "all",
-  { signal }: Run,
-): Promise<{ wanted: number; readTo: (target: Uint8Array) => Promise<number>; doing: string }> {
-  const { sdk, client, quick, label, place } = s3;
-  signal.throwIfAborted();
-  const doing = `read ${key} in ${label}`;
-  try {
-    const asked = { ...place(key), ...rangeHeader(range) };
-    // A body that comes to a halt in the middle must not be waited for for ever.
-    const bytes = range === "all" ? 0 : range.lengthBytes;
-    const bodyMs = BODY_MS_MAX + Math.ceil(bytes / BODY_BYTES_PER_MS_MIN);
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(bodyMs)]);
-    const answer = await quick.get(asked.Bucket, asked.Key, limit, asked.Range);
-    if (answer !== undefined) {
-      const wanted = range === "all" ? answer.sizeBytes : range.lengthBytes;
-      return { wanted, readTo: (target) => readAll(answer, target), doing };
-    }
-    const command = new sdk.GetObjectCommand(asked);
-    const { Body: body, ContentLength } = await client.send(command, { abortSignal: limit });
-    const wanted = range === "all" ? (ContentLength ?? 0) : range.lengthBytes;
-    return { wanted, readTo: (target) => readBody(body as Readable, target, s3.litter), doing };
-  } catch (error) {
-    signal.throwIfAborted();
-    if (statusOf(error) === 416) throw new AppError("CORRUPT", `${doing}: it is too short`);
-    throw translateS3Error(error, doing);
-  }
-}
-
-function rangeHeader(range: Range | "all"): { Range?: string } {
-  if (range === "all") return {};
-  const { offsetBytes, lengthBytes } = range;
-  return { Range: `bytes=${offsetBytes}-${offsetBytes + lengthBytes - 1}` };
-}
-
-/** Returns how many bytes there were. */
-async function readAll(answer: Answer, bytes: Uint8Array): Promise<number> {
-  using _answer = answer;
-  if (answer.sizeBytes > bytes.length) return answer.sizeBytes;
-  let at = 0;
-  while (at < answer.sizeBytes) at += await answer.read(bytes.subarray(at, answer.sizeBytes));
-  return at;
-}
-
-/** As `readAll`: joining what comes in pieces would cost as much as fetching it. */
-async function readBody(body: Readable, bytes: Uint8Array, litter: S3["litter"]): Promise<number> {
-  let at = 0;
-  body.on("data", (part: Buffer<ArrayBuffer>) => {
-    if (at + part.length <= bytes.length) bytes.set(part, at);
-    at += part.length;
-    litter(part.length);
-    free(part);
-  });
-  await finished(body);
-  return at;
 }
 
 async function* list(s3: S3, start: string, { signal }: Run): AsyncGenerator<ObjectInfo> {

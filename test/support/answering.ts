@@ -7,6 +7,7 @@ export const ASK = "GET / HTTP/1.1\r\nHost: here\r\n\r\n";
 
 export type Served = AsyncDisposable & {
   readonly connections: Connections;
+  readonly port: number;
   /** How many connections there were. */
   readonly count: () => number;
 };
@@ -37,6 +38,7 @@ export async function serve(
   );
   return {
     connections,
+    port,
     count: () => sockets.length,
     async [Symbol.asyncDispose]() {
       connections[Symbol.dispose]();

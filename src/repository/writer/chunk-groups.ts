@@ -29,8 +29,10 @@ export type ChunkGroups = {
   finish(): Promise<{ content: string[]; sizeBytes: number }>;
 };
 
-export function openChunkGroups(sink: BlobSink): ChunkGroups {
-  const spare: Uint8Array[] = [];
+/** Memory of batches that is free, for the streams of a snapshot: what threads share no collector counts. */
+export type SpareMemory = Uint8Array[];
+
+export function openChunkGroups(sink: BlobSink, spare: SpareMemory): ChunkGroups {
   const jobs: Promise<{ ids: Uint8Array }>[] = [];
   /** Batches with bytes that are in no group yet. */
   let batches: Batch[] = [];
@@ -79,6 +81,7 @@ export function openChunkGroups(sink: BlobSink): ChunkGroups {
     async finish() {
       await flush();
       const content = (await Promise.all(jobs)).flatMap(({ ids }) => hexIds(ids));
+      spare.push(...batches.map(({ bytes }) => bytes));
       return { content, sizeBytes };
     },
   };

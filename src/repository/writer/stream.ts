@@ -4,10 +4,12 @@ import type { Core } from "../core.ts";
 import type { Jobs } from "../workers/jobs.ts";
 import { openOwnThread } from "../workers/pools.ts";
 import type { BlobSink } from "./blob-sink.ts";
-import { BATCH_BYTES, openChunkGroups } from "./chunk-groups.ts";
+import { BATCH_BYTES, openChunkGroups, type SpareMemory } from "./chunk-groups.ts";
 
 /** Batches that are read on while others are cut: whoever writes a dump shall not wait for us. */
 const BATCHES_AHEAD = 3;
+/** From here on it is worth a thread of its own that lets whoever writes go first. */
+const BATCHES_LONG = 32;
 
 /**
  * Stores what comes in pieces as a file of the same bytes is stored. This thread does no more than to take
@@ -17,26 +19,26 @@ export async function storeStream(
   source: AsyncIterable<Uint8Array>,
   core: Core,
   sink: BlobSink,
+  spare: SpareMemory,
 ): Promise<{ content: string[]; sizeBytes: number }> {
-  const groups = openChunkGroups(sink);
+  const groups = openChunkGroups(sink, spare);
   await using thread = openOwnThread(core);
   const cutting: Promise<Jobs["cut"]["out"]>[] = [];
   const next = async (): Promise<void> => {
     for (const end of (await cutting.shift()!).ends) await groups.endChunk(end);
   };
-  let isFirst = true;
+  let batches = 0;
   for await (const batch of batchesOf(source, groups.memory)) {
     groups.add(batch);
     // What is shorter than any chunk needs no thread.
-    if (isFirst && batch.isLast && batch.size <= CHUNK_BYTES_MIN) {
+    if (batches === 0 && batch.isLast && batch.size <= CHUNK_BYTES_MIN) {
       if (batch.size > 0) await groups.endChunk(batch.size);
       break;
     }
-    if (isFirst) {
+    if (++batches === BATCHES_LONG) {
       sink.giveWay();
       thread.giveWay();
     }
-    isFirst = false;
     const cut = thread.run("cut", batch);
     // It is heard of in its turn.
     cut.catch(() => {});

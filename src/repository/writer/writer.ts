@@ -18,6 +18,7 @@ import { createLayout } from "./layout.ts";
 import { openParent } from "./parent.ts";
 import { statNode, systemNames } from "./stat-node.ts";
 import { smallBlobs } from "./small-blobs.ts";
+import type { SpareMemory } from "./chunk-groups.ts";
 import { storeStream } from "./stream.ts";
 import { type TreeSummary, walkFolder } from "./walk.ts";
 import {
@@ -104,6 +105,7 @@ export function openWriter(
   let hasAttributes = true;
 
   const storeSmall = smallBlobs(sink);
+  const spare: SpareMemory = [];
   const storeBytes = async (content: Uint8Array): Promise<string[]> =>
     content.length === 0 ? [] : [await storeSmall(content)];
 
@@ -183,7 +185,7 @@ export function openWriter(
     },
 
     async stream(name, source, metadata) {
-      const stored = await storeStream(source, core, sink);
+      const stored = await storeStream(source, core, sink, spare);
       addFile(name, metadata, stored);
       return stored;
     },

@@ -15,7 +15,8 @@ const READ_BYTES = 64 * 1024;
 /** Once reading is stopped, TLS still gives what it has opened already. */
 const SCRATCH_BYTES = 4 * READ_BYTES;
 
-type Phase = "idle" | "head" | "body" | "closed";
+/** Between "body" and "idle" it is seen whether more comes than the answer said. */
+type Phase = "idle" | "head" | "body" | "ending" | "closed";
 
 /**
  * One connection to a server, for one request after the other. The system puts the body of an answer right
@@ -23,6 +24,8 @@ type Phase = "idle" | "head" | "body" | "closed";
  * as to fetch it. It knows no more of HTTP than answers with a length; all others end the connection.
  */
 export class Connection {
+  /** Called each time that an answer has come to its end, and the next request may be sent. */
+  onIdle: () => void = () => {};
   /** Called once it cannot be used any more, for whatever reason. */
   onClosed: () => void = () => {};
   readonly #socket: Socket;
@@ -66,8 +69,9 @@ export class Connection {
     this.#socket.on("close", () => this.#close(this.#error));
   }
 
-  get isIdle(): boolean {
-    return this.#phase === "idle";
+  /** Whether it is free in a moment. */
+  get isEnding(): boolean {
+    return this.#phase === "ending";
   }
 
   /** Bytes of the body that are still to be read. */
@@ -77,6 +81,7 @@ export class Connection {
 
   /** Sends a request without a body. Rejects when the answer is not a plain one. */
   async ask(request: string): Promise<AnswerHead> {
+    if (this.#phase === "closed") throw this.#error;
     const onHead = Promise.withResolvers<AnswerHead>();
     this.#phase = "head";
     this.#onHead = onHead;
@@ -141,10 +146,10 @@ export class Connection {
   #readHead(): void {
     const came = this.#scratch.subarray(this.#from, this.#to);
     const end = came.indexOf("\r\n\r\n");
-    if (end === -1) {
-      if (came.length > HEAD_BYTES_MAX) this.destroy(new Error("the answer's head has no end"));
-      return;
+    if ((end === -1 ? came.length : end) > HEAD_BYTES_MAX) {
+      return this.destroy(new Error("the head of the answer is too long"));
     }
+    if (end === -1) return;
     const head = parseHead(came.toString("latin1", 0, end));
     const length = head === undefined ? undefined : lengthOf(head);
     if (head === undefined || length === undefined) {
@@ -179,10 +184,16 @@ export class Connection {
   #endBody(): void {
     // What follows belongs to no request.
     if (this.#isLast || this.#from < this.#to) return this.destroy();
-    this.#phase = "idle";
+    this.#phase = "ending";
     // A server's farewell is heard meanwhile; nobody waits for it.
     this.#socket.resume();
     this.#socket.unref();
+    // Bytes beyond the end that came with it are still with the system: they would be the next answer.
+    setImmediate(() => {
+      if (this.#phase !== "ending") return;
+      this.#phase = "idle";
+      this.onIdle();
+    });
   }
 
   #close(error: unknown): void {

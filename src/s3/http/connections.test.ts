@@ -171,6 +171,40 @@ suite("connections to a server", { timeout: 60_000 }, () => {
     await assert.rejects(answer, /cancelled/);
   });
 
+  test("who waits behind others gets its turn, also when somebody behind it has given up", async () => {
+    await using served = await serve(
+      async (socket) => {
+        await sleep(100);
+        socket.write(plain("x"));
+      },
+      { connectionsMax: 1 },
+    );
+    const first = bodyOf(served.connections);
+    const second = bodyOf(served.connections);
+    const third = new AbortController();
+    const given = bodyOf(served.connections, third.signal);
+    await sleep(20);
+    third.abort(new Error("given up"));
+    await assert.rejects(given, /given up/);
+    assert.deepEqual(await Promise.all([first, second]), ["x", "x"]);
+  });
+
+  test("once they are closed nothing is asked any more, by those who wait neither", async () => {
+    let asked = 0;
+    await using served = await serve(() => void asked++, { connectionsMax: 1 });
+    const all = Promise.allSettled([1, 2, 3].map(() => bodyOf(served.connections)));
+    await sleep(30);
+    served.connections[Symbol.dispose]();
+    const ends = (await all).map((end) => ("value" in end ? end.value : String(end.reason)));
+    assert.deepEqual(ends, [
+      undefined,
+      "Error: the connections are closed",
+      "Error: the connections are closed",
+    ]);
+    await sleep(30);
+    assert.deepEqual([asked, served.count()], [1, 1]);
+  });
+
   test("an answer that is given up leaves room for the next", async () => {
     await using served = await serve((socket) => void socket.write(plain("a body")), {
       connectionsMax: 1,

@@ -1,5 +1,6 @@
 import type { AnswerHead } from "./answer-head.ts";
-import { Connection, type Server } from "./connection.ts";
+import type { Connection, Server } from "./connection.ts";
+import { openPool } from "./connection-pool.ts";
 
 /** What an answer says of an object, and its bytes. One that is not read to its end is to be disposed of. */
 export type Answer = Disposable & {
@@ -20,48 +21,13 @@ export type Connections = Disposable & {
 const PIECE_BYTES = 512 * 1024;
 
 export function openConnections(server: Server, connectionsMax: number): Connections {
-  const open = new Set<Connection>();
-  const idle: Connection[] = [];
-  const waiting: (() => void)[] = [];
-
-  const take = async (signal: AbortSignal): Promise<Connection> => {
-    for (;;) {
-      const next = idle.pop();
-      if (next !== undefined) return next;
-      if (open.size < connectionsMax) return start();
-      const { promise, resolve } = Promise.withResolvers<void>();
-      waiting.push(resolve);
-      const wake = (): void => resolve();
-      signal.addEventListener("abort", wake, { once: true });
-      await promise;
-      signal.removeEventListener("abort", wake);
-      if (!signal.aborted) continue;
-      // It may have been woken for what another one waits for as well.
-      waiting.shift()?.();
-      signal.throwIfAborted();
-    }
-  };
-  const start = (): Connection => {
-    const connection = new Connection(server);
-    open.add(connection);
-    connection.onClosed = () => {
-      open.delete(connection);
-      if (idle.includes(connection)) idle.splice(idle.indexOf(connection), 1);
-    };
-    return connection;
-  };
-
+  const pool = openPool(server, connectionsMax);
   return {
     async ask(request, status, signal) {
-      signal.throwIfAborted();
-      const connection = await take(signal);
+      const connection = await pool.take(signal);
       const stop = (): void => connection.destroy(signal.reason);
       signal.addEventListener("abort", stop, { once: true });
-      const leave = (): void => {
-        signal.removeEventListener("abort", stop);
-        if (connection.isIdle) idle.push(connection);
-        waiting.shift()?.();
-      };
+      const leave = (): void => signal.removeEventListener("abort", stop);
       const head = await connection.ask(request).catch(() => undefined);
       if (head?.status === status && !signal.aborted) return answerOf(connection, head, leave);
       connection.destroy();
@@ -69,36 +35,28 @@ export function openConnections(server: Server, connectionsMax: number): Connect
       signal.throwIfAborted();
       return undefined;
     },
-    [Symbol.dispose]() {
-      for (const connection of open) connection.destroy();
-    },
+    [Symbol.dispose]: () => pool[Symbol.dispose](),
   };
 }
 
 function answerOf(connection: Connection, { headers }: AnswerHead, leave: () => void): Answer {
   const sizeBytes = connection.bytesLeft;
   let left = sizeBytes;
-  let hasLeft = false;
-  const end = (): void => {
-    if (hasLeft) return;
-    hasLeft = true;
-    leave();
-  };
-  if (left === 0) end();
+  if (left === 0) leave();
   const read: Answer["read"] = async (target) => {
     try {
       const bytes = await connection.read(target);
       left -= bytes;
-      if (left === 0) end();
+      if (left === 0) leave();
       return bytes;
     } catch (error) {
-      end();
+      leave();
       throw error;
     }
   };
   const dispose = (): void => {
     if (left > 0) connection.destroy();
-    end();
+    leave();
   };
   return {
     headers,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ASK, bodyOf, never, plain, serve } from "../../../test/support/answering.ts";
+import { parseHead } from "./answer-head.ts";
 import { openConnections } from "./connections.ts";
 
 // Goal: what is not a plain answer is no answer: nothing of it is taken for the bytes of an object, neither now
@@ -40,6 +41,35 @@ suite("answers that are none", { timeout: 60_000 }, () => {
     });
     assert.equal(await bodyOf(served.connections), "one");
     assert.equal(await bodyOf(served.connections), "two");
+  });
+
+  test("nor is it where the body is long and the next one waits already", async () => {
+    const long = plain("a".repeat(1_000_000));
+    await using served = await serve(
+      (socket, n) => void socket.write(n === 1 ? `${long}${plain("forged")}` : plain("two")),
+      { connectionsMax: 1 },
+    );
+    const direct = async (): Promise<number> => {
+      using answer = (await served.connections.ask(ASK, 200, never))!;
+      return await answer.read(new Uint8Array(answer.sizeBytes));
+    };
+    const [first, second] = await Promise.all([direct(), bodyOf(served.connections)]);
+    assert.deepEqual([first, second], [1_000_000, "two"]);
+  });
+
+  test("a line that is hard to read takes no longer than others", () => {
+    const spaces = " ".repeat(30_000);
+    const started = performance.now();
+    assert.equal(parseHead(`HTTP/1.1 200 OK\r\nA:${spaces}\rx`), undefined);
+    assert.deepEqual(parseHead(`HTTP/1.1 200 OK\r\nA:x${spaces}x${spaces}`)?.headers, {
+      a: `x${spaces}x`,
+    });
+    assert(performance.now() - started < 200);
+  });
+
+  test("bytes of text that look like blanks are kept", () => {
+    const name = Buffer.from("voilà").toString("latin1");
+    assert.equal(parseHead(`HTTP/1.1 200 OK\r\nA: ${name} `)?.headers["a"], name);
   });
 
   test("what comes unasked ends the connection", async () => {
