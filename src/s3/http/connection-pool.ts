@@ -8,7 +8,7 @@ export type ConnectionPool = Disposable & {
 
 export function openPool(server: Server, connectionsMax: number): ConnectionPool {
   const open = new Set<Connection>();
-  const idle: Connection[] = [];
+  const idle = new Set<Connection>();
   const turns = takeTurns();
   let isClosed = false;
 
@@ -16,12 +16,12 @@ export function openPool(server: Server, connectionsMax: number): ConnectionPool
     const connection = new Connection(server);
     open.add(connection);
     connection.onIdle = () => {
-      idle.push(connection);
+      idle.add(connection);
       turns.next();
     };
     connection.onClosed = () => {
       open.delete(connection);
-      if (idle.includes(connection)) idle.splice(idle.indexOf(connection), 1);
+      idle.delete(connection);
       turns.next();
     };
     return connection;
@@ -33,13 +33,15 @@ export function openPool(server: Server, connectionsMax: number): ConnectionPool
       for (;;) {
         signal.throwIfAborted();
         if (isClosed) throw new Error("the connections are closed");
-        const connection = idle.pop() ?? (mayStart() ? start() : undefined);
+        const [free] = idle;
+        const connection = free ?? (mayStart() ? start() : undefined);
         if (connection === undefined) {
           await turns.wait(signal);
           continue;
         }
+        idle.delete(connection);
         // There may be room for one more.
-        if (idle.length > 0 || mayStart()) turns.next();
+        if (idle.size > 0 || mayStart()) turns.next();
         return connection;
       }
     },

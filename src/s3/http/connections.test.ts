@@ -189,6 +189,21 @@ suite("connections to a server", { timeout: 60_000 }, () => {
     assert.deepEqual(await Promise.all([first, second]), ["x", "x"]);
   });
 
+  test("who is woken and gives up at the same moment leaves its turn to the next", async () => {
+    await using served = await serve((socket) => void socket.write(plain("x")), {
+      connectionsMax: 1,
+    });
+    const first = (await served.connections.ask(ASK, 200, never))!;
+    const second = new AbortController();
+    const given = bodyOf(served.connections, second.signal);
+    const third = bodyOf(served.connections);
+    await sleep(20);
+    first[Symbol.dispose]();
+    second.abort(new Error("given up"));
+    await assert.rejects(given, /given up/);
+    assert.equal(await third, "x");
+  });
+
   test("once they are closed nothing is asked any more, by those who wait neither", async () => {
     let asked = 0;
     await using served = await serve(() => void asked++, { connectionsMax: 1 });
