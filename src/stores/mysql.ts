@@ -199,11 +199,17 @@ async function store(
   // Asked for while the dump goes by: nobody waits for it.
   const asked = Promise.all([versionOf(server, run), server.toolVersion(run)]);
   asked.catch(() => {});
-  const reader = new DumpReader();
-  const { sizeBytes } = await into.stream(`${at}/${TABLES}`, watched(tables, reader), metadata);
-  const others = new DumpReader();
-  await into.stream(`${at}/${OBJECTS}`, watched(objects, others), metadata);
-  await into.stream(`${at}/${EVENTS}`, events, metadata);
+  const [reader, others] = [new DumpReader(), new DumpReader()];
+  const put = (as: string, dump: AsyncIterable<Uint8Array>) =>
+    into.stream(`${at}/${as}`, dump, metadata);
+  // All at once: the small ones take their time with waiting. The point may not end before all of them have.
+  const puts = [
+    put(TABLES, watched(tables, reader)),
+    put(OBJECTS, watched(objects, others)),
+    put(EVENTS, events),
+  ] as const;
+  await Promise.allSettled(puts);
+  const [{ sizeBytes }] = await Promise.all(puts);
   const isWhole = reader.content.isComplete && others.content.isComplete;
   const errors = isWhole ? [] : [errorWord(name, "dump_incomplete")];
   const counted = [...engines].filter(([, engine]) => engine !== "SEQUENCE");
