@@ -76,7 +76,7 @@ const RESERVED: readonly { word: RegExp; why: string; files: readonly string[] }
     files: ["base/clock.ts"],
   },
   {
-    word: /from "(node:child_process|execa)"/,
+    word: /from "node:child_process"/,
     why: "only base/exec.ts runs programs",
     files: [
       "base/exec.ts",

@@ -1,11 +1,11 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, execFile, type ExecFileException, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync } from "node:fs";
 import path from "node:path";
 import { endOfFile } from "./end-of-file.ts";
 import { AppError, systemCode } from "./errors.ts";
 import type { Run } from "./events.ts";
-import { plainEnvironment } from "./host.ts";
+import { atOurEnd, plainEnvironment, wholeEnvironment } from "./host.ts";
 import { childMark } from "./orphans.ts";
 
 /** What a program is given: never through a shell. */
@@ -50,44 +50,109 @@ const LOG_BYTES = 64 * 1024;
  */
 export async function exec(command: Command, options: ExecOptions, run: Run): Promise<ExecResult> {
   const [program, ...args] = command;
-  const { timeoutMs, folder, input, logFile } = options;
+  const { logFile } = options;
   const env = options.diesWithUs === true ? { ...options.env, ...childMark() } : options.env;
   if (logFile !== undefined) return await execLogged(command, logFile, options, run);
-  // Loaded by the first who runs something: it takes longer than many a command that runs nothing.
-  const { execa } = await import("execa");
-  const child = execa(program, args, {
-    cancelSignal: run.signal,
-    forceKillAfterDelay: KILL_AFTER_MS,
-    timeout: timeoutMs,
-    reject: false,
-    stripFinalNewline: true,
-    maxBuffer: options.outputBytesMax ?? OUTPUT_BYTES_MAX,
-    encoding: options.encoding ?? "utf8",
-    ...(folder === undefined ? {} : { cwd: folder }),
-    ...(options.isPlain === true
-      ? { extendEnv: false, env: { ...plainEnvironment(), ...env } }
-      : env === undefined
-        ? {}
-        : { env }),
-    ...(input === undefined ? { stdin: "ignore" as const } : { input }),
-  });
+  run.signal.throwIfAborted();
+  const whole = options.isPlain === true ? plainEnvironment() : wholeEnvironment();
+  const ended = await untilEnd(program, args, options, { ...whole, ...env }, run);
+  run.signal.throwIfAborted();
+  if (ended.isLate) throw notRun(program, tooLong(options.timeoutMs));
+  if (ended.error === null) return { exitCode: 0, ...ended.printed };
+  if (typeof ended.error.code === "number") {
+    return { exitCode: ended.error.code, ...ended.printed };
+  }
+  throw notRun(program, whyNot(ended, options));
+}
+
+type Ended = {
+  readonly error: ExecFileException | null;
+  readonly printed: Pick<ExecResult, "stdout" | "stderr">;
+  readonly isLate: boolean;
+};
+
+/** Those that run now: with us they end too, if not at once. */
+const children = new Set<ChildProcess>();
+atOurEnd(() => {
+  for (const child of children) child.kill();
+});
+
+async function untilEnd(
+  program: string,
+  args: readonly string[],
+  { timeoutMs, folder, input, outputBytesMax = OUTPUT_BYTES_MAX, encoding = "utf8" }: ExecOptions,
+  env: NodeJS.ProcessEnv,
+  { signal }: Run,
+): Promise<Ended> {
+  const { promise, resolve } = Promise.withResolvers<Omit<Ended, "isLate">>();
+  const options = { cwd: folder, env, encoding, maxBuffer: outputBytesMax };
+  let child: ChildProcess;
+  try {
+    child = execFile(program, args, options, (error, stdout, stderr) => {
+      const printed = { stdout: withoutLineEnd(stdout), stderr: withoutLineEnd(stderr) };
+      resolve({ error, printed });
+    });
+  } catch (error) {
+    // As where all arguments together are too long.
+    throw notRun(program, (error as Error).message);
+  }
+  children.add(child);
+  using end = endOf(child, timeoutMs, signal);
+  // Whoever has ended does not read on: that is told by how it ended.
+  child.stdin?.on("error", () => {});
+  child.stdin?.end(input);
   // A child that goes on in the background keeps the pipes open; that is no reason to wait for it.
-  const { nodeChildProcess } = child;
-  nodeChildProcess.once("exit", () => {
+  child.once("exit", () => {
     setTimeout(() => {
-      nodeChildProcess.stdout?.destroy();
-      nodeChildProcess.stderr?.destroy();
+      child.stdout?.destroy();
+      child.stderr?.destroy();
     }, LAST_WORDS_MS).unref();
   });
-  const result = await child;
-  run.signal.throwIfAborted();
-  if (result.exitCode !== undefined) {
-    return { exitCode: result.exitCode, stdout: result.stdout ?? "", stderr: result.stderr ?? "" };
+  const ended = await promise;
+  children.delete(child);
+  return { ...ended, isLate: end.isLate() };
+}
+
+const withoutLineEnd = (text: string): string => text.replace(/\r?\n$/, "");
+
+function whyNot(
+  { error }: Ended,
+  { folder, outputBytesMax = OUTPUT_BYTES_MAX }: ExecOptions,
+): string {
+  if (error?.code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER") {
+    return `it prints more than ${outputBytesMax} bytes`;
   }
-  const problem = result.timedOut
-    ? `it took longer than ${timeoutMs / 1000} s`
-    : (result.originalMessage ?? result.shortMessage ?? "");
-  throw notRun(program, problem);
+  if (error?.code === "ENOENT" && folder !== undefined && !existsSync(folder)) {
+    return `its folder ${folder} is not there`;
+  }
+  return error?.signal == null ? (error?.message ?? "") : `it was ended by ${error.signal}`;
+}
+
+const tooLong = (timeoutMs: number): string => `it took longer than ${timeoutMs / 1000} s`;
+
+/** Asks a program to stop when it is cancelled or takes too long, and kills it when it does not. */
+function endOf(
+  child: ChildProcess,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Disposable & { isLate(): boolean } {
+  let isLate = false;
+  const stop = (): void => {
+    child.kill("SIGTERM");
+    setTimeout(() => child.kill("SIGKILL"), KILL_AFTER_MS).unref();
+  };
+  const late = setTimeout(() => {
+    isLate = true;
+    stop();
+  }, timeoutMs);
+  signal.addEventListener("abort", stop, { once: true });
+  return {
+    isLate: () => isLate,
+    [Symbol.dispose]() {
+      clearTimeout(late);
+      signal.removeEventListener("abort", stop);
+    },
+  };
 }
 
 /** As `exec` with a log file. A program in its own right may stay behind: only its start counts. */
@@ -104,23 +169,16 @@ async function execLogged(
     stdio: ["ignore", log, log],
   });
   closeSync(log);
-  const ended = once(child, "exit") as Promise<[number | null]>;
-  const tooLong = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-  const stop = (): void => {
-    child.kill("SIGTERM");
-    setTimeout(() => child.kill("SIGKILL"), KILL_AFTER_MS).unref();
-  };
-  tooLong.addEventListener("abort", stop);
+  using end = endOf(child, timeoutMs, signal);
   try {
-    const [exitCode] = await ended;
+    const [exitCode] = (await once(child, "exit")) as [number | null];
     signal.throwIfAborted();
-    if (exitCode === null) throw notRun(program, `it took longer than ${timeoutMs / 1000} s`);
+    if (end.isLate()) throw notRun(program, tooLong(timeoutMs));
+    if (exitCode === null) throw notRun(program, `it was ended by ${child.signalCode}`);
     return { exitCode, stdout: endOfFile(logFile, LOG_BYTES), stderr: "" };
   } catch (error) {
     if (error instanceof AppError || systemCode(error) === undefined) throw error;
     throw notRun(program, (error as Error).message);
-  } finally {
-    tooLong.removeEventListener("abort", stop);
   }
 }
 

@@ -27,6 +27,11 @@ export function wholeEnvironment(): Record<string, string | undefined> {
   return { ...process.env };
 }
 
+/** Has `work` done when this process ends by itself. It cannot wait for anything. */
+export function atOurEnd(work: () => void): void {
+  process.on("exit", work);
+}
+
 /** By which the engine's program finds its engine. */
 export const ENGINE_VARIABLES = [
   "DOCKER_HOST",
