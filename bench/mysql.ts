@@ -1,13 +1,14 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { install } from "./installed.ts";
 import { startMariadb } from "../test/support/mariadb.ts";
 
 // What a backup of a database costs beside its own dump, with nothing else on the machine:
 // npm run bench:mysql [megabytes]
 
 const MEGABYTES = Number(process.argv[2] ?? 1024);
-const ROUNDS = 3;
+const ROUNDS = 5;
 const ROW_BYTES = 270;
 
 type Added = { readonly bytesAdded: number; readonly bytesTotal: number };
@@ -34,9 +35,9 @@ try {
   const store = `{ mysql: { database: shop, socket: ${server.socket}, password: { file: db.key } } }`;
   const yaml = `system: bench\nrepository: { at: repository, password: { file: key } }\ncomponents: { app: { stores: { db: ${store} } } }\n`;
   await writeFile(path.join(folder, "lastgood.yaml"), yaml);
-  const main = path.resolve(import.meta.dirname, "../dist/main.js");
+  await using installed = await install();
   const lastgood = (...args: string[]): string =>
-    execFileSync(process.execPath, [main, ...args], { cwd: folder, encoding: "utf8" });
+    execFileSync(process.execPath, [installed.main, ...args], { cwd: folder, encoding: "utf8" });
   const dump = (): void => {
     const args = [
       "--no-defaults",

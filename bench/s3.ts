@@ -6,6 +6,7 @@ import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { KEYS, type S3, startS3 } from "../test/support/s3.ts";
 import { farAway } from "../test/support/far.ts";
 import { makeMixed, warm } from "./data.ts";
+import { install } from "./installed.ts";
 
 // A repository in S3 beside restic's on the same server, and a bucket as a store, in one run:
 // npm run bench:s3. The server is Ceph on this machine, and takes its share of the processor; then the same
@@ -21,7 +22,8 @@ const OBJECTS = 10_000;
 const OBJECT_BYTES = 64 * 1024;
 /** The repository alone, as `npm run bench` has it; the command does more: safety copy, plan, checks, sync. */
 const ALONE = path.resolve(import.meta.dirname, "lastgood.mjs");
-const MAIN = path.resolve(import.meta.dirname, "../dist/main.js");
+
+await using installed = await install();
 
 const median = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -76,7 +78,7 @@ async function benchRepository(
     const bucket = await server.bucket();
     const at = `s3://${host}/${bucket}`;
     await configure(folder, { at: `${at}/lastgood`, s3: keys }, { folder: "files" });
-    seconds(folder, process.execPath, MAIN, "init");
+    seconds(folder, process.execPath, installed.main, "init");
     const alone = [process.execPath, ALONE] as const;
     seconds(folder, ...alone, "init", `${at}/alone`);
     const restic = ["restic", "--no-cache", "-r", `s3:http://${host}/${bucket}/restic`] as const;
@@ -87,7 +89,7 @@ async function benchRepository(
       const from = round % all.length;
       for (const one of [...all.slice(from), ...all.slice(0, from)]) time(...one);
     };
-    const main = [process.execPath, MAIN] as const;
+    const main = [process.execPath, installed.main] as const;
     inTurn(
       ["backup, repository", ...alone, "backup", `${at}/alone`, path.join(folder, "files")],
       ["backup, restic", ...restic, "backup", "files"],
@@ -130,9 +132,9 @@ async function benchStore(server: S3, folder: string): Promise<void> {
       await rm(path.join(folder, made), { recursive: true, force: true });
     }
     await configure(folder, { at: "repository" }, { s3 });
-    seconds(folder, process.execPath, MAIN, "init");
-    firsts.push(seconds(folder, process.execPath, MAIN, "backup"));
-    agains.push(seconds(folder, process.execPath, MAIN, "backup"));
+    seconds(folder, process.execPath, installed.main, "init");
+    firsts.push(seconds(folder, process.execPath, installed.main, "backup"));
+    agains.push(seconds(folder, process.execPath, installed.main, "backup"));
     seconds(folder, "restic", "-r", "restic", "init");
     theirs.push(seconds(folder, "restic", "-r", "restic", "backup", "same"));
   }

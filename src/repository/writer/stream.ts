@@ -7,7 +7,7 @@ import type { BlobSink } from "./blob-sink.ts";
 import { BATCH_BYTES, openChunkGroups, type SpareMemory } from "./chunk-groups.ts";
 
 /** Batches that are read on while others are cut: whoever writes a dump shall not wait for us. */
-const BATCHES_AHEAD = 3;
+const BATCHES_AHEAD = 8;
 /** From here on it is worth a thread of its own that lets whoever writes go first. */
 const BATCHES_LONG = 32;
 
