@@ -79,6 +79,7 @@ const RESERVED: readonly { word: RegExp; why: string; files: readonly string[] }
     word: /from "node:child_process"/,
     why: "only base/exec.ts runs programs",
     files: [
+      "base/end-child.ts",
       "base/exec.ts",
       "base/exec-lines.ts",
       "base/exec-stream.ts",

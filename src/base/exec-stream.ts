@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import type { Readable, Writable } from "node:stream";
+import { endChild } from "./end-child.ts";
 import { AppError } from "./errors.ts";
 import type { Run } from "./events.ts";
 import type { Command } from "./exec.ts";
@@ -20,7 +21,6 @@ export type RunningProgram = {
   readonly ended: Promise<{ readonly exitCode: number; readonly lastWords: string }>;
 };
 
-const KILL_AFTER_MS = 5000;
 const WORDS_CHARACTERS_MAX = 4000;
 
 /**
@@ -41,14 +41,11 @@ export async function startProgram(
   });
   // Whoever has ended does not read on: that is told by how it ended.
   child.stdin.on("error", () => {});
-  const ended = once(child, "close").then(
-    ([code]) => ({ exitCode: (code as number | null) ?? -1, lastWords: words }),
-    (error: unknown) => ({ exitCode: -1, lastWords: (error as Error).message }),
-  );
-  const stop = (): void => {
-    child.kill("SIGTERM");
-    setTimeout(() => child.kill("SIGKILL"), KILL_AFTER_MS).unref();
-  };
+  // Somebody else's program, as of sudo, cannot be ended by us: that is an error too, and then it is waited for.
+  child.on("error", (error) => (words ||= error.message));
+  const { promise: ended, resolve } = Promise.withResolvers<Awaited<RunningProgram["ended"]>>();
+  child.once("close", (code: number | null) => resolve({ exitCode: code ?? -1, lastWords: words }));
+  const stop = (): void => endChild(child);
   signal.addEventListener("abort", stop, { once: true });
   void ended.finally(() => signal.removeEventListener("abort", stop));
   await once(child, "spawn").catch((error: unknown) => {

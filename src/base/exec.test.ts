@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { exec } from "./exec.ts";
@@ -108,4 +111,70 @@ test("only a plain environment and what is added, where that is asked for", asyn
   assert.equal((await exec(script, { ...given, isPlain: true }, quiet())).stdout, ",1");
   assert.equal((await exec(script, given, quiet())).stdout, "secret,1");
   delete process.env["LASTGOOD_TEST_SECRET"];
+});
+
+test("without input there is nothing to read, and nobody far away", async () => {
+  assert.equal(
+    (await exec(sh("cat < /dev/stdin; readlink /proc/self/fd/0"), soon, quiet())).stdout,
+    "/dev/null",
+  );
+});
+
+test("who leaves something running was in time, whenever that ends", async () => {
+  const options = { timeoutMs: 500 };
+  const { stdout } = await exec(sh("sleep 3 & echo done"), options, quiet());
+  assert.equal(stdout, "done");
+});
+
+test("one that ended while we were busy was in time", async () => {
+  const work = exec(sh("sleep 0.1; echo fine"), { timeoutMs: 300 }, quiet());
+  await setTimeout(50);
+  const until = performance.now() + 400;
+  while (performance.now() < until);
+  assert.equal((await work).stdout, "fine");
+});
+
+test("who prints too much and does not stop is killed", { timeout: 15_000 }, async () => {
+  const started = performance.now();
+  const script = sh("trap '' TERM PIPE; head -c 3000 /dev/zero; exec sleep 30");
+  const options = { timeoutMs: 60_000, outputBytesMax: 1000 };
+  await assert.rejects(exec(script, options, quiet()), { message: /prints more than 1000 bytes/ });
+  assert(performance.now() - started < 10_000);
+});
+
+test("thirty days are a long time, and what is cancelled is not even begun", async () => {
+  const long = { timeoutMs: 30 * 24 * 60 * 60_000 };
+  assert.equal((await exec(["sleep", "0.2"], long, quiet())).exitCode, 0);
+  const folder = await mkdtemp(path.join(os.tmpdir(), "exec-"));
+  const [logFile, made] = [path.join(folder, "log"), path.join(folder, "made")];
+  const work = exec(["touch", made], { ...soon, logFile }, quiet(AbortSignal.abort()));
+  await assert.rejects(work, { name: "AbortError" });
+  await setTimeout(100);
+  assert(!existsSync(made));
+  await rm(folder, { recursive: true });
+});
+
+test("no error tells a secret", async () => {
+  const given = [
+    exec(["true"], { ...soon, env: { PASSWORD: "a secret\0" } }, quiet()),
+    exec(["true", "a secret\0"], soon, quiet()),
+    exec(["sh", "-c", "kill -9 $$", "a secret"], soon, quiet()),
+  ];
+  for (const { reason } of (await Promise.allSettled(given)) as PromiseRejectedResult[]) {
+    assert.match(String(reason), /run (true|sh): /);
+    assert.doesNotMatch(String(reason), /a secret/);
+  }
+});
+
+const skip = process.getuid?.() === 0 ? false : "only root can become somebody else";
+test("one that we may not end is waited for", { skip, timeout: 20_000 }, async () => {
+  const module = new URL("exec.ts", import.meta.url).href;
+  const script = `const { exec } = await import("${module}");
+    const run = { signal: new AbortController().signal, report() {} };
+    const work = exec(["sleep", "7"], { timeoutMs: 300 }, run).catch(({ message }) => message);
+    setTimeout(() => process.setuid(65534), 100);
+    console.log(await work, process.uptime() > 7);`;
+  const node = [process.execPath, "--input-type=module", "-e", script] as const;
+  const { stdout } = await exec(node, { timeoutMs: 15_000 }, quiet());
+  assert.equal(stdout, "run sleep: it took longer than 0.3 s true");
 });

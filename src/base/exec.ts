@@ -1,7 +1,8 @@
-import { type ChildProcess, execFile, type ExecFileException, spawn } from "node:child_process";
-import { once } from "node:events";
+import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync } from "node:fs";
 import path from "node:path";
+import type { Readable } from "node:stream";
+import { type ChildEnd, endChild, endOfChild } from "./end-child.ts";
 import { endOfFile } from "./end-of-file.ts";
 import { AppError, systemCode } from "./errors.ts";
 import type { Run } from "./events.ts";
@@ -38,7 +39,6 @@ export type ExecResult = {
 };
 
 const OUTPUT_BYTES_MAX = 1024 * 1024;
-const KILL_AFTER_MS = 5000;
 /** So long after a program's end its output is waited for. */
 const LAST_WORDS_MS = 1000;
 const LOG_BYTES = 64 * 1024;
@@ -49,27 +49,38 @@ const LOG_BYTES = 64 * 1024;
  * than 0 is no error here.
  */
 export async function exec(command: Command, options: ExecOptions, run: Run): Promise<ExecResult> {
-  const [program, ...args] = command;
-  const { logFile } = options;
-  const env = options.diesWithUs === true ? { ...options.env, ...childMark() } : options.env;
-  if (logFile !== undefined) return await execLogged(command, logFile, options, run);
   run.signal.throwIfAborted();
-  const whole = options.isPlain === true ? plainEnvironment() : wholeEnvironment();
-  const ended = await untilEnd(program, args, options, { ...whole, ...env }, run);
+  if (options.logFile !== undefined)
+    return await execLogged(command, options.logFile, options, run);
+  const { timeoutMs, folder, input, outputBytesMax = OUTPUT_BYTES_MAX } = options;
+  const child = start(command, {
+    cwd: folder,
+    env: environmentFor(options),
+    // Nothing, and not a pipe without anything in it: some shells take that for somebody who sits far away.
+    stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+  });
+  const tooMuch = (): void => endChild(child);
+  const stdout = gather(child.stdout, outputBytesMax, tooMuch);
+  const stderr = gather(child.stderr, outputBytesMax, tooMuch);
+  const closed = new Promise((resolve) => child.once("close", resolve));
+  // Whoever has ended does not read on: that is told by how it ended.
+  child.stdin?.on("error", () => {}).end(input);
+  const end = await untilEnd(child, timeoutMs, run);
+  // A child that goes on in the background keeps the pipes open; that is no reason to wait for it.
+  const last = setTimeout(() => {
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  }, LAST_WORDS_MS);
+  if (end.notStarted === undefined) await closed;
+  clearTimeout(last);
   run.signal.throwIfAborted();
-  if (ended.isLate) throw notRun(program, tooLong(options.timeoutMs));
-  if (ended.error === null) return { exitCode: 0, ...ended.printed };
-  if (typeof ended.error.code === "number") {
-    return { exitCode: ended.error.code, ...ended.printed };
+  if (stdout.isTooMuch() || stderr.isTooMuch()) {
+    throw notRun(command, `it prints more than ${outputBytesMax} bytes`);
   }
-  throw notRun(program, whyNot(ended, options));
+  const exitCode = exitCodeOf(command, end, options);
+  const encoding = options.encoding ?? "utf8";
+  return { exitCode, stdout: stdout.text(encoding), stderr: stderr.text(encoding) };
 }
-
-type Ended = {
-  readonly error: ExecFileException | null;
-  readonly printed: Pick<ExecResult, "stdout" | "stderr">;
-  readonly isLate: boolean;
-};
 
 /** Those that run now: with us they end too, if not at once. */
 const children = new Set<ChildProcess>();
@@ -78,111 +89,90 @@ atOurEnd(() => {
 });
 
 async function untilEnd(
-  program: string,
-  args: readonly string[],
-  { timeoutMs, folder, input, outputBytesMax = OUTPUT_BYTES_MAX, encoding = "utf8" }: ExecOptions,
-  env: NodeJS.ProcessEnv,
-  { signal }: Run,
-): Promise<Ended> {
-  const { promise, resolve } = Promise.withResolvers<Omit<Ended, "isLate">>();
-  const options = { cwd: folder, env, encoding, maxBuffer: outputBytesMax };
-  let child: ChildProcess;
-  try {
-    child = execFile(program, args, options, (error, stdout, stderr) => {
-      const printed = { stdout: withoutLineEnd(stdout), stderr: withoutLineEnd(stderr) };
-      resolve({ error, printed });
-    });
-  } catch (error) {
-    // As where all arguments together are too long.
-    throw notRun(program, (error as Error).message);
-  }
-  children.add(child);
-  using end = endOf(child, timeoutMs, signal);
-  // Whoever has ended does not read on: that is told by how it ended.
-  child.stdin?.on("error", () => {});
-  child.stdin?.end(input);
-  // A child that goes on in the background keeps the pipes open; that is no reason to wait for it.
-  child.once("exit", () => {
-    setTimeout(() => {
-      child.stdout?.destroy();
-      child.stderr?.destroy();
-    }, LAST_WORDS_MS).unref();
-  });
-  const ended = await promise;
-  children.delete(child);
-  return { ...ended, isLate: end.isLate() };
-}
-
-const withoutLineEnd = (text: string): string => text.replace(/\r?\n$/, "");
-
-function whyNot(
-  { error }: Ended,
-  { folder, outputBytesMax = OUTPUT_BYTES_MAX }: ExecOptions,
-): string {
-  if (error?.code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER") {
-    return `it prints more than ${outputBytesMax} bytes`;
-  }
-  if (error?.code === "ENOENT" && folder !== undefined && !existsSync(folder)) {
-    return `its folder ${folder} is not there`;
-  }
-  return error?.signal == null ? (error?.message ?? "") : `it was ended by ${error.signal}`;
-}
-
-const tooLong = (timeoutMs: number): string => `it took longer than ${timeoutMs / 1000} s`;
-
-/** Asks a program to stop when it is cancelled or takes too long, and kills it when it does not. */
-function endOf(
   child: ChildProcess,
   timeoutMs: number,
-  signal: AbortSignal,
-): Disposable & { isLate(): boolean } {
-  let isLate = false;
-  const stop = (): void => {
-    child.kill("SIGTERM");
-    setTimeout(() => child.kill("SIGKILL"), KILL_AFTER_MS).unref();
-  };
-  const late = setTimeout(() => {
-    isLate = true;
-    stop();
-  }, timeoutMs);
-  signal.addEventListener("abort", stop, { once: true });
+  { signal }: Run,
+): Promise<ChildEnd> {
+  children.add(child);
+  try {
+    return await endOfChild(child, timeoutMs, signal);
+  } finally {
+    children.delete(child);
+  }
+}
+
+function environmentFor({ isPlain, diesWithUs, env }: ExecOptions): NodeJS.ProcessEnv {
+  const whole = isPlain === true ? plainEnvironment() : wholeEnvironment();
+  return { ...whole, ...env, ...(diesWithUs === true ? childMark() : {}) };
+}
+
+function start(command: Command, options: SpawnOptions): ChildProcess {
+  const [program, ...args] = command;
+  try {
+    return spawn(program, args, options);
+  } catch (error) {
+    const code = systemCode(error);
+    // What Node says of an argument that it does not take has the argument in it.
+    const isArgument = code?.startsWith("ERR_INVALID_ARG") === true;
+    throw notRun(command, isArgument ? "an argument or a variable has a NUL in it" : String(code));
+  }
+}
+
+type Gathered = { isTooMuch(): boolean; text(encoding: "utf8" | "latin1"): string };
+
+function gather(from: Readable | null, bytesMax: number, tooMuch: () => void): Gathered {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  from?.on("data", (part: Buffer) => {
+    const wasTooMuch = bytes > bytesMax;
+    bytes += part.length;
+    if (bytes <= bytesMax) parts.push(part);
+    else if (!wasTooMuch) tooMuch();
+  });
   return {
-    isLate: () => isLate,
-    [Symbol.dispose]() {
-      clearTimeout(late);
-      signal.removeEventListener("abort", stop);
-    },
+    isTooMuch: () => bytes > bytesMax,
+    text: (encoding) =>
+      Buffer.concat(parts)
+        .toString(encoding)
+        .replace(/\r?\n$/, ""),
   };
+}
+
+/** SOURCE_FAILED where there is none, or it took too long. */
+function exitCodeOf(command: Command, end: ChildEnd, { timeoutMs, folder }: ExecOptions): number {
+  const { exitCode, signalCode, notStarted, isLate } = end;
+  if (isLate) throw notRun(command, `it took longer than ${timeoutMs / 1000} s`);
+  if (notStarted !== undefined) {
+    const isAway = systemCode(notStarted) === "ENOENT" && folder !== undefined;
+    if (isAway && !existsSync(folder)) throw notRun(command, `its folder ${folder} is not there`);
+    throw notRun(command, notStarted.message);
+  }
+  if (exitCode === null) throw notRun(command, `it was ended by ${signalCode}`);
+  return exitCode;
 }
 
 /** As `exec` with a log file. A program in its own right may stay behind: only its start counts. */
 async function execLogged(
-  [program, ...args]: Command,
+  command: Command,
   logFile: string,
-  { timeoutMs, folder }: ExecOptions,
-  { signal }: Run,
+  options: ExecOptions,
+  run: Run,
 ): Promise<ExecResult> {
   mkdirSync(path.dirname(logFile), { recursive: true, mode: 0o700 });
   const log = openSync(logFile, "w", 0o600);
-  const child = spawn(program, args, {
-    cwd: folder,
-    stdio: ["ignore", log, log],
-  });
-  closeSync(log);
-  using end = endOf(child, timeoutMs, signal);
+  let child: ChildProcess;
   try {
-    const [exitCode] = (await once(child, "exit")) as [number | null];
-    signal.throwIfAborted();
-    if (end.isLate()) throw notRun(program, tooLong(timeoutMs));
-    if (exitCode === null) throw notRun(program, `it was ended by ${child.signalCode}`);
-    return { exitCode, stdout: endOfFile(logFile, LOG_BYTES), stderr: "" };
-  } catch (error) {
-    if (error instanceof AppError || systemCode(error) === undefined) throw error;
-    throw notRun(program, (error as Error).message);
+    child = start(command, { cwd: options.folder, stdio: ["ignore", log, log] });
+  } finally {
+    closeSync(log);
   }
+  const end = await endOfChild(child, options.timeoutMs, run.signal);
+  run.signal.throwIfAborted();
+  const exitCode = exitCodeOf(command, end, options);
+  return { exitCode, stdout: endOfFile(logFile, LOG_BYTES), stderr: "" };
 }
 
-function notRun(program: string, problem: string): AppError {
+function notRun([program]: Command, problem: string): AppError {
   return new AppError("SOURCE_FAILED", `run ${program}: ${problem}`, {
     hint: "Look whether the program is installed and what it waits for.",
   });

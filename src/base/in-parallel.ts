@@ -1,3 +1,5 @@
+import type { Run } from "./events.ts";
+
 /** Works on all items, some at once. Stops taking new ones at the first failure, and throws it. */
 export async function inParallel<T>(
   items: Iterable<T> | AsyncIterable<T>,
@@ -16,6 +18,28 @@ export async function inParallel<T>(
   }
   await Promise.all(running);
   if (failures.length > 0) throw failures[0];
+}
+
+/** Does all at once. The first that fails ends the others, and is thrown when none is at work any more. */
+export async function allAtOnce<T>(
+  works: readonly ((run: Run) => Promise<T>)[],
+  run: Run,
+): Promise<T[]> {
+  const stop = new AbortController();
+  const inner = { ...run, signal: AbortSignal.any([run.signal, stop.signal]) };
+  const failures: unknown[] = [];
+  const all = works.map(async (work) => {
+    try {
+      return await work(inner);
+    } catch (error) {
+      failures.push(error);
+      stop.abort();
+      throw error;
+    }
+  });
+  await Promise.allSettled(all);
+  if (failures.length > 0) throw failures[0];
+  return await Promise.all(all);
 }
 
 export type Started<T, R> = { readonly item: T; readonly result: Promise<R> };

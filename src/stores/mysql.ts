@@ -1,5 +1,6 @@
 import { AppError } from "../base/errors.ts";
 import type { Run } from "../base/events.ts";
+import { allAtOnce } from "../base/in-parallel.ts";
 import type { Writer } from "../repository/repository.ts";
 import type { Version } from "../slots/slot.ts";
 import { dumpMetadata, orUnreadable } from "./capturing.ts";
@@ -70,7 +71,7 @@ export function mysqlStore(config: MysqlConfig, { name, now }: StoreContext): Se
     capture: (into, at, run) => capture(config, server, name, now, into, at, run),
     captureVersion: (version, into, at, run) =>
       orUnreadable(name, isServers, async () => {
-        const content = contentOf(server, lies(version), run);
+        const content = (inner: Run): Content => contentOf(server, lies(version), inner);
         const tables = await tablesIn(server, lies(version), run);
         return await store(content, tables, server, name, now, into, at, run);
       }),
@@ -126,11 +127,7 @@ function versionsIn(server: MysqlServer, database: string, name: string): StoreV
     discard: (version, run) => discard(server, lies(version), run),
     async save(version, run) {
       if (await isReady(server, lies(version), run)) return;
-      const content = {
-        tables: server.dumpTables(database, run),
-        objects: server.dumpObjects(database, run),
-        events: server.dumpEvents(database, run),
-      };
+      const content = liveContent(server, database, run);
       await fill(server, database, lies(version), content, run);
     },
     async copy(from, version, run) {
@@ -169,11 +166,7 @@ async function capture(
         `${unsafe.map(([table]) => table).join(", ")}: say under hold: how writing stops`,
       );
     }
-    const content = {
-      tables: server.dumpTables(database, run),
-      objects: server.dumpObjects(database, run),
-      events: server.dumpEvents(database, run),
-    };
+    const content = (inner: Run): Content => liveContent(server, database, inner);
     const stored = await store(content, tables, server, name, now, into, at, run);
     if (users) await into.stream(`${at}/${USERS}`, server.dumpUsers(run), dumpMetadata(now));
     return {
@@ -184,9 +177,15 @@ async function capture(
   });
 }
 
+const liveContent = (server: MysqlServer, database: string, run: Run): Content => ({
+  tables: server.dumpTables(database, run),
+  objects: server.dumpObjects(database, run),
+  events: server.dumpEvents(database, run),
+});
+
 /** Puts dumps into the repository, and sees whether they are whole. */
 async function store(
-  { tables, objects, events }: Content,
+  content: (run: Run) => Content,
   engines: ReadonlyMap<string, string>,
   server: MysqlServer,
   name: string,
@@ -200,16 +199,15 @@ async function store(
   const asked = Promise.all([versionOf(server, run), server.toolVersion(run)]);
   asked.catch(() => {});
   const [reader, others] = [new DumpReader(), new DumpReader()];
-  const put = (as: string, dump: AsyncIterable<Uint8Array>) =>
-    into.stream(`${at}/${as}`, dump, metadata);
-  // All at once: the small ones take their time with waiting. The point may not end before all of them have.
+  const put = (as: string, dump: (content: Content) => AsyncIterable<Uint8Array>) => (inner: Run) =>
+    into.stream(`${at}/${as}`, dump(content(inner)), metadata);
+  // All at once: the small ones take their time with waiting.
   const puts = [
-    put(TABLES, watched(tables, reader)),
-    put(OBJECTS, watched(objects, others)),
-    put(EVENTS, events),
-  ] as const;
-  await Promise.allSettled(puts);
-  const [{ sizeBytes }] = await Promise.all(puts);
+    put(TABLES, ({ tables }) => watched(tables, reader)),
+    put(OBJECTS, ({ objects }) => watched(objects, others)),
+    put(EVENTS, ({ events }) => events),
+  ];
+  const [rowsPut] = await allAtOnce(puts, run);
   const isWhole = reader.content.isComplete && others.content.isComplete;
   const errors = isWhole ? [] : [errorWord(name, "dump_incomplete")];
   const counted = [...engines].filter(([, engine]) => engine !== "SEQUENCE");
@@ -222,7 +220,7 @@ async function store(
     unfit === undefined
       ? []
       : [`the dump was made by ${tools}, which is not the server's: ${unfit}`];
-  return { facts: { bytes: sizeBytes, rows, about }, errors, warnings };
+  return { facts: { bytes: rowsPut!.sizeBytes, rows, about }, errors, warnings };
 }
 
 async function versionOf(server: MysqlServer, run: Run): Promise<string> {
