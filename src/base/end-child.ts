@@ -36,17 +36,12 @@ export async function endOfChild(
   });
   child.once("exit", () => resolve(undefined));
   const stop = (): void => endChild(child);
-  const late = setTimeout(
-    // After what has happened meanwhile: it may have ended while we were busy.
-    () => {
-      setImmediate(() => {
-        if (child.exitCode !== null || child.signalCode !== null) return;
-        isLate = true;
-        stop();
-      });
-    },
-    Math.min(timeoutMs, TIMEOUT_MS_MAX),
-  );
+  const tooLate = (): void => {
+    isLate = true;
+    stop();
+  };
+  // After what has happened meanwhile: it may have ended while we were busy.
+  const late = setTimeout(() => setImmediate(tooLate), Math.min(timeoutMs, TIMEOUT_MS_MAX));
   signal.addEventListener("abort", stop, { once: true });
   const notStarted = await promise;
   clearTimeout(late);
